@@ -8,6 +8,7 @@ use crate::figures::{Failure, Figure, Figures};
 use crate::files::{self, At as _, FileError};
 use crate::measure::{MeasureError, Pipeline, Sink};
 use crate::tool::{Job, Present, Step};
+use crate::trash::Trash;
 
 /// Why a session cannot go on. What one tool cannot do is no reason: it is noted and shown.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +67,8 @@ pub struct Bench {
     pub tools: Vec<Present>,
     /// What came out.
     pub figures: Figures,
+    /// Where trees go that are no longer needed.
+    pub trash: Trash,
 }
 
 impl Bench {
@@ -116,9 +119,10 @@ impl Bench {
     /// Makes a tool's folders empty and its store ready.
     pub fn prepare(&mut self, index: usize, input: &Path) -> Result<(), BenchError> {
         let job = self.job(index, input);
-        files::remove(&job.store)?;
-        files::empty_folder(&job.home)?;
-        files::empty_folder(&job.output)?;
+        self.clean(index)?;
+        for folder in [&job.home, &job.output] {
+            fs::create_dir_all(folder).at("create", folder)?;
+        }
         for pipeline in (self.tools[index].tool.prepare)(&job) {
             if let Err(error) = pipeline.run(&self.log()) {
                 self.note_failure(Step::Put, index, &error);
@@ -128,8 +132,9 @@ impl Bench {
     }
 
     /// Removes what a tool wrote.
-    pub fn clean(&self, index: usize) -> Result<(), BenchError> {
-        Ok(files::remove(&self.place(index))?)
+    pub fn clean(&mut self, index: usize) -> Result<(), BenchError> {
+        let place = self.place(index);
+        Ok(self.trash.take(&place)?)
     }
 
     /// Times one step of one tool and keeps the figure.
@@ -173,7 +178,9 @@ impl Bench {
         if first && let Err(error) = self.look(step, index, &job, expected)? {
             self.note_failure(step, index, &error);
         }
-        files::empty_folder(&job.output)?;
+        if step == Step::Get {
+            self.trash.take(&job.output)?;
+        }
         Ok(())
     }
 

@@ -21,6 +21,7 @@ mod outside;
 mod report;
 mod sections;
 mod tool;
+mod trash;
 mod vigil;
 
 pub use bench::{Bench, BenchError, say};
@@ -32,3 +33,4 @@ pub use json::render as render_json;
 pub use report::render as render_report;
 pub use sections::{Gathered, Sizes, big, memory, tree};
 pub use tool::Present;
+pub use trash::Trash;

@@ -10,10 +10,11 @@ use crate::vigil;
 /// What stands where nothing was measured.
 const NOTHING: &str = "·";
 
-const HEAD: [&str; 13] = [
+const HEAD: [&str; 14] = [
     "tool",
     "wall s",
     "from – to",
+    "MB/s",
     "CPU s",
     "peak MiB",
     "+ sync s",
@@ -25,6 +26,9 @@ const HEAD: [&str; 13] = [
     "size",
     "",
 ];
+
+/// The column of the first ratio; there are four.
+const RATIOS_AT: usize = 9;
 
 /// Writes all tables and the aims.
 pub fn render(figures: &Figures, tools: &[Present]) -> String {
@@ -58,7 +62,7 @@ fn write_step(text: &mut String, figures: &Figures, tools: &[Present], step: Ste
     rows.insert(0, HEAD.map(str::to_owned).to_vec());
     if !ours {
         for row in &mut rows {
-            row.drain(8..12);
+            row.drain(RATIOS_AT..RATIOS_AT + 4);
         }
     }
     let empty = |column: usize| rows[1..].iter().all(|row| row[column] == NOTHING);
@@ -67,7 +71,7 @@ fn write_step(text: &mut String, figures: &Figures, tools: &[Present], step: Ste
         *row = kept.iter().map(|column| row[*column].clone()).collect();
     }
     if ours {
-        let before = kept.iter().take_while(|column| **column < 8).count();
+        let before = kept.iter().take_while(|column| **column < RATIOS_AT).count();
         let width: usize = (0..before).map(|column| width(&rows, column) + 2).sum();
         line(text, &format!("  {:width$}vigil ÷ tool", ""));
     }
@@ -95,10 +99,17 @@ fn row(figures: &Figures, step: Step, present: &Present) -> Vec<String> {
         Some((least, most)) => format!("{least:.2} – {most:.2}"),
         None => NOTHING.to_owned(),
     };
+    let speed = match (figures.input(step), figures.median(step, name, Metric::Wall)) {
+        (Some(bytes), Some(seconds)) if seconds > 0.0 => {
+            format!("{:.0}", bytes as f64 / seconds / 1e6)
+        }
+        _ => NOTHING.to_owned(),
+    };
     vec![
         name.to_owned(),
         shown(Metric::Wall, 1.0, 2),
         range,
+        speed,
         shown(Metric::Processor, 1.0, 2),
         shown(Metric::Resident, 1_048_576.0, 0),
         shown(Metric::Sync, 1.0, 2),

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::bench::{Bench, BenchError, Expected, say};
 use crate::change::Changes;
-use crate::files::{self, At as _};
+use crate::files::At as _;
 use crate::measure::Pipeline;
 use crate::tool::Step;
 
@@ -80,7 +80,7 @@ pub fn tree(bench: &mut Bench, corpus: &Gathered) -> Result<(), BenchError> {
         let command = "list of the tree after the last round".to_owned();
         return Err(BenchError::Helper { command, printed: digest });
     }
-    Ok(files::remove(&tree)?)
+    Ok(bench.trash.take(&tree)?)
 }
 
 /// Puts one large incompressible file and reads it back.
@@ -108,6 +108,7 @@ pub fn memory(bench: &mut Bench, sizes: Sizes) -> Result<(), BenchError> {
     let hole = File::create(&sparse).at("create", &sparse)?;
     hole.set_len(sizes.sparse_bytes).at("lengthen", &sparse)?;
     let crowd = bench.folder.join("crowd");
+    bench.trash.take(&crowd)?;
     let crowd_bytes = make_crowd(&crowd, sizes.crowd_files)?;
     say("memory");
     for (step, input, bytes) in [
@@ -123,12 +124,12 @@ pub fn memory(bench: &mut Bench, sizes: Sizes) -> Result<(), BenchError> {
         }
     }
     fs::remove_file(&sparse).at("remove", &sparse)?;
-    Ok(files::remove(&crowd)?)
+    Ok(bench.trash.take(&crowd)?)
 }
 
 /// The tree is worked on in a copy: a session that is cut short leaves the corpus whole.
-fn copy(bench: &Bench, from: &Path, to: &Path) -> Result<(), BenchError> {
-    files::remove(to)?;
+fn copy(bench: &mut Bench, from: &Path, to: &Path) -> Result<(), BenchError> {
+    bench.trash.take(to)?;
     let mut command = Command::new("cp");
     command.arg("-r").args([from, to]);
     Pipeline::new(command).run(&bench.folder.join("log"))?;
@@ -163,7 +164,7 @@ fn splitmix(state: &mut u64) -> u64 {
 
 /// Makes a folder of many small files, no two alike; returns the sum of their lengths.
 fn make_crowd(folder: &Path, count: u64) -> Result<u64, BenchError> {
-    files::empty_folder(folder)?;
+    fs::create_dir_all(folder).at("create", folder)?;
     let mut bytes = 0;
     for number in 0..count {
         let path = folder.join(format!("file-{number:07}"));
@@ -191,7 +192,7 @@ mod tests {
     fn a_crowd_has_no_two_files_alike() {
         let place = tempfile::tempdir().unwrap();
         let bytes = make_crowd(place.path(), 50).unwrap();
-        let extent = files::extent(place.path()).unwrap();
+        let extent = crate::files::extent(place.path()).unwrap();
         assert_eq!((extent.files, extent.bytes), (50, bytes));
     }
 }

@@ -10,8 +10,8 @@ use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use vigil_bench::{
-    Bench, Figures, Found, Gathered, Policy, Present, Sizes, Wanted, big, find, hash, hash_input,
-    list, memory, open_or_gather, render_json, render_report, say, tree,
+    Bench, Figures, Found, Gathered, Policy, Present, Sizes, Trash, Wanted, big, find, hash,
+    hash_input, list, memory, open_or_gather, render_json, render_report, say, tree,
 };
 
 /// Measures the store beside the tools a user would pick instead, and prints ratios
@@ -155,7 +155,8 @@ fn measure(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     present.retain(|tool| arguments.wants(tool));
     let rounds = if arguments.quick { 1 } else { arguments.rounds };
     let figures = Figures::default();
-    let mut bench = Bench { helper, folder, rounds, tools: present, figures };
+    let trash = Trash::open(folder.join("trash"))?;
+    let mut bench = Bench { helper, folder, rounds, tools: present, figures, trash };
 
     let mut facts = machine();
     facts.push(("smallest peak that can be seen", format!("{} KiB", bench.floor()? >> 10)));
@@ -164,16 +165,8 @@ fn measure(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         None | Some(Section::Tree) => Some(gather(arguments, &bench, &mut facts)?),
         _ => None,
     };
-    for tool in &bench.tools {
-        facts.push(("tool", format!("{:<16} {}", tool.tool.name, tool.version)));
-    }
-    for (name, why) in &skipped {
-        facts.push(("skipped", format!("{name:<16} {why}")));
-    }
-    facts.push(("page cache", "warm; everything synced before each run".to_owned()));
-    for (name, value) in &facts {
-        println!("{name:<32} {value}");
-    }
+    facts.push(("page cache", "warm; everything is synced before each run".to_owned()));
+    introduce(&facts, &bench.tools, &skipped);
     if let Some(corpus) = &corpus {
         tree(&mut bench, corpus)?;
     }
@@ -183,13 +176,29 @@ fn measure(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     if matches!(arguments.only, None | Some(Section::Memory)) {
         memory(&mut bench, arguments.sizes())?;
     }
-    facts.push(("load afterwards", load()));
-    println!("{}", render_report(&bench.figures, &bench.tools));
-    println!("load afterwards                  {}", load());
+    let after = load();
+    println!("{}\nload afterwards {after}", render_report(&bench.figures, &bench.tools));
+    facts.push(("load afterwards", after));
     if let Some(file) = &arguments.json {
         fs::write(file, render_json(&bench.figures, &bench.tools, &facts))?;
     }
+    say("removing what was written; another session within five minutes would run slower on ext4");
+    bench.trash.remove()?;
     Ok(bench.figures.failures.is_empty())
+}
+
+/// Says what is measured, on what, and with whom.
+fn introduce(facts: &[(&str, String)], tools: &[Present], skipped: &[(&str, String)]) {
+    for (name, value) in facts {
+        println!("{name:<32} {value}");
+    }
+    println!("\nTOOLS");
+    for tool in tools {
+        println!("  {:<16} {}", tool.tool.name, tool.version);
+    }
+    for (name, why) in skipped {
+        println!("  {name:<16} SKIPPED: {why}");
+    }
 }
 
 impl Arguments {
