@@ -106,6 +106,7 @@ impl Writer {
             writer: self,
             blobs: Frame::new(tuning.blob_frame_bytes),
             chunks: Frame::new(tuning.chunk_frame_bytes),
+            cutter: None,
             compressor,
             stored: Stored::default(),
         })
@@ -211,6 +212,8 @@ pub struct Batch<'a> {
     pub(crate) writer: &'a Writer,
     blobs: Frame,
     chunks: Frame,
+    /// Kept from stream to stream, since its window is large.
+    cutter: Option<Cutter>,
     pub(crate) compressor: zstd::bulk::Compressor<'static>,
     pub(crate) stored: Stored,
 }
@@ -303,7 +306,21 @@ impl Batch<'_> {
 
     /// Stores a blob of any length, read to its end, and returns its name and length.
     pub fn put_stream(&mut self, source: &mut dyn Read) -> Result<(Vcid, u64), PutError> {
-        let mut cutter = Cutter::new(self.tuning().chunk_bytes);
+        let mut cutter = match self.cutter.take() {
+            Some(cutter) => cutter,
+            None => Cutter::new(self.tuning().chunk_bytes),
+        };
+        cutter.reset();
+        let result = self.put_cut(source, &mut cutter);
+        self.cutter = Some(cutter);
+        result
+    }
+
+    fn put_cut(
+        &mut self,
+        source: &mut dyn Read,
+        cutter: &mut Cutter,
+    ) -> Result<(Vcid, u64), PutError> {
         let mut hasher = Hasher::new();
         let mut chunks: Vec<(ItemId, u32)> = Vec::new();
         let mut sink = ChunkSink::new();
