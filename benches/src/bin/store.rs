@@ -155,7 +155,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     present.retain(|tool| arguments.wants(tool));
     let rounds = if arguments.quick { 1 } else { arguments.rounds };
     let figures = Figures::default();
-    let trash = Trash::open(folder.join("trash"))?;
+    let trash = Trash::open(&folder)?;
     let mut bench = Bench { helper, folder, rounds, tools: present, figures, trash };
 
     let mut facts = machine();
@@ -182,7 +182,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     if let Some(file) = &arguments.json {
         fs::write(file, render_json(&bench.figures, &bench.tools, &facts))?;
     }
-    say("removing what was written; another session within five minutes would run slower on ext4");
+    say("removing what was written");
     bench.trash.remove()?;
     Ok(bench.figures.failures.is_empty())
 }
