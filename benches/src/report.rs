@@ -128,7 +128,7 @@ fn width(rows: &[Vec<String>], column: usize) -> usize {
 }
 
 /// Writes rows as columns: the first and the last to the left, what is between to the right.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let widths: Vec<_> = (0..columns).map(|column| width(rows, column)).collect();
     let mut text = String::new();
