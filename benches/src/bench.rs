@@ -172,7 +172,8 @@ impl Bench {
                     _ => None,
                 };
                 self.figures.add(step, name, Figure { sample, store });
-                say(&format!("  {step:<22} {name:<16} {:>8.2} s", sample.wall.as_secs_f64()));
+                let (wall, processor) = (sample.wall.as_secs_f64(), sample.processor.as_secs_f64());
+                say(&format!("  {step:<22} {name:<16} {wall:>8.2} s {processor:>8.2} CPU s"));
             }
         }
         if first && let Err(error) = self.look(step, index, &job, expected)? {

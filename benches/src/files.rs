@@ -81,14 +81,24 @@ pub struct Found {
 /// Symbolic links are not followed and not listed.
 pub fn walk(root: &Path) -> Result<Vec<Found>, FileError> {
     let mut found = Vec::new();
-    each(root, |_| false, |file| found.push(file))?;
+    each(root, |file| {
+        found.push(file);
+        Ok(())
+    })?;
     Ok(sorted(found))
 }
 
 /// Finds what [`walk`] finds, but passes over folders that this user may not list.
 pub fn walk_allowed(root: &Path) -> Result<Vec<Found>, FileError> {
     let mut found = Vec::new();
-    each(root, |error| error.kind() == io::ErrorKind::PermissionDenied, |file| found.push(file))?;
+    each_allowed(
+        root,
+        |error| error.kind() == io::ErrorKind::PermissionDenied,
+        |file| {
+            found.push(file);
+            Ok(())
+        },
+    )?;
     Ok(sorted(found))
 }
 
@@ -97,12 +107,19 @@ fn sorted(mut found: Vec<Found>) -> Vec<Found> {
     found
 }
 
-/// Calls `take` for every regular file, in the order of the disk; `pass` says which folders that
-/// cannot be listed are passed over.
-fn each(
+/// Calls `take` for every regular file, in the order of the disk, without holding all names.
+pub fn each(
+    root: &Path,
+    take: impl FnMut(Found) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    each_allowed(root, |_| false, take)
+}
+
+/// Does what [`each`] does; `pass` says which folders that cannot be listed are passed over.
+fn each_allowed(
     root: &Path,
     pass: fn(&io::Error) -> bool,
-    mut take: impl FnMut(Found),
+    mut take: impl FnMut(Found) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -123,25 +140,22 @@ fn each(
                     bytes: about.len(),
                     allocated_bytes: about.blocks() * BLOCK_BYTES,
                     mode: about.mode() & 0o7777,
-                });
+                })?;
             }
         }
     }
     Ok(())
 }
 
-/// Adds up the files below `root`, without holding their names.
+/// Adds up the files below `root`.
 pub fn extent(root: &Path) -> Result<Extent, FileError> {
     let mut extent = Extent::default();
-    each(
-        root,
-        |_| false,
-        |file| {
-            extent.files += 1;
-            extent.bytes += file.bytes;
-            extent.allocated_bytes += file.allocated_bytes;
-        },
-    )?;
+    each(root, |file| {
+        extent.files += 1;
+        extent.bytes += file.bytes;
+        extent.allocated_bytes += file.allocated_bytes;
+        Ok(())
+    })?;
     Ok(extent)
 }
 

@@ -64,16 +64,15 @@ impl Trash {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             done => done.at("move aside", path)?,
         }
-        for file in files::walk(&aside)? {
+        files::each(&aside, |file| {
             let path = aside.join(&file.path);
             if file.mode & 0o200 == 0 {
                 // Some tools take the write permission off what they wrote.
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
                     .at("make writable", &path)?;
             }
-            File::create(&path).at("empty", &path)?;
-        }
-        Ok(())
+            File::create(&path).map(drop).at("empty", &path)
+        })
     }
 
     /// Removes everything, and notes when.

@@ -159,7 +159,6 @@ fn measure(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let mut bench = Bench { helper, folder, rounds, tools: present, figures, trash };
 
     let mut facts = machine();
-    facts.push(("smallest peak that can be seen", format!("{} KiB", bench.floor()? >> 10)));
     facts.push(("rounds", rounds.to_string()));
     let corpus = match arguments.only {
         None | Some(Section::Tree) => Some(gather(arguments, &bench, &mut facts)?),
@@ -176,9 +175,13 @@ fn measure(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     if matches!(arguments.only, None | Some(Section::Memory)) {
         memory(&mut bench, arguments.sizes())?;
     }
-    let after = load();
-    println!("{}\nload afterwards {after}", render_report(&bench.figures, &bench.tools));
-    facts.push(("load afterwards", after));
+    println!("{}", render_report(&bench.figures, &bench.tools));
+    // Measured last, when this program has grown as much as it does.
+    let floor = format!("{:.1} MiB", bench.floor()? as f64 / 1_048_576.0);
+    for (name, value) in [("load afterwards", load()), ("smallest peak that can be seen", floor)] {
+        println!("{name:<32} {value}");
+        facts.push((name, value));
+    }
     if let Some(file) = &arguments.json {
         fs::write(file, render_json(&bench.figures, &bench.tools, &facts))?;
     }
