@@ -211,7 +211,7 @@ mod tests {
     fn comments_strings_and_characters_are_blanked() {
         check_blank("a // b {\nc", "a       \nc");
         check_blank("a /* { /* } */ */ b", "a                 b");
-        check_blank(r#"f("}\"{", b"{")"#, r#"f(       , b   )"#);
+        check_blank(r#"f("}\"{", b"{")"#, "f(      , b   )");
         check_blank("let x = '{'; '\\'' '\\u{7b}'", "let x =    ;              ");
     }
 

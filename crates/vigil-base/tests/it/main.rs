@@ -1,0 +1,6 @@
+//! The crate from outside.
+
+mod cbor;
+mod tree;
+mod uri;
+mod vcid;
