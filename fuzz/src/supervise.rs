@@ -1,0 +1,117 @@
+//! Running targets in processes of their own, and saving what they died of.
+//!
+//! Invariant: a target passed only when its process said so and ended with success.
+
+use crate::arguments::Arguments;
+use crate::corpus;
+use crate::minimise;
+use crate::targets::Target;
+use crate::worker::{HANG, noted};
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitCode, Output, Stdio};
+
+/// How much of a dying process's last words is shown.
+const LAST_WORDS_LINES_MAX: usize = 30;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With success.
+    Fine,
+    /// By a panic.
+    Panic,
+    /// Its input took too long.
+    Hang,
+    /// By a signal or an abort: stack or memory overflowed, most likely.
+    Killed,
+    /// The fuzzer itself could not work.
+    Broken,
+}
+
+/// Tells how a process ended.
+pub fn end_of(output: &Output) -> End {
+    match output.status.code() {
+        Some(0) => End::Fine,
+        Some(101) => End::Panic,
+        Some(code) if code == i32::from(HANG) => End::Hang,
+        Some(_) => End::Broken,
+        None => End::Killed,
+    }
+}
+
+/// Runs targets one after another and prints the closing line.
+pub fn run(targets: &[&Target], arguments: &Arguments) -> ExitCode {
+    println!("fuzz: seed {}, {} s for each target", arguments.seed, arguments.seconds);
+    let (mut passed, mut failed) = (0u64, 0u64);
+    for target in targets {
+        match run_target(target, arguments) {
+            Ok(true) => passed += 1,
+            Ok(false) => failed += 1,
+            Err(error) => {
+                println!("{}: could not be run: {error}", target.name);
+                failed += 1;
+            }
+        }
+    }
+    println!("fuzz: targets passed {passed}, failed {failed}");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run_target(target: &Target, arguments: &Arguments) -> io::Result<bool> {
+    let name = format!("vigil-fuzz-{}-{}", std::process::id(), target.name);
+    let current = std::env::temp_dir().join(name);
+    let output = child(target)?
+        .arg("--work")
+        .arg(&current)
+        .args(["--seconds", &arguments.seconds.to_string(), "--seed", &arguments.seed.to_string()])
+        .output()?;
+    let end = end_of(&output);
+    let passed = end == End::Fine;
+    if passed {
+        print!("{}: {}", target.name, String::from_utf8_lossy(&output.stdout));
+    } else {
+        report(target, end, &output, &current)?;
+    }
+    match std::fs::remove_file(&current) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(passed),
+    }
+}
+
+/// Prints how a target failed, and saves its input, whole and made small.
+fn report(target: &Target, end: End, output: &Output, current: &Path) -> io::Result<()> {
+    println!("{}: FAILED ({end:?}, {})", target.name, output.status);
+    let words = String::from_utf8_lossy(&output.stderr);
+    for line in words.lines().take(LAST_WORDS_LINES_MAX) {
+        println!("  {line}");
+    }
+    if end == End::Broken {
+        return Ok(());
+    }
+    let input = noted(current)?;
+    let folder = corpus::artifacts(target.name);
+    let saved = corpus::save(&folder, "crash", &input)?;
+    println!("  {} bytes saved as {}", input.len(), saved.display());
+    let small = minimise::minimise(&input, |candidate| {
+        let end_now = replay(target, candidate, current);
+        end_now.is_ok_and(|end_now| end_now == end)
+    });
+    if small.len() < input.len() {
+        let saved = corpus::save(&folder, "small", &small)?;
+        println!("  made {} bytes: {}", small.len(), saved.display());
+    }
+    Ok(())
+}
+
+/// Runs one input in a process of its own.
+pub fn replay(target: &Target, input: &[u8], file: &Path) -> io::Result<End> {
+    std::fs::write(file, input)?;
+    Ok(end_of(&child(target)?.arg("--replay").arg(file).output()?))
+}
+
+fn child(target: &Target) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(target.name).stdin(Stdio::null());
+    Ok(command)
+}
