@@ -102,8 +102,8 @@ impl Arguments {
 }
 
 fn find(name: &str) -> Result<&'static Target, Misuse> {
-    let found = TARGETS.iter().find(|target| target.name == name);
-    found.ok_or_else(|| Misuse(format!("there is no target `{name}`; --list names them")))
+    crate::targets::find(name)
+        .ok_or_else(|| Misuse(format!("there is no target `{name}`; --list names them")))
 }
 
 fn number(text: &str) -> Result<u64, Misuse> {

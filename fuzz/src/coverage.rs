@@ -27,8 +27,13 @@ fn bucket(count: u8) -> u8 {
     }
 }
 
+/// Forgets what ran until now: making an input runs edges too.
+pub fn forget() {
+    counters::each(|counts| counts.fill(0));
+}
+
 impl Seen {
-    /// Takes the counts of the input that just ran, clears them, and says whether any is new.
+    /// Takes the counts since [`forget`] and says whether any is new.
     pub fn take(&mut self) -> bool {
         let mut new = false;
         let mut at = 0;
@@ -39,7 +44,6 @@ impl Seen {
                     let bit = bucket(*count);
                     new |= self.buckets[at] & bit == 0;
                     self.buckets[at] |= bit;
-                    *count = 0;
                 }
                 at += 1;
             }

@@ -7,6 +7,7 @@
 
 mod cbor;
 mod cbor_model;
+mod faulty;
 mod tree;
 mod uri;
 
@@ -24,6 +25,11 @@ pub struct Target {
     pub input_bytes_max: usize,
     /// How many bytes may be allocated for each byte of input, beyond a fixed floor.
     pub memory_per_byte: usize,
+}
+
+/// Finds a target by its name, the faulty ones included.
+pub fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().chain(faulty::TARGETS).find(|target| target.name == name)
 }
 
 /// Every target.

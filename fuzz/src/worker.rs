@@ -5,7 +5,7 @@
 
 use crate::arguments::Arguments;
 use crate::corpus;
-use crate::coverage::Seen;
+use crate::coverage::{self, Seen};
 use crate::memory;
 use crate::mutate::{self, Materials};
 use crate::random::Random;
@@ -92,6 +92,7 @@ fn run(target: &Target, arguments: &Arguments, current: &Path) -> io::Result<Str
 fn run_one(target: &Target, input: &[u8]) {
     INPUTS_STARTED.fetch_add(1, Ordering::Relaxed);
     let bytes_max = MEMORY_FLOOR + target.memory_per_byte * input.len();
+    coverage::forget();
     memory::limited(bytes_max, || (target.run)(input));
     INPUTS_STARTED.fetch_add(1, Ordering::Relaxed);
 }
@@ -114,8 +115,13 @@ pub fn noted(path: &Path) -> io::Result<Vec<u8>> {
     Ok(input.ok_or(io::ErrorKind::UnexpectedEof)?.to_vec())
 }
 
-/// Ends the process when one input takes too long.
+/// Ends the process when one input takes too long, and lets a panic report without a limit.
 fn watch() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        memory::lift();
+        report(panic);
+    }));
     std::thread::spawn(|| {
         let mut last = (INPUTS_STARTED.load(Ordering::Relaxed), Instant::now());
         loop {

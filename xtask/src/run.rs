@@ -108,7 +108,10 @@ fn copy_lines(pipe: impl Read, send: &std::sync::mpsc::Sender<String>) -> std::i
 }
 
 fn name(command: &Command) -> String {
-    let mut text = command.get_program().to_string_lossy().into_owned();
+    // The folder of a program is the machine's own business.
+    let program = std::path::Path::new(command.get_program());
+    let file = program.file_name().unwrap_or(command.get_program());
+    let mut text = file.to_string_lossy().into_owned();
     for argument in command.get_args() {
         text.push(' ');
         text.push_str(&argument.to_string_lossy());
