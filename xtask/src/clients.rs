@@ -10,7 +10,9 @@
 
 use crate::outcome::{Outcome, StepError};
 use crate::project::Project;
+use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,16 +20,36 @@ use std::time::Duration;
 struct Client {
     /// The program to look for.
     program: &'static str,
+    /// What makes it say something and end with success, so that a broken one is not believed.
+    probe: &'static [&'static str],
     /// The Debian packages that bring it.
     packages: &'static [&'static str],
 }
 
 /// Every client that a test or a page may ask for.
-const CLIENTS: &[Client] = &[Client { program: "aws", packages: &["awscli"] }];
+const CLIENTS: &[Client] =
+    &[Client { program: "aws", probe: &["--version"], packages: &["awscli"] }];
 
 /// Another process may hold apt's lock for as long as an installation takes.
 const INSTALL_TRIES_MAX: u32 = 20;
 const INSTALL_PAUSE: Duration = Duration::from_secs(15);
+
+impl Client {
+    /// Returns where the program is, if it is there and works.
+    fn find(&self, project: &Project) -> Option<PathBuf> {
+        let path = project.find_program(self.program)?;
+        let works = crate::run::capture(Command::new(&path).args(self.probe)).is_ok();
+        works.then_some(path)
+    }
+}
+
+/// Returns where a program is; one that the registry knows must also work.
+fn find(project: &Project, program: &str) -> Option<PathBuf> {
+    match CLIENTS.iter().find(|client| client.program == program) {
+        Some(client) => client.find(project),
+        None => project.find_program(program),
+    }
+}
 
 /// The tests of one client in one crate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,13 +70,12 @@ pub fn prepare(project: &Project) -> Result<Outcome, StepError> {
         outcome.failed += 1;
     }
     let wanted = || CLIENTS.iter().filter(|client| needed.contains(client.program));
-    let absent: Vec<&Client> =
-        wanted().filter(|client| project.find_program(client.program).is_none()).collect();
+    let absent: Vec<&Client> = wanted().filter(|client| client.find(project).is_none()).collect();
     if !absent.is_empty() && project.may_install() {
         install(&absent)?;
     }
     for client in wanted() {
-        match project.find_program(client.program) {
+        match client.find(project) {
             Some(path) => {
                 println!("clients: {} is {}", client.program, path.display());
                 outcome.passed += 1;
@@ -75,8 +96,8 @@ pub fn prepare(project: &Project) -> Result<Outcome, StepError> {
 /// Runs the tests of every client that is present.
 pub fn interop(project: &Project) -> Result<Outcome, StepError> {
     let mut outcome = Outcome::default();
-    for tests in find_tests(project)? {
-        let Some(path) = project.find_program(&tests.program) else {
+    for tests in find_tests(&Tree::read(project)?) {
+        let Some(path) = find(project, &tests.program) else {
             let why = format!("{} with {}", tests.package, tests.program);
             println!("interop: skipped {why}, which is missing");
             outcome.skipped.push(why);
@@ -101,7 +122,7 @@ pub fn interop(project: &Project) -> Result<Outcome, StepError> {
 
 /// Returns those of some programs that cannot be found.
 pub fn missing(project: &Project, programs: &[String]) -> Vec<String> {
-    programs.iter().filter(|name| project.find_program(name).is_none()).cloned().collect()
+    programs.iter().filter(|name| find(project, name).is_none()).cloned().collect()
 }
 
 /// The variable that tells a test where its client is.
@@ -117,17 +138,16 @@ fn module(program: &str) -> String {
 /// Returns the programs that tests and pages ask for.
 fn needed(project: &Project) -> Result<BTreeSet<String>, StepError> {
     let mut programs: BTreeSet<String> =
-        find_tests(project)?.into_iter().map(|tests| tests.program).collect();
+        find_tests(&Tree::read(project)?).into_iter().map(|tests| tests.program).collect();
     programs.extend(crate::walk::needs(project)?);
     Ok(programs)
 }
 
 /// Finds the client tests of every crate.
-fn find_tests(project: &Project) -> Result<BTreeSet<Tests>, StepError> {
+fn find_tests(tree: &Tree) -> BTreeSet<Tests> {
     let known: BTreeMap<String, &str> =
         CLIENTS.iter().map(|client| (module(client.program), client.program)).collect();
     let mut found = BTreeSet::new();
-    let tree = crate::tree::Tree::read(project)?;
     for (path, _) in tree.rust() {
         let parts: Vec<&str> = path.split('/').collect();
         if let ["crates", package, "tests", "it", "interop", file] = parts.as_slice()
@@ -137,7 +157,7 @@ fn find_tests(project: &Project) -> Result<BTreeSet<Tests>, StepError> {
             found.insert(Tests { program, package: (*package).to_owned() });
         }
     }
-    Ok(found)
+    found
 }
 
 /// Installs what is absent with one `apt-get update` and one `apt-get install`.
@@ -148,7 +168,8 @@ fn install(absent: &[&Client]) -> Result<(), StepError> {
     for arguments in [update, install.collect()] {
         for attempt in 1..=INSTALL_TRIES_MAX {
             let mut apt = Command::new("apt-get");
-            apt.args(["-o", "DPkg::Lock::Timeout=300"]).args(&arguments);
+            apt.args(["-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"]);
+            apt.args(&arguments);
             apt.env("DEBIAN_FRONTEND", "noninteractive");
             let ran = crate::run::show(&mut apt)?;
             let locked = ran.text.contains("Could not get lock") || ran.text.contains("is held by");
@@ -172,6 +193,21 @@ mod tests {
         assert_eq!(variable("aws"), "VIGIL_INTEROP_AWS");
         assert_eq!(variable("ssh-keygen"), "VIGIL_INTEROP_SSH_KEYGEN");
         assert_eq!(module("ssh-keygen"), "ssh_keygen");
+    }
+
+    #[test]
+    fn client_tests_are_found_by_where_they_stand() {
+        let tree = Tree::of(&[
+            ("crates/vigil-store/tests/it/interop/aws.rs", ""),
+            ("crates/vigil-store/tests/it/interop/mod.rs", ""),
+            ("crates/vigil-store/tests/it/interop/new_client.rs", ""),
+            ("crates/vigil-store/src/interop/aws.rs", ""),
+        ]);
+        let found: Vec<String> = find_tests(&tree)
+            .into_iter()
+            .map(|tests| format!("{} for {}", tests.program, tests.package))
+            .collect();
+        assert_eq!(found, ["aws for vigil-store", "new_client for vigil-store"]);
     }
 
     #[test]

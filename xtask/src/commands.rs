@@ -23,15 +23,16 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "test",
-        arguments: "[--fail-fast]",
+        arguments: "[--fail-fast] [STEP…]",
         does: "Runs everything that must pass: format, lint, tidy, fences, licences, tests, walk \
                pages, a short fuzz, and interoperation with outside clients, which it installs \
                where it may. Ends with a table and a line `N passed, N failed`.",
-        examples: &["cargo xtask test", "CI=true cargo xtask test    # nothing may be skipped"],
-        run: |project, arguments| {
-            only_flags(arguments, &["--fail-fast"])?;
-            Ok(suite::run(project, !arguments.is_empty()))
-        },
+        examples: &[
+            "cargo xtask test",
+            "cargo xtask test format tests walk",
+            "CI=true cargo xtask test    # nothing may be skipped",
+        ],
+        run: run_test,
     },
     Command {
         name: "lint",
@@ -160,7 +161,8 @@ pub fn dispatch(arguments: &[String]) -> ExitCode {
 
 impl Command {
     fn help(&self) -> String {
-        let mut text = format!("cargo xtask {} {}\n", self.name, self.arguments);
+        let head = format!("cargo xtask {} {}", self.name, self.arguments);
+        let mut text = format!("{}\n", head.trim_end());
         for line in wrap(self.does, 88) {
             text.push_str(&format!("    {line}\n"));
         }
@@ -203,9 +205,19 @@ fn only_flags(arguments: &[String], known: &[&str]) -> Result<(), StepError> {
     }
 }
 
+fn run_test(project: &Project, arguments: &[String]) -> Result<Outcome, StepError> {
+    let (flags, only) = split_flags(arguments);
+    only_flags(&flags, &["--fail-fast"])?;
+    suite::run(project, &suite::Options { fail_fast: !flags.is_empty(), only })
+}
+
+/// Tells flags from names.
+fn split_flags(arguments: &[String]) -> (Vec<String>, Vec<String>) {
+    arguments.iter().cloned().partition(|argument| argument.starts_with('-'))
+}
+
 fn run_walk(project: &Project, arguments: &[String]) -> Result<Outcome, StepError> {
-    let (flags, pages): (Vec<String>, Vec<String>) =
-        arguments.iter().cloned().partition(|argument| argument.starts_with('-'));
+    let (flags, pages) = split_flags(arguments);
     only_flags(&flags, &["--bless"])?;
     walk::run(project, &walk::Options { pages, bless: !flags.is_empty() })
 }
@@ -229,7 +241,7 @@ mod tests {
         let text = overview();
         for command in COMMANDS {
             assert!(!command.examples.is_empty(), "{}", command.name);
-            assert!(text.contains(&format!("cargo xtask {} ", command.name)), "{text}");
+            assert!(text.contains(&format!("\ncargo xtask {}", command.name)), "{text}");
         }
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     }

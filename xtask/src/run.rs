@@ -4,6 +4,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long a program's last words may take to arrive after it has ended.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a program did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +60,7 @@ pub fn show(command: &mut Command) -> Result<Ran, RunError> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|source| RunError::Start { program: program.clone(), source })?;
+    let lost = |source| RunError::Lost { program: program.clone(), source };
     let (send, receive) = std::sync::mpsc::channel::<String>();
     let mut copiers = Vec::new();
     let outputs: [Option<Box<dyn Read + Send>>; 2] = [
@@ -66,18 +73,27 @@ pub fn show(command: &mut Command) -> Result<Ran, RunError> {
     }
     drop(send);
     let mut text = String::new();
-    for line in receive {
-        // A closed pipe of ours must not end the run: the exit code still says how it went.
-        let _shown = std::io::stdout().write_all(line.as_bytes());
-        text.push_str(&line);
-    }
-    for copier in copiers {
-        if let Ok(Err(source)) = copier.join() {
-            return Err(RunError::Lost { program, source });
+    let mut ended = None;
+    loop {
+        match receive.recv_timeout(PAUSE) {
+            Ok(line) => {
+                // A closed pipe of ours must not end the run: the exit code still says how it went.
+                let _shown = std::io::stdout().write_all(line.as_bytes());
+                text.push_str(&line);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            // Whoever inherited the pipe may outlive the program; its silence is not waited for.
+            Err(RecvTimeoutError::Timeout) if ended.is_some() => break,
+            Err(RecvTimeoutError::Timeout) => ended = child.try_wait().map_err(&lost)?,
         }
     }
-    let status =
-        child.wait().map_err(|source| RunError::Lost { program: program.clone(), source })?;
+    let finished = copiers.into_iter().filter(JoinHandle::is_finished);
+    for copier in finished {
+        if let Ok(Err(source)) = copier.join() {
+            return Err(lost(source));
+        }
+    }
+    let status = child.wait().map_err(lost)?;
     Ok(Ran { success: status.success(), text })
 }
 
@@ -134,6 +150,14 @@ mod tests {
         let ran = show(&mut bash("echo one; echo two >&2; exit 3")).unwrap();
         assert!(!ran.success);
         assert!(ran.text.contains("one\n") && ran.text.contains("two\n"), "{}", ran.text);
+    }
+
+    #[test]
+    fn a_program_that_leaves_another_behind_is_not_waited_for_twice() {
+        let start = std::time::Instant::now();
+        let ran = show(&mut bash("echo before; sleep 30 & disown")).unwrap();
+        assert_eq!((ran.success, ran.text.as_str()), (true, "before\n"));
+        assert!(start.elapsed() < Duration::from_secs(20));
     }
 
     #[test]

@@ -30,7 +30,7 @@ const STEPS: &[Step] = &[
     Step { name: "licences", run: crate::licences::run },
     Step { name: "clients", run: crate::clients::prepare },
     Step { name: "tests", run: tests },
-    Step { name: "doc tests", run: doc_tests },
+    Step { name: "doctests", run: doc_tests },
     Step { name: "walk", run: |project| crate::walk::run(project, &Default::default()) },
     Step { name: "fuzz", run: crate::fuzz::smoke },
     Step { name: "interop", run: crate::clients::interop },
@@ -43,17 +43,34 @@ struct Row {
     took: Duration,
 }
 
-/// Runs all steps, or up to the first that fails, and returns the sum.
-pub fn run(project: &Project, fail_fast: bool) -> Outcome {
+/// Which steps to run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Whether to stop at the first step that fails.
+    pub fail_fast: bool,
+    /// Steps by name; all of them when empty.
+    pub only: Vec<String>,
+}
+
+/// Runs steps and returns the sum.
+pub fn run(project: &Project, options: &Options) -> Result<Outcome, StepError> {
+    let unknown = options.only.iter().find(|name| !STEPS.iter().any(|step| step.name == **name));
+    if let Some(name) = unknown {
+        let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        let text = format!("there is no step `{name}`; the steps are {}", names.join(", "));
+        return Err(StepError::Misuse(text));
+    }
+    let chosen =
+        |step: &&Step| options.only.is_empty() || options.only.iter().any(|o| o == step.name);
     let mut rows: Vec<Row> = Vec::new();
-    for step in STEPS {
+    for step in STEPS.iter().filter(chosen) {
         println!("\n━━━ {} ━━━", step.name);
         let start = Instant::now();
         let outcome = run_step(project, step);
         rows.push(Row { name: step.name, outcome, took: start.elapsed() });
         if let Some(row) = rows.last() {
             println!("━━━ {} took {:.1} s ━━━", row.name, row.took.as_secs_f64());
-            if fail_fast && row.outcome.failed > 0 {
+            if options.fail_fast && row.outcome.failed > 0 {
                 println!("stopped at the first failure, as asked");
                 break;
             }
@@ -65,7 +82,7 @@ pub fn run(project: &Project, fail_fast: bool) -> Outcome {
         sum.add(row.outcome);
     }
     println!("{} passed, {} failed", sum.passed, sum.failed);
-    sum
+    Ok(sum)
 }
 
 fn run_step(project: &Project, step: &Step) -> Outcome {

@@ -5,12 +5,14 @@
 //!
 //! Invariant: no check touches the disk, so each can be shown a bad tree in a test.
 
+mod allowances;
 mod crate_docs;
 mod dependencies;
 mod formats;
 mod links;
 mod machine;
 mod manifests;
+mod reexports;
 mod sizes;
 mod unsafe_reasons;
 mod whitespace;
@@ -60,6 +62,16 @@ const CHECKS: &[Check] = &[
         run: formats::check,
     },
     Check { name: "words", holds: "nothing unfinished, nothing ignored", run: words::check },
+    Check {
+        name: "allowances",
+        holds: "each lint that is switched off says why",
+        run: allowances::check,
+    },
+    Check {
+        name: "re-exports",
+        holds: "what leaves a crate is named, name by name",
+        run: reexports::check,
+    },
     Check {
         name: "unsafe",
         holds: "each unsafe block says why it is there and why it holds",
