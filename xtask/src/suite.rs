@@ -148,7 +148,7 @@ fn tests(project: &Project) -> Result<Outcome, StepError> {
             if nextest {
                 command.args(["--no-tests", "pass", "-E", "not test(/(^|::)interop::/)"]);
             } else {
-                command.args(["--lib", "--bins", "--tests", "--", "--skip", "interop::"]);
+                command.args(["--tests", "--", "--skip", "interop::"]);
             }
         })?);
     }
