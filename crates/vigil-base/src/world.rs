@@ -49,6 +49,8 @@ pub trait Disk: Send + Sync {
     fn remove(&self, path: &str) -> Result<(), DiskError>;
     /// Makes creations, renames and removals directly below the folder `path` durable.
     fn sync_folder(&self, path: &str) -> Result<(), DiskError>;
+    /// Returns what people call the folder.
+    fn describe(&self) -> String;
     /// Returns how many bytes can still be written, where that is known.
     fn free_bytes(&self) -> Result<Option<u64>, DiskError>;
 }
@@ -64,6 +66,15 @@ pub enum OpenMode {
     CreateNew,
     /// Reading and writing a file that is created where it is absent.
     Create,
+}
+
+/// How a file is locked. Locks are advisory and hold between open files, also of other processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// Many may hold it at once.
+    Shared,
+    /// One may hold it, and nobody the other.
+    Exclusive,
 }
 
 /// An open file. Positions are bytes from its start.
@@ -82,10 +93,13 @@ pub trait DiskFile: Send + Sync {
     fn set_len(&self, len: u64) -> Result<(), DiskError>;
     /// Makes everything written so far durable.
     fn sync(&self) -> Result<(), DiskError>;
-    /// Takes the exclusive lock if nobody holds it; it is released when the file is dropped.
-    fn try_lock(&self) -> Result<bool, DiskError>;
-    /// Takes the exclusive lock, waiting for it.
-    fn lock(&self) -> Result<(), DiskError>;
+    /// Takes a lock on the file, released when the file is dropped. Returns whether it was taken:
+    /// always after waiting, and without waiting only if no other open file's lock stands against it.
+    fn lock(&self, lock: Lock, wait: bool) -> Result<bool, DiskError>;
+    /// Returns whether `map` works; it does not for files that lie elsewhere.
+    fn can_map(&self) -> bool {
+        true
+    }
     /// Maps the file's first `len` bytes, which must exist and must not change while mapped.
     fn map(&self, len: u64) -> Result<Arc<dyn Mapped>, DiskError>;
 }

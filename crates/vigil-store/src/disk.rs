@@ -1,0 +1,177 @@
+//! The real disk: one folder of the file system.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::FlockOperation;
+use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, Lock, Mapped, OpenMode};
+
+/// A folder, through the operating system.
+#[derive(Debug)]
+pub struct FolderDisk {
+    root: PathBuf,
+}
+
+impl FolderDisk {
+    /// Uses the folder `root`, which is created with the first file.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns the folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// Turns what the system said into what the trait promises.
+fn blame_disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DiskError {
+    move |error| DiskError {
+        fault: match error.kind() {
+            ErrorKind::NotFound => DiskFault::Absent,
+            ErrorKind::AlreadyExists => DiskFault::Exists,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DiskFault::Full,
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => DiskFault::Denied,
+            _ => DiskFault::Other,
+        },
+        action,
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    }
+}
+
+impl Disk for FolderDisk {
+    fn open(&self, path: &str, mode: OpenMode) -> Result<Box<dyn DiskFile>, DiskError> {
+        let full = self.root.join(path);
+        let mut options = OpenOptions::new();
+        options.read(true).write(mode != OpenMode::Read);
+        match mode {
+            OpenMode::Read | OpenMode::Write => {}
+            OpenMode::CreateNew => _ = options.create_new(true),
+            OpenMode::Create => _ = options.create(true).truncate(false),
+        }
+        let action = if mode == OpenMode::Read { "open" } else { "open for writing" };
+        let file = options.open(&full).map_err(blame_disk(action, &full))?;
+        Ok(Box::new(FolderFile { file, path: full }))
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<String>, DiskError> {
+        let full = self.root.join(path);
+        let entries = match std::fs::read_dir(&full) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(blame_disk("list", &full)(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(blame_disk("list", &full))?.file_name();
+            // Every file of ours has an ASCII name; whatever else lies there is not ours.
+            names.extend(name.into_string().ok());
+        }
+        Ok(names)
+    }
+
+    fn create_folder(&self, path: &str) -> Result<(), DiskError> {
+        let full = self.root.join(path);
+        std::fs::create_dir_all(&full).map_err(blame_disk("create the folder", &full))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        let full = self.root.join(to);
+        std::fs::rename(self.root.join(from), &full).map_err(blame_disk("rename a file to", &full))
+    }
+
+    fn remove(&self, path: &str) -> Result<(), DiskError> {
+        let full = self.root.join(path);
+        match std::fs::remove_file(&full) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(blame_disk("remove", &full)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn sync_folder(&self, path: &str) -> Result<(), DiskError> {
+        let full = self.root.join(path);
+        let folder = File::open(&full).map_err(blame_disk("open the folder", &full))?;
+        folder.sync_all().map_err(blame_disk("sync the folder", &full))
+    }
+
+    fn describe(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn free_bytes(&self) -> Result<Option<u64>, DiskError> {
+        let stat = rustix::fs::statvfs(&self.root)
+            .map_err(|errno| blame_disk("ask for the free space of", &self.root)(errno.into()))?;
+        Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
+    }
+}
+
+struct FolderFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl DiskFile for FolderFile {
+    fn len(&self) -> Result<u64, DiskError> {
+        Ok(self.file.metadata().map_err(blame_disk("stat", &self.path))?.len())
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, DiskError> {
+        let mut done = 0;
+        while done < into.len() {
+            match self.file.read_at(&mut into[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(blame_disk("read", &self.path)(error)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
+        self.file.write_all_at(bytes, offset).map_err(blame_disk("write", &self.path))
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), DiskError> {
+        self.file.set_len(len).map_err(blame_disk("resize", &self.path))
+    }
+
+    fn sync(&self) -> Result<(), DiskError> {
+        self.file.sync_data().map_err(blame_disk("sync", &self.path))
+    }
+
+    fn lock(&self, lock: Lock, wait: bool) -> Result<bool, DiskError> {
+        let operation = match (lock, wait) {
+            (Lock::Shared, true) => FlockOperation::LockShared,
+            (Lock::Shared, false) => FlockOperation::NonBlockingLockShared,
+            (Lock::Exclusive, true) => FlockOperation::LockExclusive,
+            (Lock::Exclusive, false) => FlockOperation::NonBlockingLockExclusive,
+        };
+        loop {
+            match rustix::fs::flock(&self.file, operation) {
+                Ok(()) => return Ok(true),
+                Err(rustix::io::Errno::WOULDBLOCK) if !wait => return Ok(false),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(blame_disk("lock", &self.path)(errno.into())),
+            }
+        }
+    }
+
+    fn map(&self, len: u64) -> Result<Arc<dyn Mapped>, DiskError> {
+        if self.len()? < len {
+            let short =
+                io::Error::new(ErrorKind::UnexpectedEof, "the file is shorter than expected");
+            return Err(blame_disk("map", &self.path)(short));
+        }
+        let len = usize::try_from(len)
+            .map_err(|_| blame_disk("map", &self.path)(ErrorKind::FileTooLarge.into()))?;
+        let map = crate::mapping::map(&self.file, len).map_err(blame_disk("map", &self.path))?;
+        Ok(Arc::new(map))
+    }
+}

@@ -1,0 +1,113 @@
+//! The manifest: which runs make up the index, and how far each arena is in it.
+
+use std::collections::BTreeMap;
+
+use vigil_base::cbor::{Decoder, Encoder};
+use vigil_base::world::{Disk, DiskError, DiskFault, OpenMode};
+
+use crate::format::check_of;
+
+const TAG: &str = "vigil.index/1";
+
+/// What the index covers. Replaced as a whole, atomically.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// Grows with each replacement.
+    pub generation: u64,
+    /// The number of the next run's file.
+    pub run_next: u64,
+    /// The runs: file number and entries, oldest first.
+    pub runs: Vec<(u64, u64)>,
+    /// For each arena, up to which byte its records are in the runs.
+    pub covered: BTreeMap<u32, Covered>,
+}
+
+/// How far an arena is in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// Everything before this byte is in the runs.
+    pub end: u64,
+    /// The arena was sealed when it was covered, so nothing can follow.
+    pub is_sealed: bool,
+}
+
+impl Manifest {
+    fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::record(TAG, 5);
+        encoder.unsigned(self.generation);
+        encoder.unsigned(self.run_next);
+        encoder.array(self.runs.len());
+        for (file, entries) in &self.runs {
+            encoder.array(2);
+            encoder.unsigned(*file);
+            encoder.unsigned(*entries);
+        }
+        encoder.array(self.covered.len());
+        for (arena, covered) in &self.covered {
+            encoder.array(3);
+            encoder.unsigned(u64::from(*arena));
+            encoder.unsigned(covered.end);
+            encoder.bool(covered.is_sealed);
+        }
+        encoder.finish()
+    }
+
+    /// `None` where the bytes are not a manifest.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut decoder = Decoder::record(bytes, TAG, 5).ok()?;
+        let generation = decoder.unsigned().ok()?;
+        let run_next = decoder.unsigned().ok()?;
+        let mut runs = Vec::new();
+        for _ in 0..decoder.array().ok()? {
+            decoder.array_of(2).ok()?;
+            runs.push((decoder.unsigned().ok()?, decoder.unsigned().ok()?));
+        }
+        let mut covered = BTreeMap::new();
+        for _ in 0..decoder.array().ok()? {
+            decoder.array_of(3).ok()?;
+            let arena = decoder.unsigned_32().ok()?;
+            let end = decoder.unsigned().ok()?;
+            let is_sealed = decoder.bool().ok()?;
+            covered.insert(arena, Covered { end, is_sealed });
+        }
+        decoder.finish().ok()?;
+        Some(Self { generation, run_next, runs, covered })
+    }
+
+    /// Returns whether this covers at least what `other` does.
+    pub fn reaches(&self, other: &Self) -> bool {
+        other
+            .covered
+            .iter()
+            .all(|(arena, there)| self.covered.get(arena).is_some_and(|here| here.end >= there.end))
+    }
+
+    /// Reads the manifest at `path`. One that is absent or damaged is `None`: the index is a cache,
+    /// so both mean that it is to be rebuilt.
+    pub fn load(disk: &dyn Disk, path: &str) -> Result<Option<Self>, DiskError> {
+        let file = match disk.open(path, OpenMode::Read) {
+            Ok(file) => file,
+            Err(error) if error.fault == DiskFault::Absent => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let len = usize::try_from(file.len()?).unwrap_or(usize::MAX).min(MANIFEST_BYTES_MAX);
+        let mut bytes = vec![0; len];
+        let read = file.read_at(0, &mut bytes)?;
+        let Some((body, check)) = bytes[..read].split_last_chunk::<16>() else { return Ok(None) };
+        if check_of(body) != *check {
+            return Ok(None);
+        }
+        Ok(Self::decode(body))
+    }
+
+    /// Replaces the manifest at `path`.
+    pub fn save(&self, disk: &dyn Disk, path: &str) -> Result<(), DiskError> {
+        let mut bytes = self.encode();
+        let check = check_of(&bytes);
+        bytes.extend(check);
+        crate::replace::replace_file(disk, path, &bytes)
+    }
+}
+
+/// A manifest lists runs and arenas, some 20 bytes each; more than this is damage.
+const MANIFEST_BYTES_MAX: usize = 64 << 20;

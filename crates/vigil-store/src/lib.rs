@@ -1,0 +1,40 @@
+//! Arenas of verified, deduplicated, compressed bytes.
+//!
+//! The store keeps blobs by their Vcid. It does not know what a blob means: what refers to what comes
+//! through [`vigil_base::References`]. Time, disk and randomness come in as arguments.
+//!
+//! Invariants:
+//! - bytes that are returned have been compared with an id; wrong bytes are an error that names it;
+//! - what has been acknowledged survives a crash at any moment;
+//! - no byte of an arena is written twice, and a sealed arena never changes;
+//! - the index is a cache: everything in it can be rebuilt from the arenas.
+
+mod append;
+mod arena;
+mod cache;
+mod cut;
+mod disk;
+pub mod format;
+mod index;
+mod layout;
+mod mapping;
+mod paths;
+mod put;
+mod read;
+mod remote;
+mod replace;
+mod sink;
+mod store;
+mod tuning;
+
+pub use append::AppendError;
+pub use arena::{Arena, ArenaError, Record, Scan};
+pub use cache::ItemBytes;
+pub use disk::FolderDisk;
+pub use index::IndexError;
+pub use layout::{LAYOUT_CHUNKS_MAX, Layout};
+pub use put::{Batch, PutError, Stored, Writer};
+pub use read::{Blob, Depth, MappedRange, ReadError};
+pub use remote::{Moved, Remote};
+pub use store::{OpenError, Options, Store, World};
+pub use tuning::{ChunkBytes, Tuning};

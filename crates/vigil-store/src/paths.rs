@@ -1,0 +1,47 @@
+//! Where things lie below the store's folder, as drawn in `docs/format/store.md`.
+
+use vigil_base::world::{Disk, DiskError};
+
+use crate::format::Class;
+
+/// The folder of the arenas.
+pub(crate) const ARENAS: &str = "arenas";
+/// The folder of the names.
+pub(crate) const NAMES: &str = "names";
+/// The folder of the indices.
+pub(crate) const INDEX: &str = "index";
+/// What makes a folder a store.
+pub(crate) const STORE: &str = "store.cbor";
+/// Locked, shared, by writers; exclusively by whoever removes arenas.
+pub(crate) const USE_LOCK: &str = "use.lock";
+/// Locked, exclusively and shortly, by whoever replaces an index manifest.
+pub(crate) const INDEX_LOCK: &str = "index.lock";
+
+pub(crate) fn arena(number: u32) -> String {
+    format!("{ARENAS}/{number:08}.arena")
+}
+
+/// Returns the numbers of all arena files in rising order.
+pub(crate) fn arena_numbers(disk: &dyn Disk) -> Result<Vec<u32>, DiskError> {
+    let mut numbers: Vec<u32> = disk
+        .list(ARENAS)?
+        .iter()
+        .filter_map(|name| name.strip_suffix(".arena"))
+        .filter(|digits| digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_digit()))
+        .filter_map(|digits| digits.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+pub(crate) fn index_folder(class: &Class) -> String {
+    format!("{INDEX}/{}", class.as_str())
+}
+
+pub(crate) fn manifest(class: &Class) -> String {
+    format!("{}/manifest", index_folder(class))
+}
+
+pub(crate) fn run(class: &Class, file: u64) -> String {
+    format!("{}/{file:08}.run", index_folder(class))
+}

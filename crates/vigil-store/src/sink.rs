@@ -1,0 +1,78 @@
+//! Where the new chunks of a large blob go: into frames where compressing pays, else raw into one
+//! contiguous extent, so that a whole file or column can be mapped.
+
+use crate::append::{AppendError, ExtentWriter};
+use crate::format::{Item, ItemId, ItemKind};
+use crate::put::{Batch, PutError};
+
+/// Takes the new chunks of one blob in order.
+pub(crate) struct ChunkSink<'a> {
+    extent: Option<ExtentWriter<'a>>,
+    /// Bytes until the next look at whether compressing pays.
+    probe_in: usize,
+    pays: bool,
+}
+
+/// How much of a chunk is compressed to find out whether compressing pays.
+const PROBE_LEN: usize = 16 << 10;
+
+/// After a look, the answer is taken to hold for this many bytes.
+const PROBE_EVERY: usize = 4 << 20;
+
+impl<'a> ChunkSink<'a> {
+    pub fn new() -> Self {
+        Self { extent: None, probe_in: 0, pays: true }
+    }
+
+    /// Takes a chunk that this thread has claimed.
+    pub fn push(
+        &mut self,
+        batch: &mut Batch<'a>,
+        id: ItemId,
+        chunk: &[u8],
+    ) -> Result<(), PutError> {
+        if self.probe_in == 0 {
+            self.pays = probe(batch, chunk)?;
+            self.probe_in = PROBE_EVERY;
+        }
+        self.probe_in = self.probe_in.saturating_sub(chunk.len());
+        if self.pays {
+            self.end_extent(batch)?;
+            return batch.put_claimed(id, ItemKind::Chunk, chunk);
+        }
+        if self.extent.as_ref().is_some_and(|extent| !extent.has_room(chunk.len())) {
+            self.end_extent(batch)?;
+        }
+        if self.extent.is_none() {
+            self.extent = Some(batch.writer.store().inner.extents.begin_extent()?);
+        }
+        if let Some(extent) = &mut self.extent {
+            extent.push(Item { id, kind: ItemKind::Chunk, len: chunk.len() as u32 }, chunk)?;
+        }
+        batch.stored.new_bytes += chunk.len() as u64;
+        batch.stored.written_bytes += chunk.len() as u64;
+        Ok(())
+    }
+
+    fn end_extent(&mut self, batch: &Batch<'a>) -> Result<(), AppendError> {
+        if let Some(extent) = self.extent.take() {
+            batch.writer.index(&extent.finish()?);
+        }
+        Ok(())
+    }
+
+    /// Ends the extent, if one is open.
+    pub fn finish(mut self, batch: &Batch<'a>) -> Result<(), AppendError> {
+        self.end_extent(batch)
+    }
+}
+
+/// Returns whether compressing the middle of `chunk` saves at least an eighth.
+///
+/// The middle, since the fronts of files are headers that say little about the rest.
+fn probe(batch: &mut Batch<'_>, chunk: &[u8]) -> Result<bool, PutError> {
+    let start = (chunk.len() / 2).saturating_sub(PROBE_LEN / 2);
+    let sample = &chunk[start..(start + PROBE_LEN).min(chunk.len())];
+    let compressed = batch.compressor.compress(sample).map_err(PutError::Compress)?;
+    Ok(compressed.len() < sample.len() - sample.len() / 8)
+}
