@@ -16,9 +16,11 @@ mod memory;
 mod minimise;
 mod mutate;
 mod random;
+mod script;
 mod supervise;
 mod targets;
 mod worker;
+mod world;
 
 use arguments::{Arguments, Task};
 use std::process::ExitCode;

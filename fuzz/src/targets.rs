@@ -5,9 +5,12 @@
 //!
 //! Invariant: every decoder of bytes from outside has a row here.
 
+mod arena;
 mod cbor;
 mod cbor_model;
 mod faulty;
+mod header;
+mod store;
 mod tree;
 mod uri;
 
@@ -23,9 +26,14 @@ pub struct Target {
     pub words: &'static [&'static [u8]],
     /// Longer inputs are not made.
     pub input_bytes_max: usize,
-    /// How many bytes may be allocated for each byte of input, beyond a fixed floor.
+    /// How many bytes may be allocated whatever the input.
+    pub memory_floor: usize,
+    /// How many more may be allocated for each byte of input.
     pub memory_per_byte: usize,
 }
+
+/// Even an empty input may be answered with an error that holds some text.
+const MEBIBYTE: usize = 1 << 20;
 
 /// Finds a target by its name, the faulty ones included.
 pub fn find(name: &str) -> Option<&'static Target> {
@@ -40,6 +48,7 @@ pub const TARGETS: &[Target] = &[
         run: cbor::run,
         words: cbor::WORDS,
         input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
         memory_per_byte: 16,
     },
     Target {
@@ -48,6 +57,7 @@ pub const TARGETS: &[Target] = &[
         run: tree::run,
         words: tree::WORDS,
         input_bytes_max: 8192,
+        memory_floor: MEBIBYTE,
         memory_per_byte: 32,
     },
     Target {
@@ -56,6 +66,44 @@ pub const TARGETS: &[Target] = &[
         run: uri::run,
         words: uri::WORDS,
         input_bytes_max: 20 << 10,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "header",
+        holds: "an arena header that is decoded encodes to the same bytes",
+        run: header::run_header,
+        words: header::WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 16,
+    },
+    Target {
+        name: "layout",
+        holds: "a layout that is decoded encodes to the same bytes, and its chunks are found",
+        run: header::run_layout,
+        words: header::WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 16,
+    },
+    Target {
+        name: "arena",
+        holds: "honest records of a forged arena are found, and nothing wrong is called intact",
+        run: arena::run,
+        words: arena::WORDS,
+        input_bytes_max: 4096,
+        // A frame may decode to 64 MiB, a directory claim as much, and a scan has a window.
+        memory_floor: 200 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "store",
+        holds: "a store damaged anywhere returns right bytes or an error",
+        run: store::run,
+        words: store::WORDS,
+        input_bytes_max: 256,
+        memory_floor: 200 * MEBIBYTE,
         memory_per_byte: 64,
     },
 ];

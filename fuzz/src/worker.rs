@@ -21,8 +21,6 @@ use std::time::{Duration, Instant};
 pub const HANG: u8 = 71;
 /// Decoders take microseconds; this is for a machine that is busy with everything else.
 const INPUT_TIME_MAX: Duration = Duration::from_secs(5);
-/// Even an empty input may be answered with an error that holds some text.
-const MEMORY_FLOOR: usize = 1 << 20;
 
 static INPUTS_STARTED: AtomicU64 = AtomicU64::new(0);
 
@@ -91,7 +89,7 @@ fn run(target: &Target, arguments: &Arguments, current: &Path) -> io::Result<Str
 
 fn run_one(target: &Target, input: &[u8]) {
     INPUTS_STARTED.fetch_add(1, Ordering::Relaxed);
-    let bytes_max = MEMORY_FLOOR + target.memory_per_byte * input.len();
+    let bytes_max = target.memory_floor + target.memory_per_byte * input.len();
     coverage::forget();
     memory::limited(bytes_max, || (target.run)(input));
     INPUTS_STARTED.fetch_add(1, Ordering::Relaxed);

@@ -28,7 +28,8 @@ pub const TARGETS: &[Target] = &[
 const fn faulty(name: &'static str, run: fn(&[u8])) -> Target {
     let words: &[&[u8]] = &[b"needle"];
     let holds = "nothing: it shows that the fuzzer sees this";
-    Target { name, holds, run, words, input_bytes_max: 256, memory_per_byte: 1 }
+    let memory_floor = 1 << 20;
+    Target { name, holds, run, words, input_bytes_max: 256, memory_floor, memory_per_byte: 1 }
 }
 
 fn needle(input: &[u8]) -> bool {
