@@ -182,7 +182,7 @@ fn check(forgery: Forgery, sealed: bool) {
         return;
     }
     for (start, end, id) in forgery.honest {
-        let overlaid = forgery.claims.iter().any(|(from, to)| *to > end && *from < end);
+        let overlaid = forgery.claims.iter().any(|(from, to)| *to >= end && *from < end);
         let found = scan.items.iter().any(|located| located.id == id);
         assert!(overlaid || found, "the honest record {start}..{end} was not found");
     }
