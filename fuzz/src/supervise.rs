@@ -10,6 +10,8 @@ use crate::worker::{HANG, noted};
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// How much of a dying process's last words is shown.
 const LAST_WORDS_LINES_MAX: usize = 30;
@@ -40,25 +42,33 @@ pub fn end_of(output: &Output) -> End {
     }
 }
 
-/// Runs targets one after another and prints the closing line.
+/// Runs targets, as many at once as there are processors, and prints the closing line.
 pub fn run(targets: &[&Target], arguments: &Arguments) -> ExitCode {
     println!("fuzz: seed {}, {} s for each target", arguments.seed, arguments.seconds);
-    let (mut passed, mut failed) = (0u64, 0u64);
-    for target in targets {
-        match run_target(target, arguments) {
-            Ok(true) => passed += 1,
-            Ok(false) => failed += 1,
-            Err(error) => {
-                println!("{}: could not be run: {error}", target.name);
-                failed += 1;
-            }
+    let lanes = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let passed = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..lanes.min(targets.len()) {
+            scope.spawn(|| {
+                while let Some(target) = targets.get(next.fetch_add(1, Relaxed)) {
+                    let (fine, report) = run_target(target, arguments).unwrap_or_else(|error| {
+                        (false, format!("{}: could not be run: {error}\n", target.name))
+                    });
+                    print!("{report}");
+                    passed.fetch_add(fine.into(), Relaxed);
+                }
+            });
         }
-    }
+    });
+    let passed = passed.into_inner();
+    let failed = targets.len() - passed;
     println!("fuzz: targets passed {passed}, failed {failed}");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_target(target: &Target, arguments: &Arguments) -> io::Result<bool> {
+/// Runs one target and returns whether it passed, and what there is to say.
+fn run_target(target: &Target, arguments: &Arguments) -> io::Result<(bool, String)> {
     let name = format!("vigil-fuzz-{}-{}", std::process::id(), target.name);
     let current = std::env::temp_dir().join(name);
     let output = child(target)?
@@ -67,35 +77,34 @@ fn run_target(target: &Target, arguments: &Arguments) -> io::Result<bool> {
         .args(["--seconds", &arguments.seconds.to_string(), "--seed", &arguments.seed.to_string()])
         .output()?;
     let end = end_of(&output);
-    let passed = end == End::Fine;
-    if passed {
-        print!("{}: {}", target.name, String::from_utf8_lossy(&output.stdout));
+    let text = if end == End::Fine {
+        format!("{}: {}", target.name, String::from_utf8_lossy(&output.stdout))
     } else {
-        report(target, end, &output, &current)?;
-    }
+        report(target, end, &output, &current)?
+    };
     match std::fs::remove_file(&current) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(passed),
+        _ => Ok((end == End::Fine, text)),
     }
 }
 
-/// Prints how a target failed, and saves its input, whole and made small.
-fn report(target: &Target, end: End, output: &Output, current: &Path) -> io::Result<()> {
-    println!("{}: FAILED ({end:?}, {})", target.name, output.status);
+/// Says how a target failed, and saves its input, whole and made small.
+fn report(target: &Target, end: End, output: &Output, current: &Path) -> io::Result<String> {
+    let mut text = format!("{}: FAILED ({end:?}, {})\n", target.name, output.status);
     let words = String::from_utf8_lossy(&output.stderr);
     for line in words.lines().take(LAST_WORDS_LINES_MAX) {
-        println!("  {line}");
+        text.push_str(&format!("  {line}\n"));
     }
     if end == End::Broken {
-        return Ok(());
+        return Ok(text);
     }
     let input = noted(current)?;
     let folder = corpus::artifacts(target.name);
     let saved = corpus::save(&folder, "crash", &input)?;
-    println!("  {} bytes saved as {}", input.len(), saved.display());
+    text.push_str(&format!("  {} bytes saved as {}\n", input.len(), saved.display()));
     // A hang is seen only after seconds, which is too long to try hundreds of times.
     if end == End::Hang {
-        return Ok(());
+        return Ok(text);
     }
     let small = minimise::minimise(&input, |candidate| {
         let end_now = replay(target, candidate, current);
@@ -103,9 +112,9 @@ fn report(target: &Target, end: End, output: &Output, current: &Path) -> io::Res
     });
     if small.len() < input.len() {
         let saved = corpus::save(&folder, "small", &small)?;
-        println!("  made {} bytes: {}", small.len(), saved.display());
+        text.push_str(&format!("  made {} bytes: {}\n", small.len(), saved.display()));
     }
-    Ok(())
+    Ok(text)
 }
 
 /// Runs one input in a process of its own.
