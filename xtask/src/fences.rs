@@ -54,9 +54,35 @@ const HEAVY: &[&str] = &[
 /// The manifest that complaints point at when no single crate is to blame.
 const ROOT_MANIFEST: &str = "Cargo.toml";
 
-/// Reads the root workspace and checks its fences.
+/// Crates of the machine that depend on no host: whatever is linked into them is ours.
+const BARE: &[&str] = &["vectra-abi", "vectra-core", "vectra-kernel", "vectra-rt", "vectra-tasks"];
+
+/// Checks the fences of the root workspace, and of the machine's once it exists.
 pub fn run(project: &Project) -> Result<Outcome, StepError> {
-    Ok(Outcome::of_complaints("fences", &check(&Metadata::read(project, "")?)))
+    let mut outcome = Outcome::of_complaints("fences", &check(&Metadata::read(project, "")?));
+    if project.workspaces().contains(&"vectra") {
+        let complaints = check_bare(&Metadata::read(project, "vectra")?);
+        outcome.add(Outcome::of_complaints("fences of vectra", &complaints));
+    }
+    Ok(outcome)
+}
+
+/// Checks that nothing from outside is linked into the crates of the machine that know no host.
+fn check_bare(metadata: &Metadata) -> Vec<Complaint> {
+    let mut found = Vec::new();
+    for (id, package) in metadata.members().filter(|(_, p)| BARE.contains(&p.name.as_str())) {
+        let below = metadata.reach([id], |kind| kind == Use::Normal);
+        for foreign in below.keys().filter(|id| !BARE.contains(&metadata.name(id))) {
+            let text = format!(
+                "{} depends on no host, but {} comes with it ({})",
+                package.name,
+                metadata.name(foreign),
+                chain(metadata, &below, foreign)
+            );
+            found.push(Complaint::about("vectra/Cargo.toml", text));
+        }
+    }
+    found
 }
 
 /// Checks who imports whom.
@@ -251,6 +277,26 @@ mod tests {
             &metadata,
             &["crates/vigil-cli/Cargo.toml: vigil-cli must stay light, but tokio comes with it \
                (vigil-cli → helper → tokio)"],
+        );
+    }
+
+    #[test]
+    fn the_machine_links_nothing_from_outside() {
+        let metadata = Metadata::of(&[
+            ("vectra-core", "", true, &[("vectra-abi", Use::Normal), ("loom", Use::Development)]),
+            ("vectra-abi", "", true, &[("libc", Use::Normal)]),
+            ("vectra-host", "", true, &[("libc", Use::Normal)]),
+            ("libc", "", false, &[]),
+            ("loom", "", false, &[]),
+        ]);
+        let texts: Vec<String> = check_bare(&metadata).into_iter().map(|c| c.text).collect();
+        assert_eq!(
+            texts,
+            [
+                "vectra-abi depends on no host, but libc comes with it (vectra-abi → libc)",
+                "vectra-core depends on no host, but libc comes with it \
+                 (vectra-core → vectra-abi → libc)",
+            ]
         );
     }
 
