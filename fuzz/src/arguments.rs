@@ -38,6 +38,11 @@ pub enum Task {
         /// The file with the input.
         file: PathBuf,
     },
+    /// Copy what reaches new edges from what was found to the committed seeds.
+    Distill {
+        /// The target.
+        target: &'static Target,
+    },
     /// Be the process that a target runs in.
     Work {
         /// The target.
@@ -62,7 +67,8 @@ impl Arguments {
     pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Misuse> {
         let mut arguments = arguments;
         let mut targets = Vec::new();
-        let (mut seconds, mut seed, mut smoke, mut list) = (None, None, false, false);
+        let (mut seconds, mut seed) = (None, None);
+        let (mut smoke, mut list, mut distill) = (false, false, false);
         let (mut replay, mut current) = (None, None);
         while let Some(argument) = arguments.next() {
             let mut value =
@@ -70,6 +76,7 @@ impl Arguments {
             match argument.as_str() {
                 "--list" => list = true,
                 "--smoke" => smoke = true,
+                "--distill" => distill = true,
                 "--seconds" => seconds = Some(number(&value()?)?),
                 "--seed" => seed = Some(number(&value()?)?),
                 "--replay" => replay = Some(PathBuf::from(value()?)),
@@ -86,6 +93,7 @@ impl Arguments {
         };
         let task = match (list, replay, current) {
             (true, _, _) => Task::List,
+            _ if distill => Task::Distill { target: only()? },
             (_, Some(file), _) => Task::Replay { target: only()?, file },
             (_, _, Some(current)) => Task::Work { target: only()?, current },
             _ if targets.is_empty() => Task::Run { targets: TARGETS.iter().collect() },

@@ -10,6 +10,7 @@
 #[derive(Default)]
 pub struct Seen {
     buckets: Vec<u8>,
+    edges: usize,
 }
 
 /// The bucket of a count: one bit for each power of two, as other fuzzers do.
@@ -35,6 +36,17 @@ pub fn forget() {
 impl Seen {
     /// Takes the counts since [`forget`] and says whether any is new.
     pub fn take(&mut self) -> bool {
+        self.take_counts()
+    }
+
+    /// Takes the counts since [`forget`] and says whether an edge ran that never ran before.
+    pub fn take_edges(&mut self) -> bool {
+        let edges_before = self.edges;
+        self.take_counts();
+        self.edges > edges_before
+    }
+
+    fn take_counts(&mut self) -> bool {
         let mut new = false;
         let mut at = 0;
         counters::each(|counts| {
@@ -43,6 +55,7 @@ impl Seen {
                 if *count != 0 {
                     let bit = bucket(*count);
                     new |= self.buckets[at] & bit == 0;
+                    self.edges += usize::from(self.buckets[at] == 0);
                     self.buckets[at] |= bit;
                 }
                 at += 1;
@@ -53,7 +66,7 @@ impl Seen {
 
     /// Returns how many edges ran at all.
     pub fn edges(&self) -> usize {
-        self.buckets.iter().filter(|bucket| **bucket != 0).count()
+        self.edges
     }
 }
 

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Task::Replay { target, file } => worker::replay(target, file),
+        Task::Distill { target } => worker::distill(target),
         Task::Work { target, current } => worker::work(target, &arguments, current),
         Task::Run { targets } => supervise::run(targets, &arguments),
     }

@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::targets::Target;
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -31,11 +31,49 @@ pub fn work(target: &Target, arguments: &Arguments, current: &Path) -> ExitCode 
             println!("{line}");
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            eprintln!("error: the fuzzer could not use its files\n  because: {error}");
-            ExitCode::from(3)
-        }
+        Err(error) => no_files(&error),
     }
+}
+
+/// Copies those of the found inputs that reach new edges to the committed seeds, small ones first.
+pub fn distill(target: &Target) -> ExitCode {
+    let copy = || -> io::Result<(usize, usize)> {
+        let (found, seeds) = (found(target), corpus::seeds(target.name));
+        let mut seen = Seen::default();
+        for input in corpus::read(&seeds)? {
+            run_one(target, &input);
+            seen.take();
+        }
+        let mut inputs = corpus::read(&found)?;
+        inputs.sort_by_key(Vec::len);
+        let mut copied = 0;
+        for input in inputs {
+            run_one(target, &input);
+            if seen.take_edges() {
+                corpus::save(&seeds, "edge", &input)?;
+                copied += 1;
+            }
+        }
+        Ok((copied, seen.edges()))
+    };
+    match copy() {
+        Ok((copied, edges)) => {
+            println!("{}: {copied} new seeds, {edges} edges", target.name);
+            ExitCode::SUCCESS
+        }
+        Err(error) => no_files(&error),
+    }
+}
+
+/// Says that the fuzzer itself is in trouble.
+fn no_files(error: &io::Error) -> ExitCode {
+    eprintln!("error: the fuzzer could not use its files\n  because: {error}");
+    ExitCode::from(3)
+}
+
+/// Returns the folder of the inputs that reached new edges.
+fn found(target: &Target) -> PathBuf {
+    corpus::artifacts(target.name).join("found")
 }
 
 /// Runs one input; whatever is wrong with it ends the process.
@@ -55,7 +93,7 @@ pub fn replay(target: &Target, file: &Path) -> ExitCode {
 }
 
 fn run(target: &Target, arguments: &Arguments, current: &Path) -> io::Result<String> {
-    let found = corpus::artifacts(target.name).join("found");
+    let found = found(target);
     let mut inputs = corpus::read(&corpus::seeds(target.name))?;
     inputs.extend(corpus::read(&found)?);
     let mut file = File::create(current)?;

@@ -80,13 +80,16 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "fuzz",
-        arguments: "[TARGET…] [--seconds N] [--seed N] [--smoke] [--list] [--replay FILE] [--coverage]",
+        arguments: "[TARGET…] [--seconds N] [--seed N] [--smoke] [--list] \
+                    [--replay FILE] [--distill] [--coverage]",
         does: "Feeds mutated input to every decoder, or to some. What it finds is saved in \
                fuzz/artifacts/, made small; mend the code, then move the file to fuzz/corpus/. \
-               --coverage has the compiler count edges, and keeps inputs that reach new ones.",
+               --coverage has the compiler count edges, and keeps inputs that reach new ones; \
+               --distill then copies the smallest of those to the seeds.",
         examples: &[
             "cargo xtask fuzz --list",
             "cargo xtask fuzz uri --seconds 60 --coverage",
+            "cargo xtask fuzz uri --distill --coverage",
             "cargo xtask fuzz uri --replay fuzz/artifacts/uri/crash-0123456789abcdef",
         ],
         run: fuzz::run,
@@ -162,7 +165,8 @@ pub fn dispatch(arguments: &[String]) -> ExitCode {
 impl Command {
     fn help(&self) -> String {
         let head = format!("cargo xtask {} {}", self.name, self.arguments);
-        let mut text = format!("{}\n", head.trim_end());
+        let mut text = wrap(&head, 92).join("\n        ");
+        text.push('\n');
         for line in wrap(self.does, 88) {
             text.push_str(&format!("    {line}\n"));
         }

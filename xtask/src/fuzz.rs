@@ -21,10 +21,21 @@ pub fn run(project: &Project, arguments: &[String]) -> Result<Outcome, StepError
     if coverage {
         instrument(project, &mut cargo)?;
     }
-    cargo.arg("--").args(arguments.iter().filter(|argument| *argument != "--coverage"));
+    cargo.arg("--");
+    let mut names_a_file = false;
+    for argument in arguments.iter().filter(|argument| *argument != "--coverage") {
+        // The runner works in its own folder, and the path was typed in this one.
+        let path = names_a_file.then(|| std::path::absolute(argument).ok()).flatten();
+        match path {
+            Some(path) => cargo.arg(path),
+            None => cargo.arg(argument),
+        };
+        names_a_file = argument == "--replay";
+    }
     let ran = crate::run::show(&mut cargo)?;
-    let lists = arguments.iter().any(|argument| argument == "--list");
-    let counted = closing_counts(&ran.text).or((lists && ran.success).then_some((1, 0)));
+    let single = ["--list", "--replay", "--distill"];
+    let single = arguments.iter().any(|argument| single.contains(&argument.as_str()));
+    let counted = closing_counts(&ran.text).or((single && ran.success).then_some((1, 0)));
     let (passed, failed) = counted.unwrap_or((0, 1));
     let silent_failure = !ran.success && failed == 0;
     Ok(Outcome { passed, failed: failed + u64::from(silent_failure), skipped: Vec::new() })
