@@ -88,8 +88,8 @@ pub fn is_data(path: &str) -> bool {
 fn private_texts(project: &Project) -> Vec<String> {
     let folders = [project.home.as_deref(), Some(project.root.as_path())];
     let folders = folders.into_iter().flatten().map(|path| format!("{}/", path.display()));
-    // A home of `/` or `/x/` would match half of all texts.
-    let mut texts: Vec<String> = folders.filter(|folder| folder.len() > 4).collect();
+    // A short home, such as the superuser's, would be found in the middle of many innocent paths.
+    let mut texts: Vec<String> = folders.filter(|folder| folder.len() > 8).collect();
     for name in ["config.toml", "config"] {
         let settings = project.cargo_home.as_ref().map(|home| home.join(name));
         if let Some(text) = settings.and_then(|file| std::fs::read_to_string(file).ok()) {

@@ -3,7 +3,7 @@
 //! Invariant: every crate root of the tree is looked at: `lib.rs`, or `main.rs` without one.
 
 use crate::outcome::Complaint;
-use crate::tree::Tree;
+use crate::tree::{Tree, is_data};
 
 /// Crates that must build without the standard library.
 const NO_STD: &[&str] = &["vigil-base", "vigil-access"];
@@ -11,7 +11,7 @@ const NO_STD: &[&str] = &["vigil-base", "vigil-access"];
 /// Checks the first lines of each crate.
 pub fn check(tree: &Tree) -> Vec<Complaint> {
     let mut found = Vec::new();
-    for (manifest, text) in tree.ending("Cargo.toml") {
+    for (manifest, text) in tree.ending("Cargo.toml").filter(|(path, _)| !is_data(path)) {
         let Some(folder) = manifest.strip_suffix("Cargo.toml") else { continue };
         if !text.lines().any(|line| line.trim() == "[package]") {
             continue;
