@@ -29,11 +29,13 @@ pub enum EntryKind {
 impl EntryKind {
     const ALL: [Self; 4] = [Self::File, Self::Executable, Self::Symlink, Self::Tree];
 
-    fn code(self) -> u64 {
+    /// Returns the number that stands for the kind in records.
+    pub fn code(self) -> u64 {
         self as u64
     }
 
-    fn from_code(code: u64) -> Option<Self> {
+    /// Returns the kind that a number stands for.
+    pub fn from_code(code: u64) -> Option<Self> {
         Self::ALL.get(usize::try_from(code).ok()?).copied()
     }
 }

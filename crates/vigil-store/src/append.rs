@@ -9,6 +9,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use vigil_base::Vcid;
 use vigil_base::world::{
     Clock, Disk, DiskError, DiskFault, DiskFile, Lock, OpenMode, Randomness, RandomnessError,
 };
@@ -56,6 +57,8 @@ pub(crate) struct Maker {
     /// Every so many bytes, those written so far are sent to the disk by a thread in the background,
     /// so that the final sync has little left to do.
     pub sync_every_bytes: Option<u64>,
+    /// Whether to append to arenas that an earlier writer left open.
+    pub continues: bool,
 }
 
 /// One locked arena that records are appended to; opened with the first record.
@@ -201,16 +204,37 @@ impl Lane {
         sealed.chain(open).collect()
     }
 
-    /// Seals the open arena, if there is one with records.
-    pub fn seal(&self) -> Result<Option<u32>, AppendError> {
+    /// Seals every arena that has records and that nobody else is appending to.
+    pub fn seal_all(&self) -> Result<Vec<u32>, AppendError> {
         let mut state = self.state();
         state.check()?;
-        let Some(open) = state.open.take() else { return Ok(None) };
-        let number = open.arena.number;
-        let result = open.seal();
-        state.note(result)?;
-        state.sealed.push(number);
-        Ok(Some(number))
+        let mut numbers = Vec::new();
+        let mut open: Vec<Open> = state.open.take().into_iter().collect();
+        for number in paths::arena_numbers(&*self.maker.disk)? {
+            if open.iter().all(|open| open.arena.number != number) {
+                open.extend(Open::take(&self.maker, number)?);
+            }
+        }
+        for open in open.into_iter().filter(|open| open.end > HEADER_LEN as u64) {
+            let number = open.arena.number;
+            let result = open.seal();
+            state.note(result)?;
+            state.sealed.push(number);
+            numbers.push(number);
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Lets go of the arena that is open, and forgets the sealed ones. What was not committed is not
+    /// acknowledged.
+    pub fn close(&self) {
+        *self.state() = State::default();
+    }
+
+    /// Returns the numbers of the arenas that were written to.
+    pub fn numbers(&self) -> Vec<u32> {
+        self.durable_ends().into_iter().map(|(number, _)| number).collect()
     }
 }
 
@@ -268,38 +292,40 @@ impl Open {
 
     /// Takes over the newest arena of the class that is neither sealed nor in use.
     fn resume(maker: &Maker, room: u64) -> Result<Option<Self>, AppendError> {
-        let mut numbers = paths::arena_numbers(&*maker.disk)?;
-        numbers.reverse();
-        for number in numbers {
-            let file = match maker.disk.open(&paths::arena(number), OpenMode::Write) {
-                Ok(file) => file,
-                // Sealed arenas are read-only, and a collected one is gone: both are not for us.
-                Err(error) if matches!(error.fault, DiskFault::Denied | DiskFault::Absent) => {
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            if !file.lock(Lock::Exclusive, false)? {
-                continue;
-            }
-            // One that never got its header, or lost it, is left for `verify` to report.
-            let Ok(arena) = Arena::open(Arc::from(file), number) else { continue };
-            let is_ours = arena.header.class == maker.class && arena.header.site == maker.site;
-            if !is_ours || arena.seal()? != Err(SealError::Absent) {
-                continue;
-            }
-            let end = align(arena.file().len()?);
-            let open = Self {
-                arena: Arc::new(arena),
-                end,
-                synced: 0,
-                background: Background::starting_at(end),
-            };
-            if end + room <= maker.capacity {
+        if !maker.continues {
+            return Ok(None);
+        }
+        for number in paths::arena_numbers(&*maker.disk)?.into_iter().rev() {
+            let open = Self::take(maker, number)?;
+            if let Some(open) = open.filter(|open| open.end + room <= maker.capacity) {
                 return Ok(Some(open));
             }
         }
         Ok(None)
+    }
+
+    /// Takes over arena `number` if it is this store's, not sealed, and not in use.
+    fn take(maker: &Maker, number: u32) -> Result<Option<Self>, AppendError> {
+        let file = match maker.disk.open(&paths::arena(number), OpenMode::Write) {
+            Ok(file) => file,
+            // One that is read-only, moved away or collected is not for us.
+            Err(error) if matches!(error.fault, DiskFault::Denied | DiskFault::Absent) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !file.lock(Lock::Exclusive, false)? {
+            return Ok(None);
+        }
+        // One that never got its header, or lost it, is left for `verify` to report.
+        let Ok(arena) = Arena::open(Arc::from(file), number) else { return Ok(None) };
+        let is_ours = arena.header.class == maker.class && arena.header.site == maker.site;
+        if !is_ours || arena.seal()? != Err(SealError::Absent) {
+            return Ok(None);
+        }
+        let end = align(arena.file().len()?);
+        let background = Background::starting_at(end);
+        Ok(Some(Self { arena: Arc::new(arena), end, synced: 0, background }))
     }
 
     fn create(maker: &Maker) -> Result<Self, AppendError> {
@@ -377,13 +403,26 @@ impl Open {
     /// Writes table and seal; afterwards the file never changes.
     fn seal(mut self) -> Result<(), AppendError> {
         self.background.wait()?;
-        let items = match self.arena.items_by_walking_back(self.end)? {
-            Some(items) => items,
-            // A crash left bytes that no record covers; only a scan gets past them.
+        let items = match self.arena.walk_back(self.end)? {
+            Some(records) => {
+                let mut located = Vec::new();
+                for (record, items) in &records {
+                    self.arena.locate(record, items, |item, _| located.push(item));
+                }
+                located
+            }
+            // A crash left bytes that no record covers; only a scan gets past them, and it has to
+            // read everything, since a torn record is described as well as a whole one.
             None => self.arena.scan(0)?.items,
         };
         write_seal(&self.arena, self.end, items)
     }
+}
+
+/// Returns the Merkle root over `items` as a seal has it: without the number of the arena's file.
+pub(crate) fn sealed_root(items: &[Located]) -> Vcid {
+    let portable = |item: &Located| Located { at: Location { arena: 0, ..item.at }, ..*item };
+    merkle_root(&items.iter().map(portable).collect::<Vec<_>>())
 }
 
 /// Seals an arena whose records end at `end` and hold `items`.

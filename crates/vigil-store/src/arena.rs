@@ -42,14 +42,6 @@ pub enum ArenaError {
         /// The offset of the record's trailer.
         offset: u64,
     },
-    /// The arena has been moved to a tier, and no tier is attached.
-    #[error("arena {number:08} ({vcid}) has been moved to a tier; name the tier with `--tier`")]
-    Away {
-        /// The arena's number.
-        number: u32,
-        /// The SHA-256 of its file.
-        vcid: Vcid,
-    },
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -65,6 +57,9 @@ pub struct Record {
     /// What the trailer says.
     pub trailer: Trailer,
 }
+
+/// A record with its directory.
+pub type Described = (Record, Vec<Item>);
 
 /// What a scan found.
 #[derive(Debug, Default)]
@@ -205,30 +200,41 @@ impl Arena {
     }
 
     /// Finds every record from byte `from` on by its trailer, and checks all of their bytes.
+    pub fn scan(&self, from: u64) -> Result<Scan, ArenaError> {
+        let (records, mut scan) = self.find_records(from)?;
+        for (record, items) in &records {
+            self.check_items(record, items, &mut scan)?;
+        }
+        Ok(scan)
+    }
+
+    /// Finds every record from byte `from` on by its trailer; the scan that comes with them has only
+    /// the bytes that no record covers, and the end.
     ///
     /// Works on any arena, however damaged. A record that lies inside a later record's payload is
     /// data that happens to look like one, and is not reported.
-    pub fn scan(&self, from: u64) -> Result<Scan, ArenaError> {
+    pub fn find_records(&self, from: u64) -> Result<(Vec<Described>, Scan), ArenaError> {
         let end = self.records_end()?;
         let from = from.max(HEADER_LEN as u64);
-        let mut records: Vec<(Record, Vec<Item>)> = Vec::new();
+        let mut records: Vec<Described> = Vec::new();
         self.find_trailers(from, end, &mut |record, items| {
-            records.retain(|(earlier, _)| earlier.trailer_at < record.start);
+            while records.last().is_some_and(|(earlier, _)| earlier.trailer_at >= record.start) {
+                records.pop();
+            }
             records.push((record, items));
         })?;
         let mut scan = Scan { end, ..Scan::default() };
         let mut covered = from;
-        for (record, items) in records {
+        for (record, _) in &records {
             if record.start > covered {
                 scan.strays.push((covered, record.start));
             }
             covered = record.trailer_at + TRAILER_LEN as u64;
-            self.check_items(&record, &items, &mut scan)?;
         }
         if end > covered {
             scan.strays.push((covered, end));
         }
-        Ok(scan)
+        Ok((records, scan))
     }
 
     fn find_trailers(
@@ -267,7 +273,7 @@ impl Arena {
     }
 
     /// Sorts the items of a record into intact and damaged.
-    fn check_items(
+    pub fn check_items(
         &self,
         record: &Record,
         items: &[Item],
@@ -335,6 +341,20 @@ impl Arena {
         }
     }
 
+    /// Reads one item, without a cache and without comparing it with its id.
+    pub fn read_item(&self, located: &Located) -> Result<Vec<u8>, ArenaError> {
+        let record = self.record(u64::from(located.at.trailer) * ALIGN)?;
+        let (start, len) = (located.at.inner as usize, located.at.len as usize);
+        if record.trailer.kind == RecordKind::Extent {
+            let mut bytes = vec![0; len];
+            self.read_raw(&record, located.at.inner, &mut bytes)?;
+            return Ok(bytes);
+        }
+        let frame = self.decode_frame(&record)?;
+        let bytes = frame.get(start..start + len);
+        Ok(bytes.ok_or_else(|| self.damaged(record.trailer_at))?.to_vec())
+    }
+
     /// Returns the SHA-256 of the whole file: the name under which a sealed arena travels.
     pub fn vcid(&self) -> Result<Vcid, ArenaError> {
         let len = self.file.len()?;
@@ -368,10 +388,10 @@ pub(crate) fn is_item(item: &Item, bytes: &[u8]) -> bool {
 }
 
 impl Arena {
-    /// Collects all items from the directories alone, walking from trailer to trailer back from
-    /// `end`; `None` where some bytes are covered by no record.
-    pub fn items_by_walking_back(&self, end: u64) -> Result<Option<Vec<Located>>, ArenaError> {
-        let mut located = Vec::new();
+    /// Lists all records by their directories alone, walking from trailer to trailer back from `end`;
+    /// `None` where some bytes are covered by no record.
+    pub fn walk_back(&self, end: u64) -> Result<Option<Vec<Described>>, ArenaError> {
+        let mut records = Vec::new();
         let mut at = end;
         while at > HEADER_LEN as u64 {
             let Some(trailer_at) = at.checked_sub(TRAILER_LEN as u64) else { return Ok(None) };
@@ -379,14 +399,25 @@ impl Arena {
                 let items = self.directory(&record)?;
                 Ok((record, items))
             });
-            let (record, items) = match found {
-                Ok(found) => found,
+            match found {
+                Ok(found) => {
+                    at = found.0.start;
+                    records.push(found);
+                }
                 Err(ArenaError::Damaged { .. }) => return Ok(None),
                 Err(error) => return Err(error),
-            };
-            self.locate(&record, &items, |item, _| located.push(item));
-            at = record.start;
+            }
         }
-        Ok(Some(located))
+        records.reverse();
+        Ok(Some(records))
+    }
+
+    /// Lists all records, and the bytes that none covers, as cheaply as the arena's state allows.
+    pub fn records(&self) -> Result<(Vec<Described>, Scan), ArenaError> {
+        let end = self.records_end()?;
+        match self.walk_back(end)? {
+            Some(records) => Ok((records, Scan { end, ..Scan::default() })),
+            None => self.find_records(0),
+        }
     }
 }

@@ -22,7 +22,10 @@ pub(crate) struct Cutter {
 }
 
 /// The window holds this many of the longest chunks, so that moving its rest to the front is rare.
-const WINDOW_CHUNKS: usize = 16;
+///
+/// Half a window holds the longest of the coarsest chunks, so where a window ends never shows.
+const WINDOW_CHUNKS: usize = 32;
+const _: () = assert!(WINDOW_CHUNKS / 2 >= 1 << (2 * COARSER_BEHIND.len()));
 
 /// Behind each of these offsets, chunks are four times as long: a blob of a terabyte has less than
 /// two million chunks, and versions of one blob are still cut alike.
@@ -32,6 +35,11 @@ impl Cutter {
     pub fn new(bounds: ChunkBytes) -> Self {
         let buffer = vec![0; bounds.max as usize * WINDOW_CHUNKS];
         Self { bounds, buffer, start: 0, end: 0, cut_bytes: 0, is_at_end: false }
+    }
+
+    /// Starts over with another stream.
+    pub fn reset(&mut self) {
+        (self.start, self.end, self.cut_bytes, self.is_at_end) = (0, 0, 0, false);
     }
 
     /// Returns the bytes that are not cut yet.

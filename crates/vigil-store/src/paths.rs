@@ -21,16 +21,17 @@ pub(crate) fn arena(number: u32) -> String {
     format!("{ARENAS}/{number:08}.arena")
 }
 
-/// Returns the numbers of all arena files in rising order.
+/// Returns the numbers of all arenas, here or moved away, in rising order.
 pub(crate) fn arena_numbers(disk: &dyn Disk) -> Result<Vec<u32>, DiskError> {
     let mut numbers: Vec<u32> = disk
         .list(ARENAS)?
         .iter()
-        .filter_map(|name| name.strip_suffix(".arena"))
+        .filter_map(|name| name.strip_suffix(".arena").or_else(|| name.strip_suffix(".moved")))
         .filter(|digits| digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_digit()))
         .filter_map(|digits| digits.parse().ok())
         .collect();
     numbers.sort_unstable();
+    numbers.dedup();
     Ok(numbers)
 }
 

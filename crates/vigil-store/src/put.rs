@@ -13,7 +13,7 @@ use vigil_base::{Blame, Blamed, Hasher, Vcid};
 
 use crate::append::AppendError;
 use crate::cut::Cutter;
-use crate::format::{ALIGN, Codec, Item, ItemId, ItemKind, Located};
+use crate::format::{ALIGN, Codec, Item, ItemId, ItemKind, Located, Trailer};
 use crate::index::IndexError;
 use crate::layout::{LAYOUT_CHUNKS_MAX, Layout};
 use crate::sink::ChunkSink;
@@ -82,7 +82,24 @@ const OVERLAY_MAX: usize = 64 << 10;
 /// A job that writes. While it lives, no other process removes arenas.
 pub struct Writer {
     store: Store,
-    _use: UseLock,
+    /// Dropped last: while arenas are open here, nobody may remove them.
+    _use: Option<UseLock>,
+}
+
+impl Drop for Writer {
+    /// With the last writer, this process lets go of its arenas, so that others may continue or
+    /// remove them.
+    fn drop(&mut self) {
+        let inner = &self.store.inner;
+        let mut writers = inner.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        *writers -= 1;
+        if *writers == 0 {
+            inner.frames.close();
+            inner.extents.close();
+            inner.index.disown();
+            inner.pending.abandoned.store(false, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Store {
@@ -90,10 +107,16 @@ impl Store {
     pub fn writer(&self) -> Result<Writer, PutError> {
         let inner = &self.inner;
         let lock = inner.lock_use(Lock::Shared, true).map_err(IndexError::from)?;
-        let Some(lock) = lock else { unreachable!("a lock that is waited for is taken") };
-        inner.index.refresh()?;
-        inner.index.sync_found()?;
-        Ok(Writer { store: self.clone(), _use: lock })
+        self.start_writer(lock)
+    }
+
+    /// Starts a job that writes, under a lock that the caller has taken.
+    pub(crate) fn start_writer(&self, lock: Option<UseLock>) -> Result<Writer, PutError> {
+        *self.inner.writers.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        let writer = Writer { store: self.clone(), _use: lock };
+        self.inner.index.refresh()?;
+        self.inner.index.sync_found()?;
+        Ok(writer)
     }
 }
 
@@ -106,6 +129,7 @@ impl Writer {
             writer: self,
             blobs: Frame::new(tuning.blob_frame_bytes),
             chunks: Frame::new(tuning.chunk_frame_bytes),
+            cutter: None,
             compressor,
             stored: Stored::default(),
         })
@@ -149,13 +173,15 @@ impl Writer {
         self.publish()
     }
 
-    /// Commits, and seals the arenas that this process writes to.
+    /// Commits, and seals every arena that nobody else is appending to.
     pub fn seal(self) -> Result<Vec<u32>, PutError> {
         self.sync()?;
         let inner = &self.store.inner;
-        let sealed = [inner.frames.seal()?, inner.extents.seal()?];
+        let mut sealed = inner.frames.seal_all()?;
+        sealed.extend(inner.extents.seal_all()?);
+        inner.index.refresh()?;
         self.finish()?;
-        Ok(sealed.into_iter().flatten().collect())
+        Ok(sealed)
     }
 
     /// Returns the store that is written to.
@@ -211,6 +237,8 @@ pub struct Batch<'a> {
     pub(crate) writer: &'a Writer,
     blobs: Frame,
     chunks: Frame,
+    /// Kept from stream to stream, since its window is large.
+    cutter: Option<Cutter>,
     pub(crate) compressor: zstd::bulk::Compressor<'static>,
     pub(crate) stored: Stored,
 }
@@ -269,6 +297,39 @@ impl Batch<'_> {
         if kind == ItemKind::Chunk { &mut self.chunks } else { &mut self.blobs }
     }
 
+    /// Copies a whole frame as it is stored.
+    pub(crate) fn copy_frame(
+        &mut self,
+        payload: &[u8],
+        trailer: &Trailer,
+        items: &[Item],
+    ) -> Result<(), PutError> {
+        let lane = &self.writer.store.inner.frames;
+        let located = lane.append_frame(payload, trailer.codec, trailer.raw_len, items)?;
+        self.writer.index(&located);
+        Ok(())
+    }
+
+    /// Copies raw items, read one by one, into one extent.
+    pub(crate) fn copy_extent<E: From<PutError>>(
+        &mut self,
+        items: &[Item],
+        mut read: impl FnMut(usize) -> Result<Vec<u8>, E>,
+    ) -> Result<(), E> {
+        let failed = |error: AppendError| E::from(PutError::from(error));
+        let lane = &self.writer.store.inner.extents;
+        let mut extent = lane.begin_extent().map_err(failed)?;
+        for (index, item) in items.iter().enumerate() {
+            if !extent.has_room(item.len as usize) {
+                self.writer.index(&extent.finish().map_err(failed)?);
+                extent = lane.begin_extent().map_err(failed)?;
+            }
+            extent.push(*item, &read(index)?).map_err(failed)?;
+        }
+        self.writer.index(&extent.finish().map_err(failed)?);
+        Ok(())
+    }
+
     /// Writes what has gathered.
     pub fn flush(&mut self) -> Result<(), PutError> {
         self.flush_frame(ItemKind::Blob)?;
@@ -303,7 +364,21 @@ impl Batch<'_> {
 
     /// Stores a blob of any length, read to its end, and returns its name and length.
     pub fn put_stream(&mut self, source: &mut dyn Read) -> Result<(Vcid, u64), PutError> {
-        let mut cutter = Cutter::new(self.tuning().chunk_bytes);
+        let mut cutter = match self.cutter.take() {
+            Some(cutter) => cutter,
+            None => Cutter::new(self.tuning().chunk_bytes),
+        };
+        cutter.reset();
+        let result = self.put_cut(source, &mut cutter);
+        self.cutter = Some(cutter);
+        result
+    }
+
+    fn put_cut(
+        &mut self,
+        source: &mut dyn Read,
+        cutter: &mut Cutter,
+    ) -> Result<(Vcid, u64), PutError> {
         let mut hasher = Hasher::new();
         let mut chunks: Vec<(ItemId, u32)> = Vec::new();
         let mut sink = ChunkSink::new();

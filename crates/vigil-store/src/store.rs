@@ -15,6 +15,7 @@ use crate::cache::FrameCache;
 use crate::format::{Class, Site};
 use crate::index::{Index, IndexError};
 use crate::paths;
+use crate::remote::open_arena_file;
 use crate::tuning::Tuning;
 
 /// The parts of the world that a store needs.
@@ -41,6 +42,8 @@ pub struct Options {
     pub tuning: Tuning,
     /// Every so many written bytes, a sync is started in the background; `None` for never.
     pub sync_every_bytes: Option<u64>,
+    /// Whether to append to arenas that an earlier writer left open.
+    pub continues_arenas: bool,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             cache_bytes_max: 64 << 20,
             tuning: Tuning::default(),
             sync_every_bytes: Some(64 << 20),
+            continues_arenas: true,
         }
     }
 }
@@ -117,6 +121,8 @@ pub(crate) struct Inner {
     pub arenas: Mutex<HashMap<u32, Arc<Arena>>>,
     pub remote: Mutex<Option<Arc<dyn crate::remote::Remote>>>,
     pub pending: crate::put::Pending,
+    /// How many writers this process has.
+    pub writers: Mutex<usize>,
     pub maps: crate::read::Maps,
 }
 
@@ -141,6 +147,7 @@ impl Store {
             class: options.class.clone(),
             capacity: options.arena_bytes_max,
             sync_every_bytes: options.sync_every_bytes,
+            continues: options.continues_arenas,
         });
         Ok(Self {
             inner: Arc::new(Inner {
@@ -154,6 +161,7 @@ impl Store {
                 arenas: Mutex::default(),
                 remote: Mutex::default(),
                 pending: crate::put::Pending::default(),
+                writers: Mutex::default(),
                 maps: crate::read::Maps::default(),
             }),
         })
@@ -187,11 +195,8 @@ impl Inner {
         if let Some(arena) = arenas.get(&number) {
             return Ok(arena.clone());
         }
-        let file = match self.world.disk.open(&paths::arena(number), OpenMode::Read) {
-            Ok(file) => Arc::from(file),
-            Err(error) if error.fault == DiskFault::Absent => self.remote_file(number, error)?,
-            Err(error) => return Err(error.into()),
-        };
+        let remote = self.attached_remote();
+        let file = open_arena_file(&*self.world.disk, number, remote.as_ref())?;
         let arena = Arc::new(Arena::open(file, number)?);
         arenas.insert(number, arena.clone());
         Ok(arena)

@@ -121,7 +121,7 @@ pub struct Location {
 /// An item with its location: one entry of a seal or of an index run.
 ///
 /// Entries are ordered by id, then kind, then location.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Located {
     /// The item's id.
     pub id: ItemId,

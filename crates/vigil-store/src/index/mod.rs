@@ -18,6 +18,7 @@ use vigil_base::world::{Disk, DiskError, DiskFault, Lock, OpenMode};
 use crate::arena::{Arena, ArenaError};
 use crate::format::{ALIGN, Class, ItemId, Located, SealError};
 use crate::paths;
+use crate::remote::open_arena_file;
 use manifest::{Covered, Manifest};
 use run::{MergeError, Run, RunOpenError, RunWriter};
 
@@ -157,6 +158,11 @@ impl Index {
         state.overlay.own.insert(number);
     }
 
+    /// Notes that this process writes no arena any more.
+    pub fn disown(&self) {
+        self.write().overlay.own.clear();
+    }
+
     /// Returns how many entries are only in memory.
     pub fn overlay_len(&self) -> usize {
         let state = self.read();
@@ -236,13 +242,13 @@ impl Index {
             if in_runs.into_iter().chain(here).any(|covered| covered.is_sealed) {
                 continue;
             }
-            let file = match self.disk.open(&paths::arena(number), OpenMode::Read) {
+            let file = match open_arena_file(&*self.disk, number, None) {
                 Ok(file) => file,
                 Err(error) if error.fault == DiskFault::Absent => continue,
                 Err(error) => return Err(error.into()),
             };
             // An arena without a whole header holds nothing yet; `verify` tells a damaged one.
-            let arena = match Arena::open(Arc::from(file), number) {
+            let arena = match Arena::open(file, number) {
                 Ok(arena) if arena.header.class == self.class => arena,
                 Ok(_) | Err(ArenaError::Header { .. }) => continue,
                 Err(error) => return Err(error.into()),

@@ -64,7 +64,7 @@ fn incompressible_blobs_can_be_mapped_whole() {
     let mapped = store.map_range(&blob, 0).expect("intact").expect("raw");
     assert_eq!(&*mapped, &bytes[..]);
     let arena = mapped.arena_bytes().as_ptr_range();
-    assert!(arena.contains(&mapped.as_ptr()) && mapped.as_ptr() as usize % 64 == 0);
+    assert!(arena.contains(&mapped.as_ptr()) && (mapped.as_ptr() as usize).is_multiple_of(64));
     let tail = store.map_range(&blob, 1234).expect("intact").expect("raw");
     assert_eq!(&*tail, &bytes[1234..]);
 }

@@ -1,0 +1,315 @@
+//! Verifying: every byte that is stored is read back and compared.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use vigil_base::world::RandomnessError;
+use vigil_base::{Blame, Blamed, Vcid};
+
+use crate::arena::{Arena, ArenaError, Described, Scan};
+use crate::format::{ItemId, ItemKind, Located};
+use crate::index::IndexError;
+use crate::layout::Layout;
+use crate::paths;
+use crate::read::{Depth, ReadError};
+use crate::store::Store;
+
+/// What to verify, and how.
+pub struct VerifyOptions<'a> {
+    /// Of each hundred records, how many to read: 100 for all.
+    pub percent: u8,
+    /// How many threads read.
+    pub threads: usize,
+    /// Called now and then with how many stored bytes have been read, and how many there are.
+    pub progress: &'a (dyn Fn(u64, u64) + Sync),
+}
+
+/// What verifying found.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyReport {
+    /// Arenas looked at.
+    pub arenas: u64,
+    /// Records read.
+    pub records: u64,
+    /// Items compared with their ids.
+    pub items: u64,
+    /// Stored bytes read.
+    pub stored_bytes: u64,
+    /// Bytes compared, decoded.
+    pub raw_bytes: u64,
+    /// Items whose bytes are not what their ids say.
+    pub damaged: Vec<Located>,
+    /// Blobs that cannot be read whole because of that, or because a chunk is missing.
+    pub lost: Vec<Vcid>,
+    /// Ranges of arenas that no record describes: what crashes leave, or what damage did to a
+    /// record's description.
+    pub strays: Vec<Stray>,
+    /// Arenas that cannot be read at all, and why.
+    pub unreadable: Vec<(u32, String)>,
+    /// Arenas whose seal is damaged; their records are compared all the same.
+    pub seals: Vec<u32>,
+    /// Items that arenas hold and the index did not know. It has been rebuilt.
+    pub unindexed: u64,
+}
+
+/// Bytes of an arena that no record describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// The arena's number.
+    pub arena: u32,
+    /// Where they start.
+    pub start: u64,
+    /// Where they end.
+    pub end: u64,
+    /// The arena is sealed and its table lists items that lie there, so this is damage.
+    pub is_damage: bool,
+}
+
+impl VerifyReport {
+    /// Returns whether everything is as it was written.
+    pub fn is_clean(&self) -> bool {
+        self.damaged.is_empty()
+            && self.lost.is_empty()
+            && self.unreadable.is_empty()
+            && self.seals.is_empty()
+            && self.strays.iter().all(|stray| !stray.is_damage)
+    }
+}
+
+/// Why verifying could not go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// An arena could not be read.
+    #[error("could not read an arena")]
+    Arena(#[from] ArenaError),
+    /// The index could not be read.
+    #[error("could not read the index")]
+    Index(#[from] IndexError),
+    /// There were no random bytes to draw a sample by.
+    #[error("could not draw a sample")]
+    Randomness(#[from] RandomnessError),
+}
+
+impl Blamed for VerifyError {
+    fn blame(&self) -> Blame {
+        Blame::World
+    }
+}
+
+/// Records of one arena that are to be read.
+struct Work {
+    arena: Arc<Arena>,
+    records: Vec<Described>,
+}
+
+/// Records handed to a thread at once.
+const STEP: usize = 8;
+
+impl Store {
+    /// Reads and compares everything that is stored in this class, here and in attached tiers.
+    pub fn verify(&self, options: &VerifyOptions<'_>) -> Result<VerifyReport, VerifyError> {
+        self.refresh()?;
+        let mut report = VerifyReport::default();
+        let mut work = Vec::new();
+        for number in paths::arena_numbers(&*self.inner.world.disk).map_err(IndexError::from)? {
+            match self.list_records(number, &mut report) {
+                Ok(Some(listed)) => work.push(listed),
+                Ok(None) => {}
+                Err(ArenaError::Disk(error)) => return Err(ArenaError::Disk(error).into()),
+                Err(error) => report.unreadable.push((number, chain(&error))),
+            }
+        }
+        if options.percent < 100 {
+            self.sample(&mut work, options.percent)?;
+        }
+        self.compare(work, options, &mut report)?;
+        self.find_lost(&mut report)?;
+        Ok(report)
+    }
+
+    fn list_records(
+        &self,
+        number: u32,
+        report: &mut VerifyReport,
+    ) -> Result<Option<Work>, ArenaError> {
+        let arena = match self.inner.arena(number) {
+            Ok(arena) => arena,
+            // What a crash leaves of an arena whose header was never written holds nothing.
+            Err(ArenaError::Header { number, source }) => {
+                let file = crate::remote::open_arena_file(&*self.inner.world.disk, number, None)?;
+                let is_stillborn = file.len()? <= crate::format::HEADER_LEN as u64;
+                let error = ArenaError::Header { number, source };
+                return if is_stillborn { Ok(None) } else { Err(error) };
+            }
+            Err(error) => return Err(error),
+        };
+        if arena.header.class != self.inner.options.class {
+            return Ok(None);
+        }
+        report.arenas += 1;
+        let table: Vec<Located> = match arena.seal()? {
+            Err(crate::format::SealError::Absent) => Vec::new(),
+            Err(_) => {
+                report.seals.push(number);
+                Vec::new()
+            }
+            Ok(seal) => match arena.sealed_items(&seal) {
+                Ok(items) if crate::append::sealed_root(&items) == seal.root => items,
+                _ => {
+                    report.seals.push(number);
+                    Vec::new()
+                }
+            },
+        };
+        let (records, scan) = arena.records()?;
+        for (start, end) in scan.strays {
+            let range = start..end;
+            let lies_there = |item: &&Located| {
+                range.contains(&(u64::from(item.at.trailer) * crate::format::ALIGN))
+            };
+            let mut hidden = table.iter().filter(lies_there).copied().peekable();
+            let is_damage = hidden.peek().is_some();
+            report.damaged.extend(hidden);
+            report.strays.push(Stray { arena: number, start, end, is_damage });
+        }
+        Ok(Some(Work { arena, records }))
+    }
+
+    fn sample(&self, work: &mut [Work], percent: u8) -> Result<(), RandomnessError> {
+        for arena in work {
+            let mut draws = vec![0; arena.records.len() * 2];
+            self.inner.world.randomness.fill(&mut draws)?;
+            let mut draws =
+                draws.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]]) % 100);
+            arena.records.retain(|_| draws.next().is_some_and(|draw| draw < u16::from(percent)));
+        }
+        Ok(())
+    }
+
+    fn compare(
+        &self,
+        work: Vec<Work>,
+        options: &VerifyOptions<'_>,
+        report: &mut VerifyReport,
+    ) -> Result<(), VerifyError> {
+        let flat: Vec<(&Arc<Arena>, &Described)> = work
+            .iter()
+            .flat_map(|arena| arena.records.iter().map(|record| (&arena.arena, record)))
+            .collect();
+        let total: u64 = flat.iter().map(|(_, (record, _))| record.trailer.payload_len).sum();
+        let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let found = Mutex::new((Scan::default(), 0_u64));
+        let compare_some = || -> Result<(), VerifyError> {
+            loop {
+                let start = next.fetch_add(STEP, Ordering::Relaxed);
+                let Some(some) = flat.get(start..(start + STEP).min(flat.len())) else { break };
+                if some.is_empty() {
+                    break;
+                }
+                let mut scan = Scan::default();
+                let mut unindexed = 0;
+                for (arena, (record, items)) in some {
+                    arena.check_items(record, items, &mut scan)?;
+                    for item in items {
+                        unindexed += u64::from(!self.inner.index.contains(&item.id)?);
+                    }
+                    let bytes = record.trailer.payload_len;
+                    let read = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                    (options.progress)(read, total);
+                }
+                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                found.0.damaged.extend(scan.damaged);
+                found.0.items.extend(scan.items);
+                found.1 += unindexed;
+            }
+            Ok(())
+        };
+        let threads = options.threads.max(1);
+        std::thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|_| scope.spawn(compare_some)).collect();
+            running.into_iter().try_for_each(|thread| match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        let (scan, unindexed) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.records += flat.len() as u64;
+        report.stored_bytes += total;
+        report.items += (scan.items.len() + scan.damaged.len()) as u64;
+        report.raw_bytes += scan.items.iter().map(|item| u64::from(item.at.len)).sum::<u64>();
+        report.damaged.extend(scan.damaged);
+        report.unindexed = unindexed;
+        if unindexed > 0 {
+            self.inner.index.rebuild()?;
+        }
+        Ok(())
+    }
+
+    /// Names the blobs that cannot be read whole: damaged ones without another copy, and those of
+    /// which a chunk is damaged or missing.
+    fn find_lost(&self, report: &mut VerifyReport) -> Result<(), VerifyError> {
+        let mut bad: HashSet<ItemId> = HashSet::new();
+        for located in &report.damaged {
+            let mut copies = 0;
+            self.inner.index.find(&located.id, &mut |copy| {
+                copies += u64::from(copy.kind == located.kind && !report.damaged.contains(&copy));
+            })?;
+            if copies == 0 {
+                bad.insert(located.id);
+            }
+        }
+        let mut lost: Vec<Vcid> = report
+            .damaged
+            .iter()
+            .filter(|item| item.kind != ItemKind::Chunk && bad.contains(&item.id))
+            .map(|item| item.id.to_vcid())
+            .collect();
+        let mut layouts = Vec::new();
+        self.inner.index.for_each(&mut |item| {
+            if item.kind == ItemKind::Layout {
+                layouts.push(item.id);
+            }
+        })?;
+        for id in layouts {
+            let is_whole = match self.layout_of(id) {
+                Ok(layout) => self.has_chunks(&layout, &bad)?,
+                Err(_) => false,
+            };
+            if !is_whole {
+                lost.push(id.to_vcid());
+            }
+        }
+        lost.sort_unstable();
+        lost.dedup();
+        report.lost = lost;
+        Ok(())
+    }
+
+    pub(crate) fn layout_of(&self, id: ItemId) -> Result<Layout, ReadError> {
+        let vcid = id.to_vcid();
+        let bytes = self.inner.item(vcid, id, ItemKind::Layout, Depth::Full)?;
+        Layout::decode(&bytes).ok_or(ReadError::Incomplete { vcid })
+    }
+
+    fn has_chunks(&self, layout: &Layout, bad: &HashSet<ItemId>) -> Result<bool, IndexError> {
+        for (id, _) in layout.chunks() {
+            if bad.contains(id) || !self.inner.index.contains(id)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Joins the messages of an error and its sources.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text += &format!(": {inner}");
+        source = inner.source();
+    }
+    text
+}
