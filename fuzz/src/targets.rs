@@ -9,7 +9,9 @@ mod arena;
 mod cbor;
 mod cbor_model;
 mod faulty;
+mod forgery;
 mod header;
+mod import;
 mod store;
 mod tree;
 mod uri;
@@ -91,10 +93,19 @@ pub const TARGETS: &[Target] = &[
         name: "arena",
         holds: "honest records of a forged arena are found, and nothing wrong is called intact",
         run: arena::run,
-        words: arena::WORDS,
+        words: forgery::WORDS,
         input_bytes_max: 4096,
         // A frame may decode to 64 MiB, a directory claim as much, and a scan has a window.
         memory_floor: 200 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "import",
+        holds: "nothing wrong is read from a forged arena that was imported",
+        run: import::run,
+        words: forgery::WORDS,
+        input_bytes_max: 2048,
+        memory_floor: 300 * MEBIBYTE,
         memory_per_byte: 64,
     },
     Target {

@@ -49,12 +49,14 @@ pub fn run(input: &[u8]) {
     }
 }
 
-fn options() -> Options {
+/// A small store that starts nothing in the background.
+pub fn options() -> Options {
     let tuning = Tuning::default();
     Options { arena_bytes_max: 1 << 20, sync_every_bytes: None, tuning, ..Options::default() }
 }
 
-fn world(disk: MemoryDisk) -> World {
+/// A world on the given disk.
+pub fn world(disk: MemoryDisk) -> World {
     let randomness = Arc::new(CountedBytes::default());
     World { disk: Arc::new(disk), clock: Arc::new(StoppedClock), randomness }
 }
