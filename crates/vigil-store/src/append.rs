@@ -14,7 +14,7 @@ use vigil_base::world::{
     Clock, Disk, DiskError, DiskFault, DiskFile, Lock, OpenMode, Randomness, RandomnessError,
 };
 
-use crate::arena::{Arena, ArenaError};
+use crate::arena::{Arena, ArenaError, Scan};
 use crate::format::{
     ArenaKey, Class, Codec, HEADER_LEN, Header, Item, LOCATED_LEN, Located, Location, RecordKind,
     SEAL_LEN, Seal, SealError, Site, TRAILER_LEN, Trailer, align, check_of, encode_directory,
@@ -79,6 +79,8 @@ struct State {
 
 struct Open {
     arena: Arc<Arena>,
+    /// What lies before this was written by somebody else, and perhaps torn by a crash.
+    own_from: u64,
     end: u64,
     synced: u64,
     background: Background,
@@ -325,7 +327,7 @@ impl Open {
         }
         let end = align(arena.file().len()?);
         let background = Background::starting_at(end);
-        Ok(Some(Self { arena: Arc::new(arena), end, synced: 0, background }))
+        Ok(Some(Self { arena: Arc::new(arena), own_from: end, end, synced: 0, background }))
     }
 
     fn create(maker: &Maker) -> Result<Self, AppendError> {
@@ -356,7 +358,8 @@ impl Open {
         maker.disk.sync_folder(paths::ARENAS)?;
         let end = HEADER_LEN as u64;
         let arena = Arc::new(Arena::open(Arc::from(file), number)?);
-        Ok(Self { arena, end, synced: end, background: Background::starting_at(end) })
+        let background = Background::starting_at(end);
+        Ok(Self { arena, own_from: end, end, synced: end, background })
     }
 
     fn write_record(
@@ -403,19 +406,22 @@ impl Open {
     /// Writes table and seal; afterwards the file never changes.
     fn seal(mut self) -> Result<(), AppendError> {
         self.background.wait()?;
-        let items = match self.arena.walk_back(self.end)? {
-            Some(records) => {
-                let mut located = Vec::new();
-                for (record, items) in &records {
-                    self.arena.locate(record, items, |item, _| located.push(item));
-                }
-                located
-            }
-            // A crash left bytes that no record covers; only a scan gets past them, and it has to
-            // read everything, since a torn record is described as well as a whole one.
-            None => self.arena.scan(0)?.items,
+        let records = match self.arena.walk_back(self.end)? {
+            Some(records) => records,
+            // A crash left bytes that no record covers; only a search gets past them.
+            None => self.arena.find_records(0)?.0,
         };
-        write_seal(&self.arena, self.end, items)
+        let mut intact = Scan::default();
+        for (record, items) in &records {
+            if record.start < self.own_from {
+                // A record that a crash has torn is described as well as a whole one. The seal must
+                // not list it, or the bytes would never be stored again.
+                self.arena.check_items(record, items, &mut intact)?;
+            } else {
+                self.arena.locate(record, items, |item, _| intact.items.push(item));
+            }
+        }
+        write_seal(&self.arena, self.end, intact.items)
     }
 }
 
