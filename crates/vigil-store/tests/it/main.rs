@@ -1,4 +1,7 @@
 //! The crate from outside.
 
+mod crash;
+mod index_file;
 mod round_trip;
+mod sim;
 mod world;
