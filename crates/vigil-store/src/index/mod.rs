@@ -185,6 +185,11 @@ impl Index {
                     let mut state = self.write();
                     // What a rebuild has listed is complete without runs that may be damaged.
                     if !state.is_rebuilt && manifest != state.manifest {
+                        if !manifest.reaches(&state.manifest) {
+                            // Whoever rebuilt the index saw less than the runs that go now. What lies
+                            // between is in neither, so the arenas are listed from the new ends on.
+                            state.overlay.ends.clear();
+                        }
                         state.overlay.forget_covered(&manifest);
                         state.manifest = manifest;
                         state.runs = runs;
