@@ -46,6 +46,16 @@ pub enum AppendError {
     Numbers,
 }
 
+/// A record that was just appended.
+#[derive(Default)]
+pub(crate) struct Appended {
+    /// Where its items lie.
+    pub located: Vec<Located>,
+    /// Where it starts, and where the next one may.
+    pub start: u64,
+    pub end: u64,
+}
+
 /// What new arenas are made from.
 pub(crate) struct Maker {
     pub disk: Arc<dyn Disk>,
@@ -138,14 +148,14 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends one frame and returns where its items lie.
+    /// Appends one frame.
     pub fn append_frame(
         &self,
         payload: &[u8],
         codec: Codec,
         raw_len: u64,
         items: &[Item],
-    ) -> Result<Vec<Located>, AppendError> {
+    ) -> Result<Appended, AppendError> {
         let directory = encode_directory(items);
         let trailer = Trailer {
             kind: RecordKind::Frame,
@@ -369,7 +379,7 @@ impl Open {
         trailer: &Trailer,
         items: &[Item],
         maker: &Maker,
-    ) -> Result<Vec<Located>, AppendError> {
+    ) -> Result<Appended, AppendError> {
         let trailer_at = self.end + trailer.body_len();
         let mut bytes = Vec::with_capacity(trailer.body_len() as usize + TRAILER_LEN);
         bytes.extend_from_slice(payload);
@@ -386,7 +396,8 @@ impl Open {
         trailer_at: u64,
         items: &[Item],
         maker: &Maker,
-    ) -> Result<Vec<Located>, AppendError> {
+    ) -> Result<Appended, AppendError> {
+        let start = self.end;
         self.end = trailer_at + TRAILER_LEN as u64;
         self.background.consider(self.end, maker.sync_every_bytes, self.arena.file())?;
         let mut inner = 0;
@@ -400,7 +411,7 @@ impl Open {
                 Located { id: item.id, kind: item.kind, at }
             })
             .collect();
-        Ok(located)
+        Ok(Appended { located, start, end: self.end })
     }
 
     /// Writes table and seal; afterwards the file never changes.
@@ -497,8 +508,8 @@ impl ExtentWriter<'_> {
         Ok(())
     }
 
-    /// Writes directory and trailer, and returns where the items lie.
-    pub fn finish(mut self) -> Result<Vec<Located>, AppendError> {
+    /// Writes directory and trailer.
+    pub fn finish(mut self) -> Result<Appended, AppendError> {
         let directory = encode_directory(&self.items);
         let trailer = Trailer {
             kind: RecordKind::Extent,
@@ -508,7 +519,7 @@ impl ExtentWriter<'_> {
             directory_len: directory.len() as u32,
             payload_check: [0; 16],
         };
-        let Some(open) = &mut self.state.open else { return Ok(Vec::new()) };
+        let Some(open) = &mut self.state.open else { return Ok(Appended::default()) };
         let trailer_at = open.end + trailer.body_len();
         let pad = trailer.body_len() - trailer.payload_len - directory.len() as u64;
         let mut bytes = directory.clone();

@@ -11,9 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use vigil_base::world::Lock;
 use vigil_base::{Blame, Blamed, Hasher, Vcid};
 
-use crate::append::AppendError;
+use crate::append::{AppendError, Appended};
 use crate::cut::Cutter;
-use crate::format::{ALIGN, Codec, Item, ItemId, ItemKind, Located, Trailer};
+use crate::format::{Codec, Item, ItemId, ItemKind, Trailer};
 use crate::index::IndexError;
 use crate::layout::{LAYOUT_CHUNKS_MAX, Layout};
 use crate::sink::ChunkSink;
@@ -305,8 +305,8 @@ impl Batch<'_> {
         items: &[Item],
     ) -> Result<(), PutError> {
         let lane = &self.writer.store.inner.frames;
-        let located = lane.append_frame(payload, trailer.codec, trailer.raw_len, items)?;
-        self.writer.index(&located);
+        let appended = lane.append_frame(payload, trailer.codec, trailer.raw_len, items)?;
+        self.writer.index(&appended);
         Ok(())
     }
 
@@ -349,10 +349,10 @@ impl Batch<'_> {
         self.stored.written_bytes += payload.len() as u64;
         let raw_len = frame.raw.len() as u64;
         let lane = &self.writer.store.inner.frames;
-        let located = lane.append_frame(payload, codec, raw_len, &frame.items)?;
+        let appended = lane.append_frame(payload, codec, raw_len, &frame.items)?;
         frame.raw.clear();
         frame.items.clear();
-        self.writer.index(&located);
+        self.writer.index(&appended);
         Ok(())
     }
 
@@ -423,12 +423,9 @@ impl Drop for Batch<'_> {
 
 impl Writer {
     /// Makes items that were just appended findable.
-    pub(crate) fn index(&self, located: &[Located]) {
+    pub(crate) fn index(&self, appended: &Appended) {
         let inner = &self.store.inner;
-        if let Some(first) = located.first() {
-            let end = u64::from(first.at.trailer) * ALIGN + crate::format::TRAILER_LEN as u64;
-            inner.index.insert(located, first.at.arena, end);
-        }
-        located.iter().for_each(|item| inner.pending.release(&item.id));
+        inner.index.insert(appended);
+        appended.located.iter().for_each(|item| inner.pending.release(&item.id));
     }
 }
