@@ -335,6 +335,8 @@ impl Open {
         if !is_ours || arena.seal()? != Err(SealError::Absent) {
             return Ok(None);
         }
+        // Whoever made it may have died before its folder's entry was durable.
+        maker.disk.sync_folder(paths::ARENAS)?;
         let end = align(arena.file().len()?);
         let background = Background::starting_at(end);
         Ok(Some(Self { arena: Arc::new(arena), own_from: end, end, synced: 0, background }))

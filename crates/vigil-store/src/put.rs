@@ -114,6 +114,8 @@ impl Store {
     pub(crate) fn start_writer(&self, lock: Option<UseLock>) -> Result<Writer, PutError> {
         *self.inner.writers.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         let writer = Writer { store: self.clone(), _use: lock };
+        // Whoever made the store may have died before its file was durable.
+        self.inner.world.disk.sync_folder("").map_err(IndexError::from)?;
         self.inner.index.refresh()?;
         self.inner.index.sync_found()?;
         Ok(writer)
