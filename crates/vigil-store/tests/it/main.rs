@@ -1,6 +1,7 @@
 //! The crate from outside.
 
 mod crash;
+mod handover;
 mod index_file;
 mod round_trip;
 mod sim;

@@ -200,6 +200,13 @@ impl Sim {
         Self { shared: Arc::new(Shared { machine: Mutex::new(machine), ..Shared::default() }) }
     }
 
+    /// Returns whether anybody, living or frozen, holds a lock on a file.
+    pub fn is_locked(&self, path: &str) -> bool {
+        let machine = self.machine();
+        let inode = machine.visible.files.get(path);
+        inode.is_some_and(|inode| !machine.inodes[*inode].locks.is_empty())
+    }
+
     /// Returns the paths of all files.
     pub fn paths(&self) -> Vec<String> {
         self.machine().visible.files.keys().cloned().collect()
