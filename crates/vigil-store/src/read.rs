@@ -165,13 +165,23 @@ pub enum Depth {
 }
 
 impl Store {
-    /// Returns whether the blob is stored here.
+    /// Returns whether the blob is stored here, with all of its chunks.
+    ///
+    /// A crash before the commit may keep a layout and lose chunks of it; such a blob is not here.
     pub fn contains(&self, vcid: Vcid) -> Result<bool, ReadError> {
-        match self.find(vcid) {
-            Ok(_) => Ok(true),
-            Err(ReadError::Absent { .. }) => Ok(false),
-            Err(error) => Err(error),
+        let blob = match self.find(vcid) {
+            Ok(blob) => blob,
+            Err(ReadError::Absent { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let Body::Chunks(layout) = &blob.inner.body else { return Ok(true) };
+        for (id, _) in layout.chunks() {
+            let is_known = self.inner.index.contains(id);
+            if !is_known.map_err(|source| ReadError::Index { vcid, source })? {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
 
     /// Returns whether the index has the blob, without asking what other processes have written.
