@@ -133,6 +133,7 @@ impl Writer {
             chunks: Frame::new(tuning.chunk_frame_bytes),
             cutter: None,
             compressor,
+            compressed: Vec::new(),
             stored: Stored::default(),
         })
     }
@@ -241,7 +242,8 @@ pub struct Batch<'a> {
     chunks: Frame,
     /// Kept from stream to stream, since its window is large.
     cutter: Option<Cutter>,
-    pub(crate) compressor: zstd::bulk::Compressor<'static>,
+    compressor: zstd::bulk::Compressor<'static>,
+    compressed: Vec<u8>,
     pub(crate) stored: Stored,
 }
 
@@ -300,6 +302,16 @@ impl Batch<'_> {
         if is_full { self.flush_frame(kind) } else { Ok(()) }
     }
 
+    /// Compresses a sample, to see what it comes to.
+    pub(crate) fn compress(&mut self, sample: &[u8]) -> Result<&[u8], PutError> {
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(sample.len()));
+        self.compressor
+            .compress_to_buffer(sample, &mut self.compressed)
+            .map_err(PutError::Compress)?;
+        Ok(&self.compressed)
+    }
+
     fn frame(&mut self, kind: ItemKind) -> &mut Frame {
         if kind == ItemKind::Chunk { &mut self.chunks } else { &mut self.blobs }
     }
@@ -348,11 +360,17 @@ impl Batch<'_> {
         if frame.items.is_empty() {
             return Ok(());
         }
-        let compressed = self.compressor.compress(&frame.raw).map_err(PutError::Compress)?;
+        // The buffer is kept from frame to frame: a new one each time would cost more page faults
+        // than the compression of small frames costs.
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(frame.raw.len()));
+        self.compressor
+            .compress_to_buffer(&frame.raw, &mut self.compressed)
+            .map_err(PutError::Compress)?;
         // Less than a 32nd saved is not worth the time to decode.
-        let pays = compressed.len() < frame.raw.len() - frame.raw.len() / 32;
+        let pays = self.compressed.len() < frame.raw.len() - frame.raw.len() / 32;
         let (payload, codec) =
-            if pays { (&compressed, Codec::Zstd) } else { (&frame.raw, Codec::Raw) };
+            if pays { (&self.compressed, Codec::Zstd) } else { (&frame.raw, Codec::Raw) };
         self.stored.written_bytes += payload.len() as u64;
         let raw_len = frame.raw.len() as u64;
         let lane = &self.writer.store.inner.frames;
@@ -388,8 +406,8 @@ impl Batch<'_> {
     ) -> Result<(Vcid, u64), PutError> {
         let mut hasher = Hasher::new();
         let mut chunks: Vec<(ItemId, u32)> = Vec::new();
-        let mut sink = ChunkSink::new();
         cutter.fill(source, &mut hasher)?;
+        let mut sink = ChunkSink::new(cutter.rest().len() as u64);
         if cutter.is_at_end && cutter.rest().len() <= self.tuning().whole_bytes_max {
             let vcid = hasher.finish();
             let len = cutter.rest().len() as u64;
