@@ -324,6 +324,11 @@ impl Index {
         for _ in 0..2 {
             let mut state = self.write();
             let on_disk = Manifest::load(&*self.disk, &paths::manifest(&self.class))?;
+            if on_disk.is_none() {
+                // The first index of this class: without this, the power could take it away whole.
+                self.disk.sync_folder(paths::INDEX)?;
+                self.disk.sync_folder("")?;
+            }
             let mut base = match on_disk {
                 Some(manifest) if !state.is_rebuilt => manifest,
                 _ if state.is_rebuilt => state.manifest.clone(),
