@@ -263,6 +263,11 @@ impl Batch<'_> {
         Ok(vcid)
     }
 
+    /// Returns up to how many bytes a blob is stored whole.
+    pub fn whole_bytes_max(&self) -> usize {
+        self.tuning().whole_bytes_max
+    }
+
     fn tuning(&self) -> crate::tuning::Tuning {
         self.writer.store.inner.options.tuning
     }

@@ -172,6 +172,11 @@ impl Store {
         self.inner.site
     }
 
+    /// Returns the parts of the world that the store uses.
+    pub fn world(&self) -> &World {
+        &self.inner.world
+    }
+
     /// Returns the class that this store was opened for.
     pub fn class(&self) -> &Class {
         &self.inner.options.class
@@ -267,6 +272,6 @@ fn create(world: &World) -> Result<Site, OpenError> {
     world.randomness.fill(&mut site.0)?;
     let mut encoder = Encoder::record(TAG, 2);
     encoder.bytes(&site.0);
-    crate::replace::replace_file(disk, paths::STORE, &encoder.finish())?;
+    vigil_base::world::replace_file(disk, paths::STORE, &encoder.finish())?;
     Ok(site)
 }
