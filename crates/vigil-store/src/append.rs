@@ -534,6 +534,16 @@ impl ExtentWriter<'_> {
             Ok(()) => open.advance(trailer_at, &self.items, &self.lane.maker),
             Err(error) => Err(error.into()),
         };
+        self.len = 0;
         self.state.note(result)
+    }
+}
+
+impl Drop for ExtentWriter<'_> {
+    /// What was written stays where it is, even if nothing describes it.
+    fn drop(&mut self) {
+        if let Some(open) = &mut self.state.open {
+            open.end = align(open.end + self.len);
+        }
     }
 }
