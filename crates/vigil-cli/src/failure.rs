@@ -217,7 +217,12 @@ impl CommandError {
 
 /// Returns an error and its sources, from the outside in.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
 }
 
 /// Wrappers that print like what they wrap hide it from `source`, so each is looked into.

@@ -87,7 +87,8 @@ impl Args {
 /// Where the XDG base directory specification keeps a person's data: an `XDG_DATA_HOME` that is not
 /// absolute is to be ignored.
 fn data_folder(environment: &Environment) -> Result<PathBuf, ResolveArgsError> {
-    let absolute = |value: &std::ffi::OsString| Some(PathBuf::from(value)).filter(|p| p.is_absolute());
+    let absolute =
+        |value: &std::ffi::OsString| Some(PathBuf::from(value)).filter(|p| p.is_absolute());
     if let Some(folder) = environment.data_home.as_ref().and_then(absolute) {
         return Ok(folder);
     }

@@ -149,10 +149,8 @@ mod tests {
 
     #[test]
     fn what_is_young_enough_stays() {
-        let rules = KeepArgs {
-            keep_within: Some(Duration::from_secs(2 * 3600)),
-            ..KeepArgs::default()
-        };
+        let rules =
+            KeepArgs { keep_within: Some(Duration::from_secs(2 * 3600)), ..KeepArgs::default() };
         check(rules, &[7, 8, 9, 10], &["within", "within", "within", ""]);
         let forever =
             KeepArgs { keep_within: Some(Duration::from_secs(u64::MAX)), ..KeepArgs::default() };

@@ -43,7 +43,11 @@ const AGAIN_AFTER_NANOSECONDS: i64 = 100_000_000;
 
 impl<'a> Talk<'a> {
     /// Talks to `sink`, which is the terminal that `environment` knows of, or no terminal.
-    pub fn new(sink: Box<dyn Write + Send + 'a>, environment: &Environment, is_quiet: bool) -> Self {
+    pub fn new(
+        sink: Box<dyn Write + Send + 'a>,
+        environment: &Environment,
+        is_quiet: bool,
+    ) -> Self {
         Self {
             state: Mutex::new(State { sink, is_drawn: false }),
             clock: environment.clock.clone(),
@@ -175,7 +179,8 @@ fn line(label: &str, progress: &Progress, nanoseconds: i64) -> String {
         parts.push(format!("{}/s", human::size(rate.min(u128::from(u64::MAX)) as u64)));
         if let Some(total) = progress.bytes_total {
             let left = u128::from(total.saturating_sub(progress.bytes)) / rate;
-            parts.push(format!("{} left", human::clock_span(left.min(u128::from(u64::MAX)) as u64)));
+            parts
+                .push(format!("{} left", human::clock_span(left.min(u128::from(u64::MAX)) as u64)));
         }
     }
     format!("{label}  {}", parts.join("  "))

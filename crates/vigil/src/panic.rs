@@ -40,8 +40,12 @@ mod tests {
         });
         assert_eq!(guarded_code, 70);
         let said = SAID.lock().expect("no panic holds it").clone();
-        let want = "error: vigil stopped on a broken assumption: two is not 3\n  because: it happened at ";
+        let want =
+            "error: vigil stopped on a broken assumption: two is not 3\n  because: it happened at ";
         assert!(said.starts_with(want), "{said}");
-        assert!(said.contains("src/panic.rs") && said.contains("\nhint: this is a bug in vigil"), "{said}");
+        assert!(
+            said.contains("src/panic.rs") && said.contains("\nhint: this is a bug in vigil"),
+            "{said}"
+        );
     }
 }

@@ -45,7 +45,7 @@ impl Randomness for SystemRandomness {
 
 /// Reads the environment, once.
 pub(crate) fn environment() -> Environment {
-    let variable = std::env::var_os;
+    let variable = |name: &str| std::env::var_os(name);
     let is_set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
     let is_dumb = variable("TERM").is_some_and(|term| term == "dumb");
     Environment {

@@ -15,10 +15,12 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use data::{AddArgs, CatArgs, DiffArgs, GetArgs, ListArgs, NameCommand, StatArgs, TarArgs};
 pub use upkeep::{
-    ArenaCommand, CompletionsArgs, GcArgs, KeepArgs, ManArgs, RepairArgs, StatusArgs, TourArgs, VerifyArgs,
-    VersionArgs,
+    ArenaCommand, CompletionsArgs, GcArgs, KeepArgs, ManArgs, RepairArgs, StatusArgs, TourArgs,
+    VerifyArgs, VersionArgs,
 };
-pub use values::{ByteRange, ValueError, parse_name, parse_percent, parse_range, parse_size, parse_span};
+pub use values::{
+    ByteRange, ValueError, parse_name, parse_percent, parse_range, parse_size, parse_span,
+};
 
 /// One address space of verified resources: keeps bytes under names that prove them.
 ///

@@ -136,14 +136,12 @@ fn summary(path: &Path, added: &Added) -> String {
     if new_bytes == 0 {
         text += "; nothing of it was new";
     } else {
-        text += &format!(
-            "; {} new, kept in {}",
-            human::size(new_bytes),
-            human::size(written_bytes)
-        );
+        text +=
+            &format!("; {} new, kept in {}", human::size(new_bytes), human::size(written_bytes));
     }
     if added.unchanged_files > 0 && added.folders > 0 {
-        text += &format!("; {} not read again", human::count(added.unchanged_files, "file", "files"));
+        text +=
+            &format!("; {} not read again", human::count(added.unchanged_files, "file", "files"));
     }
     text
 }

@@ -122,12 +122,12 @@ pub(super) fn import(
         sources.push(if is_standard(path) {
             Box::new(std::io::stdin().lock())
         } else {
-            let failed =
-                |source| CommandError::File { action: "open", path: path.clone(), source };
+            let failed = |source| CommandError::File { action: "open", path: path.clone(), source };
             Box::new(File::open(path).map_err(failed)?)
         });
     }
-    let mut sources: Vec<&mut dyn Read> = sources.iter_mut().map(|source| &mut **source as _).collect();
+    let mut sources: Vec<&mut dyn Read> =
+        sources.iter_mut().map(|source| &mut **source as _).collect();
     let numbers = store.import_arenas(&mut sources)?;
     if format.json {
         return session.out.json(&json!({ "imported": numbers }));
@@ -137,6 +137,8 @@ pub(super) fn import(
     }
     session.out.flush().map_err(CommandError::Output)?;
     let count = human::count(numbers.len() as u64, "arena", "arenas");
-    session.talk.say(format_args!("took in {count}; everything in them was compared with its name"));
+    session
+        .talk
+        .say(format_args!("took in {count}; everything in them was compared with its name"));
     Ok(())
 }

@@ -79,7 +79,11 @@ fn kept<'a>(versions: impl Iterator<Item = &'a Version>) -> Vec<Keep> {
         .collect()
 }
 
-fn print_plan(plan: &Plan, is_dry_run: bool, session: &mut Session<'_>) -> Result<(), CommandError> {
+fn print_plan(
+    plan: &Plan,
+    is_dry_run: bool,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
     let goes = if is_dry_run { "would go" } else { "goes" };
     for (name, decisions) in plan {
         for decision in decisions {
@@ -123,10 +127,14 @@ fn print_report(
     let copied = human::count(report.copied.len() as u64, "arena", "arenas");
     if is_dry_run {
         out.line(format_args!("would drop {dropped}, and copy what is in use out of {copied}"))?;
-        return session.finish().map(|()| session.talk.say("nothing was changed; leave out --dry-run to do it"));
+        return session
+            .finish()
+            .map(|()| session.talk.say("nothing was changed; leave out --dry-run to do it"));
     }
     let freed = human::signed_size(report.freed_bytes);
-    out.line(format_args!("dropped {dropped}, copied what is in use out of {copied}: {freed} freed"))
+    out.line(format_args!(
+        "dropped {dropped}, copied what is in use out of {copied}: {freed} freed"
+    ))
 }
 
 fn json_of(is_dry_run: bool, plan: &Plan, report: &CollectReport) -> Value {

@@ -107,9 +107,13 @@ fn hint_slash(store: &Store, uri: &Uri, vcid: Vcid, talk: &Talk<'_>) -> Result<(
 }
 
 /// Settles a range of a blob; without an end it goes to the blob's.
-fn settle(store: &Store, uri: &Uri, vcid: Vcid, range: ByteRange) -> Result<Range<u64>, CommandError> {
-    let failed =
-        |source| CommandError::Read { uri: uri.clone(), source: Box::new(source) };
+fn settle(
+    store: &Store,
+    uri: &Uri,
+    vcid: Vcid,
+    range: ByteRange,
+) -> Result<Range<u64>, CommandError> {
+    let failed = |source| CommandError::Read { uri: uri.clone(), source: Box::new(source) };
     let len = store.find(vcid).map_err(failed)?.len();
     let (start, end) = (range.start, range.end.unwrap_or(len));
     if start > end || end > len {
@@ -190,8 +194,7 @@ pub(super) fn tar(args: &TarArgs, session: &mut Session<'_>) -> Result<(), Comma
     let store = session.store()?;
     let found = follow_tree(&store, &args.uri)?;
     let meter = session.talk.meter(format!("reading {}", args.uri));
-    let show =
-        |done| meter.show(&Progress { things: None, bytes: done, bytes_total: None });
+    let show = |done| meter.show(&Progress { things: None, bytes: done, bytes_total: None });
     write_tar(&store, &found, &mut session.out, session.threads, &show).map_err(|source| {
         CommandError::Write { uri: args.uri.clone(), source: Box::new(source) }
     })?;

@@ -52,7 +52,9 @@ pub(super) fn stat(args: &StatArgs, session: &mut Session<'_>) -> Result<(), Com
     let failed = |source| CommandError::Read { uri: args.uri.clone(), source: Box::new(source) };
     let blob = store.find(found.vcid).map_err(failed)?;
     let entries = match found.kind {
-        EntryKind::Tree => Some(count_entries(&store.read(found.vcid).map_err(failed)?, &args.uri)?),
+        EntryKind::Tree => {
+            Some(count_entries(&store.read(found.vcid).map_err(failed)?, &args.uri)?)
+        }
         _ => None,
     };
     let uri = human::uri(found.kind, found.vcid);
@@ -76,7 +78,9 @@ pub(super) fn stat(args: &StatArgs, session: &mut Session<'_>) -> Result<(), Com
     let size = human::size(blob.len());
     session.out.line(format_args!("size      {size} ({} bytes{what})", blob.len()))?;
     if blob.piece_count() > 1 {
-        session.out.line(format_args!("pieces    {}", human::grouped(blob.piece_count() as u64)))?;
+        session
+            .out
+            .line(format_args!("pieces    {}", human::grouped(blob.piece_count() as u64)))?;
     }
     if let Some(metadata) = found.metadata {
         session.out.line(format_args!("metadata  {metadata}"))?;

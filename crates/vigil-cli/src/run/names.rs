@@ -10,7 +10,10 @@ use crate::args::NameCommand;
 use crate::failure::CommandError;
 use crate::human;
 
-pub(super) fn perform(command: &NameCommand, session: &mut Session<'_>) -> Result<(), CommandError> {
+pub(super) fn perform(
+    command: &NameCommand,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
     match command {
         NameCommand::List { format } => list(format.json, session),
         NameCommand::Show { name, format } => show(name, format.json, session),

@@ -40,7 +40,9 @@ pub(super) fn man(args: &ManArgs, session: &mut Session<'_>) -> Result<(), Comma
 
 fn render(command: &clap::Command) -> Result<Vec<u8>, CommandError> {
     let mut page = Vec::new();
-    let man = Man::new(command.clone()).manual("Vigil").source(format!("vigil {}", env!("CARGO_PKG_VERSION")));
+    let man = Man::new(command.clone())
+        .manual("Vigil")
+        .source(format!("vigil {}", env!("CARGO_PKG_VERSION")));
     man.render(&mut page).map_err(CommandError::Output)?;
     Ok(page)
 }
@@ -58,7 +60,8 @@ fn write_pages(
     let mut pages = 0;
     while let Some((name, command)) = todo.pop() {
         let page = render(command)?;
-        std::fs::write(folder.join(format!("{name}.1")), page).map_err(failed("write a page to"))?;
+        std::fs::write(folder.join(format!("{name}.1")), page)
+            .map_err(failed("write a page to"))?;
         pages += 1;
         for below in command.get_subcommands() {
             todo.push((format!("{name}-{}", below.get_name()), below));

@@ -36,7 +36,11 @@ pub(super) fn verify(args: &VerifyArgs, session: &mut Session<'_>) -> Result<(),
     }
 }
 
-fn read_all(store: &Store, percent: u8, session: &Session<'_>) -> Result<VerifyReport, CommandError> {
+fn read_all(
+    store: &Store,
+    percent: u8,
+    session: &Session<'_>,
+) -> Result<VerifyReport, CommandError> {
     let meter = session.talk.meter("verifying");
     let show = |done, total| {
         meter.show(&Progress { things: None, bytes: done, bytes_total: Some(total) });
@@ -69,10 +73,8 @@ fn json_of(report: &VerifyReport) -> serde_json::Value {
             "is_damage": stray.is_damage,
         })
     });
-    let unreadable = report
-        .unreadable
-        .iter()
-        .map(|(arena, reason)| json!({ "arena": arena, "reason": reason }));
+    let unreadable =
+        report.unreadable.iter().map(|(arena, reason)| json!({ "arena": arena, "reason": reason }));
     json!({
         "clean": report.is_clean(),
         "arenas": report.arenas,
@@ -118,7 +120,9 @@ fn print(
     let arenas = human::count(report.arenas, "arena", "arenas");
     let (stored, raw) = (human::size(report.stored_bytes), human::size(report.raw_bytes));
     let drawn = sample.map(|percent| format!(", a sample of {percent} %")).unwrap_or_default();
-    out.line(format_args!("compared {items} in {arenas}{drawn}: {stored} stored, {raw} of content"))?;
+    out.line(format_args!(
+        "compared {items} in {arenas}{drawn}: {stored} stored, {raw} of content"
+    ))?;
     if report.is_clean() {
         out.line("everything is as it was written")?;
     }

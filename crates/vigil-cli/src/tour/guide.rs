@@ -116,7 +116,8 @@ impl<'s, 'a> Guide<'s, 'a> {
         let argv = std::iter::once("vigil").chain(words.iter().copied()).map(Into::into);
         let (out, talk) = (Box::new(printed.clone()), Box::new(printed.clone()));
         let code = crate::run::run(argv, &self.inner, out, talk);
-        let printed = std::mem::take(&mut *printed.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let printed =
+            std::mem::take(&mut *printed.0.lock().unwrap_or_else(PoisonError::into_inner));
         let printed = String::from_utf8_lossy(&printed).into_owned();
         let lines: Vec<&str> = printed.lines().collect();
         let shown = if lines.len() > LINES_MAX { LINES_MAX - 1 } else { lines.len() };

@@ -33,8 +33,11 @@ impl Scratch {
 
     fn remove(mut self) -> Result<(), CommandError> {
         let folder = std::mem::take(&mut self.0);
-        std::fs::remove_dir_all(&folder)
-            .map_err(|source| CommandError::File { action: "remove", path: folder, source })
+        std::fs::remove_dir_all(&folder).map_err(|source| CommandError::File {
+            action: "remove",
+            path: folder,
+            source,
+        })
     }
 }
 
@@ -90,8 +93,7 @@ fn find_folder(
 ) -> Result<(PathBuf, bool), CommandError> {
     if let Some(folder) = &args.folder {
         let absolute = std::path::absolute(folder);
-        let failed =
-            |source| CommandError::File { action: "find", path: folder.clone(), source };
+        let failed = |source| CommandError::File { action: "find", path: folder.clone(), source };
         return Ok((absolute.map_err(failed)?, false));
     }
     let is_checkout =
@@ -152,11 +154,7 @@ fn read_back(
     guide.text("Three times the same.")
 }
 
-fn change(
-    guide: &mut Guide<'_, '_>,
-    scratch: &Path,
-    chosen: &Chosen,
-) -> Result<(), CommandError> {
+fn change(guide: &mut Guide<'_, '_>, scratch: &Path, chosen: &Chosen) -> Result<(), CommandError> {
     guide.chapter("Change one file and add again")?;
     guide.text("First a copy of everything, so that your files stay as they are.")?;
     guide.vigil(&["get", "@tour", "-o", "copy"])?;

@@ -4,10 +4,7 @@ use std::io;
 use std::path::Path;
 
 const FILES: [(&str, &str); 3] = [
-    (
-        "README.md",
-        "# A sample\n\nFour files that are written for the tour and removed after it.\n",
-    ),
+    ("README.md", "# A sample\n\nFour files that are written for the tour and removed after it.\n"),
     ("letters/first.txt", "Dear reader,\n\nthis letter will be added, changed and compared.\n"),
     ("letters/second.txt", "Dear reader,\n\nthis one stays as it is, so it is stored once.\n"),
 ];
@@ -21,6 +18,7 @@ pub(super) fn write(folder: &Path) -> io::Result<()> {
     for (path, text) in FILES {
         std::fs::write(folder.join(path), text)?;
     }
-    let squares: String = (0..LINES).map(|n| format!("{n} squared is {}\n", u64::from(n).pow(2))).collect();
+    let squares: String =
+        (0..LINES).map(|n| format!("{n} squared is {}\n", u64::from(n).pow(2))).collect();
     std::fs::write(folder.join("squares.txt"), squares)
 }
