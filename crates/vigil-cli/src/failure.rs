@@ -225,11 +225,16 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     })
 }
 
+/// Sees an error of type `E`, in a box or without.
+fn seen<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    error.downcast_ref().or_else(|| error.downcast_ref().map(|boxed: &Box<E>| &**boxed))
+}
+
 /// Wrappers that print like what they wrap hide it from `source`, so each is looked into.
 fn hint_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     let names = match error.downcast_ref() {
         Some(CommandError::Names(error)) => Some(error),
-        _ => error.downcast_ref(),
+        _ => seen(error),
     };
     if let Some(NamesError::Absent { .. }) = names {
         return Some("`vigil name list` shows the names that there are".into());
@@ -237,10 +242,10 @@ fn hint_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(NamesError::NoVersion { name, .. }) = names {
         return Some(format!("`vigil name show {name}` shows its versions"));
     }
-    if let Some(OpenError::NotAStore { .. }) = error.downcast_ref() {
+    if let Some(OpenError::NotAStore { .. }) = seen(error) {
         return Some("choose another folder with `--store PATH` or VIGIL_STORE".into());
     }
-    if let Some(ReadError::Absent { .. }) = error.downcast_ref() {
+    if let Some(ReadError::Absent { .. }) = seen(error) {
         return Some("it is not in this store; `--store PATH` names another".into());
     }
     match disk_fault(error)? {
@@ -258,11 +263,11 @@ fn hint_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
 fn disk_fault(error: &(dyn Error + 'static)) -> Option<DiskFault> {
     let disk: Option<&DiskError> = match error.downcast_ref() {
         Some(CommandError::Disk(disk)) => Some(disk),
-        _ => match error.downcast_ref() {
+        _ => match seen(error) {
             Some(OpenError::Disk(disk)) => Some(disk),
-            _ => match error.downcast_ref() {
+            _ => match seen(error) {
                 Some(IndexError::Disk(disk)) => Some(disk),
-                _ => error.downcast_ref(),
+                _ => seen(error),
             },
         },
     };

@@ -24,11 +24,11 @@ Examples:
     $ vigil get @photos -o photos.back";
 
 pub(super) const ADD: &str = "\
-The URI of a folder ends with a slash. A line on standard error tells what was new. Files that cannot
+The URI of a folder ends with a slash. A line on standard error tells what was new. Files that cannot \
 be kept, such as sockets, are skipped with a note.
 
-With --json, one line for each path: path, uri, kind, vcid, metadata (a Vcid or null), name (or null),
-files, folders, bytes, unchanged_files, new_bytes (not stored before), written_bytes (after
+With --json, one line for each path: path, uri, kind, vcid, metadata (a Vcid or null), name (or null), \
+files, folders, bytes, unchanged_files, new_bytes (not stored before), written_bytes (after \
 compression), notes (a list of path and note). For standard input, path is \"-\".
 
 Examples:
@@ -42,7 +42,7 @@ Examples:
     $ date | vigil add -";
 
 pub(super) const GET: &str = "\
-Nothing is written outside PATH, whatever a tree says. Existing files are left alone unless
+Nothing is written outside PATH, whatever a tree says. Existing files are left alone unless \
 --overwrite is given.
 
 Examples:
@@ -74,7 +74,7 @@ Examples:
 pub(super) const LS: &str = "\
 Names that are not text are shown with % and hexadecimal digits.
 
-With --json, one line for each entry: path (as it is written in URIs), kind (file, executable, symlink
+With --json, one line for each entry: path (as it is written in URIs), kind (file, executable, symlink \
 or tree), vcid, size (in bytes; null for trees).
 
 Examples:
@@ -84,7 +84,7 @@ Examples:
     $ vigil ls -lR @home";
 
 pub(super) const STAT: &str = "\
-With --json, one document: uri, kind, vcid, size (in bytes), pieces (how many chunks it is kept in),
+With --json, one document: uri, kind, vcid, size (in bytes), pieces (how many chunks it is kept in), \
 entries (of a tree; else null), metadata (a Vcid or null).
 
 Examples:
@@ -94,10 +94,10 @@ Examples:
     $ vigil stat --json @home";
 
 pub(super) const DIFF: &str = "\
-Each line is a sign and a path: + for what only the right tree has, - for what only the left one has,
+Each line is a sign and a path: + for what only the right tree has, - for what only the left one has, \
 ~ for what differs. Only paths are compared, so a file that was moved is both - and +.
 
-With --json, one line for each difference: change (added, removed or changed), path, left and right
+With --json, one line for each difference: change (added, removed or changed), path, left and right \
 (kind and vcid, or null).
 
 Examples:
@@ -114,7 +114,7 @@ Examples:
     $ vigil name set @before-cleanup @home";
 
 pub(super) const NAME_LIST: &str = "\
-With --json, one line for each name: name, uri, kind, vcid, metadata (a Vcid or null), at (nanoseconds
+With --json, one line for each name: name, uri, kind, vcid, metadata (a Vcid or null), at (nanoseconds \
 since 1970), versions (how many).
 
 Examples:
@@ -122,7 +122,7 @@ Examples:
     $ vigil name list";
 
 pub(super) const NAME_SHOW: &str = "\
-With --json, one line for each version: name, back (0 for the newest), uri, kind, vcid, metadata (a
+With --json, one line for each version: name, back (0 for the newest), uri, kind, vcid, metadata (a \
 Vcid or null), at (nanoseconds since 1970).
 
 Examples:
@@ -145,9 +145,9 @@ Examples:
 pub(super) const VERIFY: &str = "\
 The exit code is 3 if anything is damaged.
 
-With --json, one document: clean, arenas, records, items, stored_bytes, raw_bytes, damaged (a list of
-vcid, kind, arena, offset), lost (a list of Vcids that cannot be read whole), strays (a list of arena,
-start, end, is_damage), unreadable (a list of arena and reason), damaged_seals (a list of arenas),
+With --json, one document: clean, arenas, records, items, stored_bytes, raw_bytes, damaged (a list of \
+vcid, kind, arena, offset), lost (a list of Vcids that cannot be read whole), strays (a list of arena, \
+start, end, is_damage), unreadable (a list of arena and reason), damaged_seals (a list of arenas), \
 unindexed.
 
 Examples:
@@ -157,11 +157,11 @@ Examples:
     $ vigil verify --sample 10";
 
 pub(super) const REPAIR: &str = "\
-Damaged arenas are written anew from what is intact in them, from other copies in the store, and from
-the arenas given with --from; the damaged files are kept aside under damaged/ in the store. The exit
+Damaged arenas are written anew from what is intact in them, from other copies in the store, and from \
+the arenas given with --from; the damaged files are kept aside under damaged/ in the store. The exit \
 code is 3 if something is lost.
 
-With --json, one document: replaced (a list of arenas), saved_items, mended_items, lost (a list of
+With --json, one document: replaced (a list of arenas), saved_items, mended_items, lost (a list of \
 Vcids).
 
 Examples:
@@ -172,10 +172,10 @@ Examples:
     $ vigil repair --from saved.arena";
 
 pub(super) const GC: &str = "\
-What a name leads to, in any version that is kept, stays. Everything else goes: also what was added
+What a name leads to, in any version that is kept, stays. Everything else goes: also what was added \
 without a name. A version stays if one rule keeps it. Days, weeks, months and years are those of UTC.
 
-With --json, one document: dry_run, versions (a list of name, back, at, vcid, keep, reasons),
+With --json, one document: dry_run, versions (a list of name, back, at, vcid, keep, reasons), \
 live_blobs, dead_items, dead_bytes, dropped_arenas, copied_arenas, freed_bytes.
 
 Examples:
@@ -187,7 +187,7 @@ Examples:
     $ vigil gc";
 
 pub(super) const ARENA: &str = "\
-An arena is one file of a store. Once it is sealed it never changes, says itself what is in it, and can
+An arena is one file of a store. Once it is sealed it never changes, says itself what is in it, and can \
 be copied anywhere.
 
 Examples:
@@ -197,8 +197,8 @@ Examples:
     $ vigil --store elsewhere arena import saved.arena";
 
 pub(super) const ARENA_LIST: &str = "\
-With --json, one line for each arena: number, state (open, sealed or moved), bytes, items (null while
-open), root (null while open), site, serial, class, created (nanoseconds since 1970), moved_as (a Vcid
+With --json, one line for each arena: number, state (open, sealed or moved), bytes, items (null while \
+open), root (null while open), site, serial, class, created (nanoseconds since 1970), moved_as (a Vcid \
 or null).
 
 Examples:
@@ -223,7 +223,7 @@ Examples:
     $ vigil arena export 1 | sha256sum";
 
 pub(super) const ARENA_IMPORT: &str = "\
-An arena that is here already is not taken again. A large file may lie in more than one arena: then
+An arena that is here already is not taken again. A large file may lie in more than one arena: then \
 import these together.
 
 With --json, one document: imported (a list of numbers).
@@ -234,7 +234,7 @@ Examples:
     $ vigil --store elsewhere arena import saved.arena";
 
 pub(super) const STATUS: &str = "\
-With --json, one document: store, site, class, names, index_entries, arenas, open_arenas,
+With --json, one document: store, site, class, names, index_entries, arenas, open_arenas, \
 sealed_arenas, moved_arenas, arena_bytes, free_bytes (or null).
 
 Examples:
@@ -242,8 +242,8 @@ Examples:
     $ vigil status";
 
 pub(super) const TOUR: &str = "\
-The tour adds a folder to a store, reads it back, changes a file, and shows what became of it. Your
-files are only read. The store and all copies lie in a temporary folder that is removed at the end; with
+The tour adds a folder to a store, reads it back, changes a file, and shows what became of it. Your \
+files are only read. The store and all copies lie in a temporary folder that is removed at the end; with \
 --store, the store stays.
 
 Examples:

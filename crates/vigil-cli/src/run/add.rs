@@ -51,7 +51,7 @@ fn add_one(
     options: &AddOptions,
     session: &Session<'_>,
 ) -> Result<Added, CommandError> {
-    let meter = session.talk.meter(format!("adding {}", human::path(path)));
+    let meter = session.talk.meter(format!("adding {}", session.shown(path)));
     let show = |progress: AddProgress| {
         meter.show(&Progress {
             things: Some((progress.files_done, progress.files_found, "files")),
@@ -99,7 +99,7 @@ fn report(
             .map(|note| json!({ "path": human::path(&note.path), "note": note.to_string() }))
             .collect();
         session.out.json(&json!({
-            "path": human::path(path),
+            "path": session.shown(path),
             "uri": uri.to_string(),
             "kind": human::kind(added.kind),
             "vcid": added.root.to_string(),
@@ -117,16 +117,15 @@ fn report(
         session.out.line(&uri)?;
     }
     // The URI is of use to whoever waits for it while the next path is being added.
-    session.finish()?;
-    session.talk.say(summary(path, added));
-    if let Some(name) = &args.name {
-        session.talk.say(format_args!("{name} now means it"));
+    session.say(format_args!("{}: {}", session.shown(path), summary(added)))?;
+    match &args.name {
+        Some(name) => session.say(format_args!("{name} now means it")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-fn summary(path: &Path, added: &Added) -> String {
-    let mut text = format!("{}: ", human::path(path));
+fn summary(added: &Added) -> String {
+    let mut text = String::new();
     if added.folders > 0 {
         text += &human::count(added.files, "file", "files");
         text += &format!(" in {}, ", human::count(added.folders, "folder", "folders"));

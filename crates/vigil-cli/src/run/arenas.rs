@@ -1,7 +1,7 @@
 //! `vigil arena`.
 
 use std::fs::File;
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -73,8 +73,7 @@ pub(super) fn seal(format: FormatArgs, session: &mut Session<'_>) -> Result<(), 
         session.out.line(format_args!("{number:08}"))?;
     }
     let count = human::count(sealed.len() as u64, "arena", "arenas");
-    session.talk.say(format_args!("sealed {count}"));
-    Ok(())
+    session.say(format_args!("sealed {count}"))
 }
 
 pub(super) fn export(
@@ -85,9 +84,7 @@ pub(super) fn export(
     let store = session.store()?;
     let Some(path) = output else {
         let vcid = store.export_arena(number, &mut session.out)?;
-        session.finish()?;
-        session.talk.say(format_args!("arena {number:08} is {vcid}"));
-        return Ok(());
+        return session.say(format_args!("arena {number:08} is {vcid}"));
     };
     let failed = |action: &'static str| {
         move |source| CommandError::File { action, path: path.into(), source }
@@ -99,9 +96,8 @@ pub(super) fn export(
         .and_then(|vcid| file.sync_all().map(|()| vcid).map_err(failed("sync")));
     match written {
         Ok(vcid) => {
-            let shown = human::path(path);
-            session.talk.say(format_args!("arena {number:08} is in {shown}, {vcid}"));
-            Ok(())
+            let shown = session.shown(path);
+            session.say(format_args!("arena {number:08} is in {shown}, {vcid}"))
         }
         Err(error) => {
             // Half an arena is of no use to anybody.
@@ -135,10 +131,6 @@ pub(super) fn import(
     for number in &numbers {
         session.out.line(format_args!("{number:08}"))?;
     }
-    session.out.flush().map_err(CommandError::Output)?;
     let count = human::count(numbers.len() as u64, "arena", "arenas");
-    session
-        .talk
-        .say(format_args!("took in {count}; everything in them was compared with its name"));
-    Ok(())
+    session.say(format_args!("took in {count}, after comparing every item with its name"))
 }

@@ -86,6 +86,7 @@ fn print_plan(
 ) -> Result<(), CommandError> {
     let goes = if is_dry_run { "would go" } else { "goes" };
     for (name, decisions) in plan {
+        let width = format!("{name}~{}", decisions.len()).chars().count();
         for decision in decisions {
             let shown = match decision.back {
                 0 => name.to_string(),
@@ -97,11 +98,11 @@ fn print_plan(
                 reasons if reasons == "no rule" => "stays".into(),
                 reasons => format!("stays ({reasons})"),
             };
-            session.out.line(format_args!("{shown}  {at}  {fate}"))?;
+            session.out.line(format_args!("{shown:<width$}  {at}  {fate}"))?;
         }
     }
     if plan.is_empty() {
-        session.talk.say("there are no names, so nothing is kept");
+        session.say("there are no names, so nothing is kept")?;
     }
     Ok(())
 }
@@ -127,9 +128,7 @@ fn print_report(
     let copied = human::count(report.copied.len() as u64, "arena", "arenas");
     if is_dry_run {
         out.line(format_args!("would drop {dropped}, and copy what is in use out of {copied}"))?;
-        return session
-            .finish()
-            .map(|()| session.talk.say("nothing was changed; leave out --dry-run to do it"));
+        return session.say("nothing was changed; leave out --dry-run to do it");
     }
     let freed = human::signed_size(report.freed_bytes);
     out.line(format_args!(

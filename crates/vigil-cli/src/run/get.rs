@@ -91,8 +91,7 @@ pub(super) fn get(args: &GetArgs, session: &mut Session<'_>) -> Result<(), Comma
     restored.notes.iter().for_each(|note| session.talk.warn("note", note));
     let files = human::count(restored.files, "file", "files");
     let size = human::size(restored.bytes);
-    session.talk.say(format_args!("{}: {files}, {size}", human::path(output)));
-    Ok(())
+    session.say(format_args!("{}: {files}, {size}", session.shown(output)))
 }
 
 /// Tells a person who left out the slash that there is a tree behind these bytes.

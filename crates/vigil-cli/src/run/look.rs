@@ -74,9 +74,11 @@ pub(super) fn stat(args: &StatArgs, session: &mut Session<'_>) -> Result<(), Com
     if let Some(entries) = entries {
         session.out.line(format_args!("entries   {}", human::grouped(entries)))?;
     }
+    let bytes = human::count(blob.len(), "byte", "bytes");
+    let size =
+        if blob.len() < 1024 { bytes } else { format!("{} ({bytes})", human::size(blob.len())) };
     let what = if found.kind == EntryKind::Tree { ", the record alone" } else { "" };
-    let size = human::size(blob.len());
-    session.out.line(format_args!("size      {size} ({} bytes{what})", blob.len()))?;
+    session.out.line(format_args!("size      {size}{what}"))?;
     if blob.piece_count() > 1 {
         session
             .out
@@ -142,13 +144,11 @@ pub(super) fn diff(args: &DiffArgs, session: &mut Session<'_>) -> Result<(), Com
         CommandError::Resolve { uri: args.left.clone(), source: Box::new(source) }
     })?;
     result?;
-    session.finish()?;
     let Differences { added, removed, changed } = differences;
-    session.talk.say(match added + removed + changed {
+    session.say(match added + removed + changed {
         0 => "no difference".into(),
         _ => format!("{added} added, {removed} removed, {changed} changed"),
-    });
-    Ok(())
+    })
 }
 
 fn side(side: Option<(EntryKind, Vcid)>) -> Option<Value> {

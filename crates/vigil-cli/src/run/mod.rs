@@ -21,6 +21,7 @@ use vigil_store::{FolderDisk, Options, Store, World};
 use crate::args::{ArenaCommand, Args, Command};
 use crate::environment::Environment;
 use crate::failure::{CommandError, exit_code};
+use crate::human;
 use crate::output::Output;
 use crate::resolve::Request;
 use crate::talk::Talk;
@@ -136,6 +137,24 @@ impl Session<'_> {
     /// Opens the store, creating it where there is none.
     pub fn store(&self) -> Result<Store, CommandError> {
         open_store(&self.store_folder, self.environment)
+    }
+
+    /// Says a line, after what has been printed.
+    pub fn say(&mut self, line: impl std::fmt::Display) -> Result<(), CommandError> {
+        self.finish()?;
+        self.talk.say(line);
+        Ok(())
+    }
+
+    /// Returns a path as its owner typed it, or would.
+    pub fn shown(&self, path: &Path) -> String {
+        let folder = &self.environment.folder;
+        let short = if folder.as_os_str().is_empty() {
+            path
+        } else {
+            path.strip_prefix(folder).unwrap_or(path)
+        };
+        human::path(short)
     }
 
     /// Hands on all output.

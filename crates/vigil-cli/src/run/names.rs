@@ -51,13 +51,14 @@ fn list(is_json: bool, session: &mut Session<'_>) -> Result<(), CommandError> {
         session.out.line(format_args!("{name:<width$}  {at}  {count:>12}  {uri}"))?;
     }
     if names.is_empty() {
-        session.talk.say("no names yet; `vigil add PATH --name NAME` gives one");
+        session.say("no names yet; `vigil add PATH --name NAME` gives one")?;
     }
     Ok(())
 }
 
 fn show(name: &Name, is_json: bool, session: &mut Session<'_>) -> Result<(), CommandError> {
     let versions = session.store()?.versions(name)?;
+    let width = format!("{name}~{}", versions.len()).chars().count();
     for (back, version) in versions.iter().rev().enumerate() {
         if is_json {
             let mut value = json_of(name, version);
@@ -69,7 +70,7 @@ fn show(name: &Name, is_json: bool, session: &mut Session<'_>) -> Result<(), Com
         let uri = human::uri(version.kind, version.vcid);
         let shown = if back == 0 { name.to_string() } else { format!("{name}~{back}") };
         let mark = if version.metadata.is_some() { "  with metadata" } else { "" };
-        session.out.line(format_args!("{shown}  {at}  {uri}{mark}"))?;
+        session.out.line(format_args!("{shown:<width$}  {at}  {uri}{mark}"))?;
     }
     Ok(())
 }
@@ -85,8 +86,7 @@ fn set(name: &Name, uri: &Uri, session: &mut Session<'_>) -> Result<(), CommandE
     let (kind, vcid, metadata) = (found.kind, found.vcid, found.metadata);
     writer.set_name(name, Version { at, kind, vcid, metadata })?;
     writer.finish()?;
-    session.talk.say(format_args!("{name} now means {}", human::uri(kind, vcid)));
-    Ok(())
+    session.say(format_args!("{name} now means {}", human::uri(kind, vcid)))
 }
 
 fn remove(name: &Name, session: &mut Session<'_>) -> Result<(), CommandError> {
@@ -94,7 +94,6 @@ fn remove(name: &Name, session: &mut Session<'_>) -> Result<(), CommandError> {
     let versions = store.versions(name)?.len() as u64;
     store.edit_name(name, |_| Vec::new())?;
     let versions = human::count(versions, "version", "versions");
-    session.talk.say(format_args!("{name} is gone, with {versions}"));
-    session.talk.say("what only it led to stays stored until `vigil gc`");
-    Ok(())
+    session.say(format_args!("{name} is gone, with {versions}"))?;
+    session.say("what only it led to stays stored until `vigil gc`")
 }

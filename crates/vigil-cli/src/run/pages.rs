@@ -50,7 +50,7 @@ fn render(command: &clap::Command) -> Result<Vec<u8>, CommandError> {
 fn write_pages(
     table: &clap::Command,
     folder: &Path,
-    session: &Session<'_>,
+    session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     let failed = |action: &'static str| {
         move |source| CommandError::File { action, path: folder.into(), source }
@@ -67,8 +67,7 @@ fn write_pages(
             todo.push((format!("{name}-{}", below.get_name()), below));
         }
     }
-    session.talk.say(format_args!("wrote {pages} pages"));
-    Ok(())
+    session.say(format_args!("wrote {pages} pages"))
 }
 
 pub(super) fn version(args: &VersionArgs, session: &mut Session<'_>) -> Result<(), CommandError> {

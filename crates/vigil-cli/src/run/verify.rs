@@ -28,7 +28,7 @@ pub(super) fn verify(args: &VerifyArgs, session: &mut Session<'_>) -> Result<(),
     }
     if report.unindexed > 0 {
         let items = human::count(report.unindexed, "item", "items");
-        session.talk.say(format_args!("the index did not know {items}; it has been rebuilt"));
+        session.say(format_args!("the index did not know {items}; it has been rebuilt"))?;
     }
     match complaint(&report) {
         None => Ok(()),
@@ -223,6 +223,5 @@ fn print_repair(
     let saved = human::count(report.saved, "item", "items");
     let mended = human::count(report.mended, "item", "items");
     session.out.line(format_args!("replaced {arenas}: {saved} copied, {mended} mended"))?;
-    session.talk.say("the damaged files are kept under damaged/ in the store");
-    Ok(())
+    session.say("the damaged files are kept under damaged/ in the store")
 }

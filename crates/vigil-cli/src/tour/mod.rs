@@ -217,9 +217,12 @@ fn collect(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Whether an entry can be shown as text on a terminal by most people's wishes: a plain file with a
+/// Whether an entry is one that most people know what to do with: a plain file in plain sight, with a
 /// name that needs no quotes.
 fn is_easy(path: &TreePath, kind: EntryKind) -> bool {
+    let text = path.to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/".contains(c);
-    kind == EntryKind::File && path.to_string().chars().all(is_plain)
+    kind == EntryKind::File
+        && text.chars().all(is_plain)
+        && !text.split('/').any(|step| step.starts_with('.'))
 }
