@@ -25,7 +25,6 @@ mod put;
 mod read;
 mod remote;
 mod repair;
-mod replace;
 mod sink;
 mod store;
 mod transfer;

@@ -11,9 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use vigil_base::world::Lock;
 use vigil_base::{Blame, Blamed, Hasher, Vcid};
 
-use crate::append::AppendError;
+use crate::append::{AppendError, Appended};
 use crate::cut::Cutter;
-use crate::format::{ALIGN, Codec, Item, ItemId, ItemKind, Located, Trailer};
+use crate::format::{Codec, Item, ItemId, ItemKind, Trailer};
 use crate::index::IndexError;
 use crate::layout::{LAYOUT_CHUNKS_MAX, Layout};
 use crate::sink::ChunkSink;
@@ -114,6 +114,8 @@ impl Store {
     pub(crate) fn start_writer(&self, lock: Option<UseLock>) -> Result<Writer, PutError> {
         *self.inner.writers.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         let writer = Writer { store: self.clone(), _use: lock };
+        // Whoever made the store may have died before its file was durable.
+        self.inner.world.disk.sync_folder("").map_err(IndexError::from)?;
         self.inner.index.refresh()?;
         self.inner.index.sync_found()?;
         Ok(writer)
@@ -261,6 +263,11 @@ impl Batch<'_> {
         Ok(vcid)
     }
 
+    /// Returns up to how many bytes a blob is stored whole.
+    pub fn whole_bytes_max(&self) -> usize {
+        self.tuning().whole_bytes_max
+    }
+
     fn tuning(&self) -> crate::tuning::Tuning {
         self.writer.store.inner.options.tuning
     }
@@ -305,8 +312,8 @@ impl Batch<'_> {
         items: &[Item],
     ) -> Result<(), PutError> {
         let lane = &self.writer.store.inner.frames;
-        let located = lane.append_frame(payload, trailer.codec, trailer.raw_len, items)?;
-        self.writer.index(&located);
+        let appended = lane.append_frame(payload, trailer.codec, trailer.raw_len, items)?;
+        self.writer.index(&appended);
         Ok(())
     }
 
@@ -349,10 +356,10 @@ impl Batch<'_> {
         self.stored.written_bytes += payload.len() as u64;
         let raw_len = frame.raw.len() as u64;
         let lane = &self.writer.store.inner.frames;
-        let located = lane.append_frame(payload, codec, raw_len, &frame.items)?;
+        let appended = lane.append_frame(payload, codec, raw_len, &frame.items)?;
         frame.raw.clear();
         frame.items.clear();
-        self.writer.index(&located);
+        self.writer.index(&appended);
         Ok(())
     }
 
@@ -423,12 +430,9 @@ impl Drop for Batch<'_> {
 
 impl Writer {
     /// Makes items that were just appended findable.
-    pub(crate) fn index(&self, located: &[Located]) {
+    pub(crate) fn index(&self, appended: &Appended) {
         let inner = &self.store.inner;
-        if let Some(first) = located.first() {
-            let end = u64::from(first.at.trailer) * ALIGN + crate::format::TRAILER_LEN as u64;
-            inner.index.insert(located, first.at.arena, end);
-        }
-        located.iter().for_each(|item| inner.pending.release(&item.id));
+        inner.index.insert(appended);
+        appended.located.iter().for_each(|item| inner.pending.release(&item.id));
     }
 }

@@ -6,7 +6,7 @@
 use std::io::Read;
 
 use vigil_base::{Blame, Blamed, Vcid};
-use vigil_store::{ArenaState, PutError, Store, TransferError};
+use vigil_store::{ArenaInfo, ArenaState, PutError, Store, TransferError};
 
 use crate::entry::ArenaEntry;
 use crate::objects::ObjectError;
@@ -27,6 +27,20 @@ pub enum PullError {
         vcids: Vec<Vcid>,
         /// Why.
         source: TransferError,
+    },
+    /// The store has another arena of that site and number.
+    #[error(
+        "the store has another arena {serial} of site {site}: {here}, and the tier has {there}; was this store copied? pull into another store"
+    )]
+    Conflict {
+        /// The site.
+        site: String,
+        /// The arena's number there.
+        serial: u64,
+        /// What the store knows.
+        here: Vcid,
+        /// What the tier has.
+        there: Vcid,
     },
     /// A blob could not be stored.
     #[error("could not store {vcid}")]
@@ -49,6 +63,7 @@ impl Blamed for PullError {
             Self::Object(error) => error.blame(),
             Self::Import { source, .. } => source.blame(),
             Self::Put { source, .. } => source.blame(),
+            Self::Conflict { .. } => Blame::Caller,
         }
     }
 }
@@ -78,12 +93,17 @@ impl Tier {
         let failed = |source| PullError::Import { vcids: vcids.clone(), source };
         let infos = store.arenas().map_err(failed)?;
         let here = |entry: &ArenaEntry| {
-            let same = infos
-                .iter()
-                .find(|info| info.site == entry.site && info.serial == entry.serial)?;
-            (same.state == ArenaState::Sealed).then_some(same.number)
+            let same = |info: &&ArenaInfo| info.site == entry.site && info.serial == entry.serial;
+            match infos.iter().find(same).map(|info| (info.number, info.state)) {
+                Some((_, ArenaState::Moved(here))) if here != entry.vcid => {
+                    let (site, serial) = (entry.site.to_string(), entry.serial);
+                    Err(PullError::Conflict { site, serial, here, there: entry.vcid })
+                }
+                Some((_, ArenaState::Moved(_))) | None => Ok(None),
+                Some((number, _)) => Ok(Some(number)),
+            }
         };
-        let numbers: Vec<Option<u32>> = entries.iter().map(here).collect();
+        let numbers = entries.iter().map(here).collect::<Result<Vec<Option<u32>>, _>>()?;
         let mut objects: Vec<(Vcid, Opened)> = Vec::new();
         for (entry, number) in entries.iter().zip(&numbers) {
             if number.is_none() {

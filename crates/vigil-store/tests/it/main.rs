@@ -1,4 +1,8 @@
 //! The crate from outside.
 
+mod crash;
+mod handover;
+mod index_file;
 mod round_trip;
+mod sim;
 mod world;
