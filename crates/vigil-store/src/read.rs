@@ -177,7 +177,7 @@ impl Store {
         let Body::Chunks(layout) = &blob.inner.body else { return Ok(true) };
         for (id, _) in layout.chunks() {
             let is_known = self.inner.index.contains(id);
-            if !is_known.map_err(|source| ReadError::Index { vcid, source })? {
+            if !is_known.map_err(|source| ReadError::Index { vcid, source: Box::new(source) })? {
                 return Ok(false);
             }
         }
