@@ -1,9 +1,13 @@
 //! Vigil under measurement: the release program, driven as a user would.
+//!
+//! The tree is kept and restored with times, owners and modes, because the backup tools beside it do
+//! that too.
+
+use std::ffi::OsStr;
+use std::process::Command;
 
 use crate::measure::{Pipeline, Sink};
 use crate::tool::{Job, Step, Tool};
-use std::ffi::OsStr;
-use std::process::Command;
 
 /// The name in the tables.
 pub const NAME: &str = "vigil";
@@ -18,6 +22,10 @@ fn add(job: &Job) -> Pipeline {
     Pipeline::new(run(job, &[&"add", &job.input, &"--name", &"it"]))
 }
 
+fn add_tree(job: &Job) -> Pipeline {
+    Pipeline::new(run(job, &[&"add", &"--metadata", &job.input, &"--name", &"it"]))
+}
+
 /// Returns the tool.
 pub fn tool() -> Tool {
     Tool {
@@ -26,11 +34,13 @@ pub fn tool() -> Tool {
         version: &["--version"],
         prepare: |_| Vec::new(),
         steps: &[
-            (Step::Put, add),
-            (Step::PutAgain, add),
-            (Step::Get, |job| Pipeline::new(run(job, &[&"get", &"@it/", &"-o", &job.output]))),
+            (Step::Put, add_tree),
+            (Step::PutAgain, add_tree),
+            (Step::Get, |job| {
+                Pipeline::new(run(job, &[&"get", &"--metadata", &"@it", &"-o", &job.output]))
+            }),
             (Step::Check, |job| Pipeline::new(run(job, &[&"verify", &"--all"]))),
-            (Step::Stream, |job| Pipeline::new(run(job, &[&"tar", &"@it/"])).writing(Sink::Count)),
+            (Step::Stream, |job| Pipeline::new(run(job, &[&"tar", &"@it"])).writing(Sink::Count)),
             (Step::BigPut, add),
             (Step::BigCat, |job| Pipeline::new(run(job, &[&"cat", &"@it"]))),
             (Step::Sparse, add),

@@ -144,6 +144,11 @@ impl TreePath {
         self.0.is_empty()
     }
 
+    /// Returns this path without its last step; the root is its own parent.
+    pub fn parent(&self) -> Self {
+        Self(self.0[..self.0.len().saturating_sub(1)].to_vec())
+    }
+
     /// Returns this path with one more step.
     pub fn join(&self, name: EntryName) -> Self {
         let mut names = self.0.clone();

@@ -84,6 +84,11 @@ impl Tree {
         &self.entries
     }
 
+    /// Gives the entries in order.
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
+    }
+
     /// Finds an entry by name.
     pub fn get(&self, name: &EntryName) -> Option<&Entry> {
         let index = self.entries.binary_search_by(|entry| entry.name.cmp(name)).ok()?;

@@ -152,7 +152,17 @@ impl Blamed for DiskError {
     }
 }
 
-/// Reads exactly `into.len()` bytes at `offset`, or says that the file is too short.
-pub fn read_exact_at(file: &dyn DiskFile, offset: u64, into: &mut [u8]) -> Result<bool, DiskError> {
-    Ok(file.read_at(offset, into)? == into.len())
+/// Writes `bytes` to a new file beside `path`, makes them durable, and gives them its name.
+///
+/// The caller holds a lock under which nobody else replaces the same file.
+pub fn replace_file(disk: &dyn Disk, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+    let beside = alloc::format!("{path}.new");
+    let file = disk.open(&beside, OpenMode::Create)?;
+    file.set_len(0)?;
+    file.write_at(0, bytes)?;
+    file.sync()?;
+    drop(file);
+    disk.rename(&beside, path)?;
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    disk.sync_folder(folder)
 }

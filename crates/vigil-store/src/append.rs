@@ -14,7 +14,7 @@ use vigil_base::world::{
     Clock, Disk, DiskError, DiskFault, DiskFile, Lock, OpenMode, Randomness, RandomnessError,
 };
 
-use crate::arena::{Arena, ArenaError};
+use crate::arena::{Arena, ArenaError, Scan};
 use crate::format::{
     ArenaKey, Class, Codec, HEADER_LEN, Header, Item, LOCATED_LEN, Located, Location, RecordKind,
     SEAL_LEN, Seal, SealError, Site, TRAILER_LEN, Trailer, align, check_of, encode_directory,
@@ -44,6 +44,16 @@ pub enum AppendError {
     /// There is no number left for a new arena.
     #[error("this store has used up all arena numbers")]
     Numbers,
+}
+
+/// A record that was just appended.
+#[derive(Default)]
+pub(crate) struct Appended {
+    /// Where its items lie.
+    pub located: Vec<Located>,
+    /// Where it starts, and where the next one may.
+    pub start: u64,
+    pub end: u64,
 }
 
 /// What new arenas are made from.
@@ -79,6 +89,8 @@ struct State {
 
 struct Open {
     arena: Arc<Arena>,
+    /// What lies before this was written by somebody else, and perhaps torn by a crash.
+    own_from: u64,
     end: u64,
     synced: u64,
     background: Background,
@@ -136,14 +148,14 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends one frame and returns where its items lie.
+    /// Appends one frame.
     pub fn append_frame(
         &self,
         payload: &[u8],
         codec: Codec,
         raw_len: u64,
         items: &[Item],
-    ) -> Result<Vec<Located>, AppendError> {
+    ) -> Result<Appended, AppendError> {
         let directory = encode_directory(items);
         let trailer = Trailer {
             kind: RecordKind::Frame,
@@ -323,9 +335,11 @@ impl Open {
         if !is_ours || arena.seal()? != Err(SealError::Absent) {
             return Ok(None);
         }
+        // Whoever made it may have died before its folder's entry was durable.
+        maker.disk.sync_folder(paths::ARENAS)?;
         let end = align(arena.file().len()?);
         let background = Background::starting_at(end);
-        Ok(Some(Self { arena: Arc::new(arena), end, synced: 0, background }))
+        Ok(Some(Self { arena: Arc::new(arena), own_from: end, end, synced: 0, background }))
     }
 
     fn create(maker: &Maker) -> Result<Self, AppendError> {
@@ -356,7 +370,8 @@ impl Open {
         maker.disk.sync_folder(paths::ARENAS)?;
         let end = HEADER_LEN as u64;
         let arena = Arc::new(Arena::open(Arc::from(file), number)?);
-        Ok(Self { arena, end, synced: end, background: Background::starting_at(end) })
+        let background = Background::starting_at(end);
+        Ok(Self { arena, own_from: end, end, synced: end, background })
     }
 
     fn write_record(
@@ -366,14 +381,11 @@ impl Open {
         trailer: &Trailer,
         items: &[Item],
         maker: &Maker,
-    ) -> Result<Vec<Located>, AppendError> {
+    ) -> Result<Appended, AppendError> {
         let trailer_at = self.end + trailer.body_len();
-        let mut bytes = Vec::with_capacity(trailer.body_len() as usize + TRAILER_LEN);
-        bytes.extend_from_slice(payload);
-        bytes.extend_from_slice(directory);
-        bytes.resize(trailer.body_len() as usize, 0);
-        bytes.extend(trailer.encode(&self.arena.header.key, trailer_at, directory));
-        self.arena.file().write_at(self.end, &bytes)?;
+        self.arena.file().write_at(self.end, payload)?;
+        let description = describe(trailer, &self.arena.header.key, trailer_at, directory);
+        self.arena.file().write_at(self.end + trailer.payload_len, &description)?;
         self.advance(trailer_at, items, maker)
     }
 
@@ -383,7 +395,8 @@ impl Open {
         trailer_at: u64,
         items: &[Item],
         maker: &Maker,
-    ) -> Result<Vec<Located>, AppendError> {
+    ) -> Result<Appended, AppendError> {
+        let start = self.end;
         self.end = trailer_at + TRAILER_LEN as u64;
         self.background.consider(self.end, maker.sync_every_bytes, self.arena.file())?;
         let mut inner = 0;
@@ -397,26 +410,37 @@ impl Open {
                 Located { id: item.id, kind: item.kind, at }
             })
             .collect();
-        Ok(located)
+        Ok(Appended { located, start, end: self.end })
     }
 
     /// Writes table and seal; afterwards the file never changes.
     fn seal(mut self) -> Result<(), AppendError> {
         self.background.wait()?;
-        let items = match self.arena.walk_back(self.end)? {
-            Some(records) => {
-                let mut located = Vec::new();
-                for (record, items) in &records {
-                    self.arena.locate(record, items, |item, _| located.push(item));
-                }
-                located
-            }
-            // A crash left bytes that no record covers; only a scan gets past them, and it has to
-            // read everything, since a torn record is described as well as a whole one.
-            None => self.arena.scan(0)?.items,
+        let records = match self.arena.walk_back(self.end)? {
+            Some(records) => records,
+            // A crash left bytes that no record covers; only a search gets past them.
+            None => self.arena.find_records(0)?.0,
         };
-        write_seal(&self.arena, self.end, items)
+        let mut intact = Scan::default();
+        for (record, items) in &records {
+            if record.start < self.own_from {
+                // A record that a crash has torn is described as well as a whole one. The seal must
+                // not list it, or the bytes would never be stored again.
+                self.arena.check_items(record, items, &mut intact)?;
+            } else {
+                self.arena.locate(record, items, |item, _| intact.items.push(item));
+            }
+        }
+        write_seal(&self.arena, self.end, intact.items)
     }
+}
+
+/// Returns what follows a payload: directory, zeros up to the trailer, and trailer.
+fn describe(trailer: &Trailer, key: &ArenaKey, trailer_at: u64, directory: &[u8]) -> Vec<u8> {
+    let mut bytes = directory.to_vec();
+    bytes.resize((trailer.body_len() - trailer.payload_len) as usize, 0);
+    bytes.extend(trailer.encode(key, trailer_at, directory));
+    bytes
 }
 
 /// Returns the Merkle root over `items` as a seal has it: without the number of the arena's file.
@@ -491,8 +515,8 @@ impl ExtentWriter<'_> {
         Ok(())
     }
 
-    /// Writes directory and trailer, and returns where the items lie.
-    pub fn finish(mut self) -> Result<Vec<Located>, AppendError> {
+    /// Writes directory and trailer.
+    pub fn finish(mut self) -> Result<Appended, AppendError> {
         let directory = encode_directory(&self.items);
         let trailer = Trailer {
             kind: RecordKind::Extent,
@@ -502,17 +526,24 @@ impl ExtentWriter<'_> {
             directory_len: directory.len() as u32,
             payload_check: [0; 16],
         };
-        let Some(open) = &mut self.state.open else { return Ok(Vec::new()) };
+        let Some(open) = &mut self.state.open else { return Ok(Appended::default()) };
         let trailer_at = open.end + trailer.body_len();
-        let pad = trailer.body_len() - trailer.payload_len - directory.len() as u64;
-        let mut bytes = directory.clone();
-        bytes.resize(directory.len() + pad as usize, 0);
-        bytes.extend(trailer.encode(&open.arena.header.key, trailer_at, &directory));
+        let bytes = describe(&trailer, &open.arena.header.key, trailer_at, &directory);
         let result = open.arena.file().write_at(open.end + self.len, &bytes);
         let result = match result {
             Ok(()) => open.advance(trailer_at, &self.items, &self.lane.maker),
             Err(error) => Err(error.into()),
         };
+        self.len = 0;
         self.state.note(result)
+    }
+}
+
+impl Drop for ExtentWriter<'_> {
+    /// What was written stays where it is, even if nothing describes it.
+    fn drop(&mut self) {
+        if let Some(open) = &mut self.state.open {
+            open.end = align(open.end + self.len);
+        }
     }
 }

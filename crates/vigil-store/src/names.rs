@@ -8,8 +8,8 @@ use vigil_base::{Blame, Blamed, EntryKind, Name, Vcid};
 
 use crate::paths;
 use crate::put::{PutError, Writer};
-use crate::replace::replace_file;
 use crate::store::Store;
+use vigil_base::world::replace_file;
 
 /// What a name has meant since some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

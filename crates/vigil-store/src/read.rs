@@ -70,7 +70,7 @@ pub enum ReadError {
         /// The blob that was asked for.
         vcid: Vcid,
         /// What went wrong.
-        source: ArenaError,
+        source: Box<ArenaError>,
     },
     /// The index could not be read.
     #[error("could not look up {vcid}")]
@@ -78,7 +78,7 @@ pub enum ReadError {
         /// The blob that was asked for.
         vcid: Vcid,
         /// What went wrong.
-        source: IndexError,
+        source: Box<IndexError>,
     },
 }
 
@@ -138,6 +138,14 @@ impl Blob {
         }
     }
 
+    /// Returns where piece `index` starts and ends in the blob.
+    pub fn piece_range(&self, index: usize) -> (u64, u64) {
+        match &self.inner.body {
+            Body::Whole(_) => (0, self.len()),
+            Body::Chunks(layout) => (layout.start(index), layout.start(index + 1)),
+        }
+    }
+
     /// Returns where the frame lies that holds the blob, if it is small: a key to sort reads by.
     pub fn locality(&self) -> Option<(u32, u32, u32)> {
         match &self.inner.body {
@@ -157,13 +165,28 @@ pub enum Depth {
 }
 
 impl Store {
-    /// Returns whether the blob is stored here.
+    /// Returns whether the blob is stored here, with all of its chunks.
+    ///
+    /// A crash before the commit may keep a layout and lose chunks of it; such a blob is not here.
     pub fn contains(&self, vcid: Vcid) -> Result<bool, ReadError> {
-        match self.find(vcid) {
-            Ok(_) => Ok(true),
-            Err(ReadError::Absent { .. }) => Ok(false),
-            Err(error) => Err(error),
+        let blob = match self.find(vcid) {
+            Ok(blob) => blob,
+            Err(ReadError::Absent { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let Body::Chunks(layout) = &blob.inner.body else { return Ok(true) };
+        for (id, _) in layout.chunks() {
+            let is_known = self.inner.index.contains(id);
+            if !is_known.map_err(|source| ReadError::Index { vcid, source: Box::new(source) })? {
+                return Ok(false);
+            }
         }
+        Ok(true)
+    }
+
+    /// Returns whether the index has the blob, without asking what other processes have written.
+    pub fn contains_now(&self, vcid: Vcid) -> Result<bool, IndexError> {
+        self.inner.index.contains(&ItemId::from(vcid))
     }
 
     /// Looks a blob up.
@@ -171,7 +194,8 @@ impl Store {
         match self.inner.find(vcid) {
             Err(ReadError::Absent { .. }) => {
                 // Another process may have written it since.
-                self.refresh().map_err(|source| ReadError::Index { vcid, source })?;
+                self.refresh()
+                    .map_err(|source| ReadError::Index { vcid, source: Box::new(source) })?;
                 self.inner.find(vcid)
             }
             other => other,
@@ -330,7 +354,7 @@ impl Inner {
                     found.push(located);
                 }
             })
-            .map_err(|source| ReadError::Index { vcid, source })?;
+            .map_err(|source| ReadError::Index { vcid, source: Box::new(source) })?;
         Ok(found)
     }
 
@@ -376,7 +400,7 @@ impl Inner {
                 Ok(value) => return Ok(value),
                 Err(CopyError::Damaged) => trouble = Some(corrupt(vcid, located)),
                 Err(CopyError::Arena(source)) => {
-                    trouble.get_or_insert(ReadError::Arena { vcid, source });
+                    trouble.get_or_insert(ReadError::Arena { vcid, source: Box::new(source) });
                 }
             }
         }

@@ -67,8 +67,8 @@ impl Store {
         if read != tail.len() {
             return Err(damaged(len));
         }
-        crate::replace::replace_file(disk, &tail_path(arena.number), &tail)?;
-        crate::replace::replace_file(disk, &record_path(arena.number), &moved.encode())?;
+        vigil_base::world::replace_file(disk, &tail_path(arena.number), &tail)?;
+        vigil_base::world::replace_file(disk, &record_path(arena.number), &moved.encode())?;
         disk.remove(&paths::arena(arena.number))?;
         disk.sync_folder(paths::ARENAS)?;
         self.inner.forget_arenas();

@@ -120,7 +120,7 @@ pub(crate) struct Inner {
     pub extents: Lane,
     pub arenas: Mutex<HashMap<u32, Arc<Arena>>>,
     pub remote: Mutex<Option<Arc<dyn crate::remote::Remote>>>,
-    pub pending: crate::put::Pending,
+    pub pending: crate::pending::Pending,
     /// How many writers this process has.
     pub writers: Mutex<usize>,
     pub maps: crate::read::Maps,
@@ -160,7 +160,7 @@ impl Store {
                 index,
                 arenas: Mutex::default(),
                 remote: Mutex::default(),
-                pending: crate::put::Pending::default(),
+                pending: crate::pending::Pending::default(),
                 writers: Mutex::default(),
                 maps: crate::read::Maps::default(),
             }),
@@ -170,6 +170,11 @@ impl Store {
     /// Returns the id of the store that new arenas carry.
     pub fn site(&self) -> Site {
         self.inner.site
+    }
+
+    /// Returns the parts of the world that the store uses.
+    pub fn world(&self) -> &World {
+        &self.inner.world
     }
 
     /// Returns the class that this store was opened for.
@@ -242,12 +247,17 @@ fn load_site(disk: &dyn Disk) -> Result<Option<Site>, OpenError> {
 fn create(world: &World) -> Result<Site, OpenError> {
     let disk = &*world.disk;
     // A crash of ours leaves no more than these; anything else is somebody else's.
-    let ours = [paths::INDEX_LOCK, paths::STORE, "store.cbor.new"];
-    if disk.list("")?.iter().any(|name| !ours.contains(&name.as_str())) {
-        return match load_site(disk)? {
-            Some(site) => Ok(site),
-            None => Err(OpenError::NotAStore { path: disk.describe() }),
-        };
+    let ours = [paths::INDEX_LOCK, paths::USE_LOCK, paths::STORE, "store.cbor.new"];
+    let folders = [paths::ARENAS, paths::NAMES];
+    for name in disk.list("")? {
+        let is_ours = ours.contains(&name.as_str())
+            || folders.contains(&name.as_str()) && disk.list(&name)?.is_empty();
+        if !is_ours {
+            return match load_site(disk)? {
+                Some(site) => Ok(site),
+                None => Err(OpenError::NotAStore { path: disk.describe() }),
+            };
+        }
     }
     disk.create_folder("")?;
     let lock = disk.open(paths::INDEX_LOCK, OpenMode::Create)?;
@@ -255,13 +265,13 @@ fn create(world: &World) -> Result<Site, OpenError> {
     if let Some(site) = load_site(disk)? {
         return Ok(site);
     }
+    // Whoever sees the store's file relies on the folders, so they are durable before it is there.
+    folders.iter().try_for_each(|folder| disk.create_folder(folder))?;
+    disk.sync_folder("")?;
     let mut site = Site([0; 16]);
     world.randomness.fill(&mut site.0)?;
     let mut encoder = Encoder::record(TAG, 2);
     encoder.bytes(&site.0);
-    crate::replace::replace_file(disk, paths::STORE, &encoder.finish())?;
-    disk.create_folder(paths::ARENAS)?;
-    disk.create_folder(paths::NAMES)?;
-    disk.sync_folder("")?;
+    vigil_base::world::replace_file(disk, paths::STORE, &encoder.finish())?;
     Ok(site)
 }

@@ -105,7 +105,7 @@ impl Manifest {
         let mut bytes = self.encode();
         let check = check_of(&bytes);
         bytes.extend(check);
-        crate::replace::replace_file(disk, path, &bytes)
+        vigil_base::world::replace_file(disk, path, &bytes)
     }
 }
 

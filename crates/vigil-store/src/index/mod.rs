@@ -15,8 +15,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use vigil_base::world::{Disk, DiskError, DiskFault, Lock, OpenMode};
 
+use crate::append::Appended;
 use crate::arena::{Arena, ArenaError};
-use crate::format::{ALIGN, Class, ItemId, Located, SealError};
+use crate::format::{ALIGN, Class, HEADER_LEN, ItemId, Located, SealError};
 use crate::paths;
 use crate::remote::open_arena_file;
 use manifest::{Covered, Manifest};
@@ -67,6 +68,8 @@ struct Overlay {
     ends: BTreeMap<u32, Covered>,
     /// Arenas that this process writes.
     own: BTreeSet<u32>,
+    /// Records of theirs behind a gap that nothing here covers: arena and start, to the end.
+    ahead: BTreeMap<(u32, u64), u64>,
     /// Up to where this process has made records durable that others wrote.
     relied: BTreeMap<u32, u64>,
 }
@@ -149,13 +152,26 @@ impl Index {
         Ok(is_known)
     }
 
-    /// Adds items whose records were just written to arena `number`, which now ends at `end`.
-    pub fn insert(&self, located: &[Located], number: u32, end: u64) {
+    /// Adds the items of a record that was just appended.
+    pub fn insert(&self, appended: &Appended) {
+        let Some(first) = appended.located.first() else { return };
+        let number = first.at.arena;
         let mut state = self.write();
-        located.iter().for_each(|item| state.overlay.insert(*item));
-        let covered = state.overlay.ends.entry(number).or_insert(Covered { end, is_sealed: false });
-        covered.end = covered.end.max(end);
-        state.overlay.own.insert(number);
+        let State { manifest, overlay, .. } = &mut *state;
+        appended.located.iter().for_each(|item| overlay.insert(*item));
+        overlay.own.insert(number);
+        overlay.ahead.insert((number, appended.start), appended.end);
+        let in_runs = manifest.covered.get(&number).map(|covered| covered.end);
+        let here = overlay.ends.get(&number).map(|covered| covered.end);
+        let mut end = in_runs.max(here).unwrap_or(0).max(HEADER_LEN as u64);
+        // Threads come here in another order than they appended in, and somebody else may have
+        // appended before this process took the arena over: an end never passes over a gap.
+        while let Some((key, next)) = overlay.ahead.range((number, 0)..=(number, end)).next() {
+            let key = *key;
+            end = end.max(*next);
+            overlay.ahead.remove(&key);
+        }
+        overlay.ends.entry(number).or_insert(Covered { end, is_sealed: false }).end = end;
     }
 
     /// Notes that this process writes no arena any more.
@@ -185,6 +201,11 @@ impl Index {
                     let mut state = self.write();
                     // What a rebuild has listed is complete without runs that may be damaged.
                     if !state.is_rebuilt && manifest != state.manifest {
+                        if !manifest.reaches(&state.manifest) {
+                            // Whoever rebuilt the index saw less than the runs that go now. What lies
+                            // between is in neither, so the arenas are listed from the new ends on.
+                            state.overlay.ends.clear();
+                        }
                         state.overlay.forget_covered(&manifest);
                         state.manifest = manifest;
                         state.runs = runs;
@@ -258,8 +279,14 @@ impl Index {
             let (items, damaged, covered) = list_items(&arena, from)?;
             items.into_iter().for_each(|item| state.overlay.insert(item));
             state.overlay.damaged.extend(damaged.into_iter().map(|item| (item.id, item)));
+            if covered.is_sealed {
+                // The seal came after the last sync that this process knows of.
+                state.overlay.relied.remove(&number);
+            }
             state.overlay.ends.insert(number, covered);
         }
+        // Whatever had been appended by now has been listed.
+        state.overlay.ahead.clear();
         Ok(())
     }
 
@@ -268,16 +295,16 @@ impl Index {
     pub fn sync_found(&self) -> Result<(), IndexError> {
         let found: Vec<(u32, u64)> = {
             let overlay = &self.read().overlay;
-            let is_open = |(number, covered): &(&u32, &Covered)| {
-                !covered.is_sealed
-                    && !overlay.own.contains(number)
+            // A seal that was found is no more certain to survive than a record.
+            let is_new = |(number, covered): &(&u32, &Covered)| {
+                !overlay.own.contains(number)
                     && overlay.relied.get(number).is_none_or(|end| *end < covered.end)
             };
-            let open = overlay.ends.iter().filter(is_open);
-            open.map(|(number, covered)| (*number, covered.end)).collect()
+            let found = overlay.ends.iter().filter(is_new);
+            found.map(|(number, covered)| (*number, covered.end)).collect()
         };
         for (number, end) in found {
-            match self.disk.open(&paths::arena(number), OpenMode::Read) {
+            match open_arena_file(&*self.disk, number, None) {
                 Ok(file) => file.sync()?,
                 Err(error) if error.fault == DiskFault::Absent => return self.rebuild(),
                 Err(error) => return Err(error.into()),
@@ -301,6 +328,11 @@ impl Index {
         for _ in 0..2 {
             let mut state = self.write();
             let on_disk = Manifest::load(&*self.disk, &paths::manifest(&self.class))?;
+            if on_disk.is_none() {
+                // The first index of this class: without this, the power could take it away whole.
+                self.disk.sync_folder(paths::INDEX)?;
+                self.disk.sync_folder("")?;
+            }
             let mut base = match on_disk {
                 Some(manifest) if !state.is_rebuilt => manifest,
                 _ if state.is_rebuilt => state.manifest.clone(),
@@ -309,6 +341,9 @@ impl Index {
             base.run_next = base.run_next.max(self.run_file_next()?);
             // A process that rebuilt may have published runs that reach less far than those this one
             // started from. Then only a rebuild of its own is sure to list everything.
+            if !state.overlay.ahead.is_empty() {
+                self.cover_arenas(&mut state)?;
+            }
             if state.is_rebuilt || base.reaches(&state.manifest) {
                 match self.publish_over(base, &mut state, own_end) {
                     Ok(()) => return Ok(()),
@@ -328,17 +363,18 @@ impl Index {
         state: &mut State,
         own_end: &dyn Fn(u32) -> Option<u64>,
     ) -> Result<(), MergeError> {
-        let durable = |number: &u32, covered: &Covered| match covered {
-            _ if state.overlay.own.contains(number) => own_end(*number).unwrap_or(0),
-            Covered { is_sealed: true, .. } => covered.end,
-            _ => state.overlay.relied.get(number).copied().unwrap_or(0),
+        let durable = |number: &u32| match state.overlay.own.contains(number) {
+            true => own_end(*number),
+            false => state.overlay.relied.get(number).copied(),
         };
         let ends: BTreeMap<u32, Covered> = state
             .overlay
             .ends
             .iter()
             .map(|(number, covered)| {
-                (*number, Covered { end: durable(number, covered).min(covered.end), ..*covered })
+                let end = durable(number).unwrap_or(0).min(covered.end);
+                let is_sealed = covered.is_sealed && end == covered.end;
+                (*number, Covered { end, is_sealed })
             })
             .collect();
         let is_ready = |item: &Located| {

@@ -12,8 +12,13 @@ pub struct StoppedClock;
 
 impl Clock for StoppedClock {
     fn now(&self) -> Moment {
-        Moment(1_700_000_000_000_000_000)
+        stopped_moment()
     }
+}
+
+/// When the clock stands still.
+pub fn stopped_moment() -> Moment {
+    Moment(1_700_000_000_000_000_000)
 }
 
 /// Bytes that differ from call to call, and not from run to run.

@@ -1,0 +1,620 @@
+//! Adding: walk, read, hash, store, and build trees from the leaves up.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crossbeam_channel::Receiver;
+use rustix::fs::{FileType, Stat};
+use rustix::io::Errno;
+use vigil_base::world::{DiskError, Moment};
+use vigil_base::{Blame, Blamed, Entry, EntryKind, Tree, Vcid};
+use vigil_store::{Batch, PutError, Stored, Writer};
+
+use crate::changes::Changes;
+use crate::folder::{Known, OpenFolder, Stamp};
+use crate::note::{Note, NoteKind};
+use crate::snapshot::{Attributes, Snapshot};
+use crate::walk::{Found, Job, Place, Shared, Walker, compile};
+
+/// What to add, and how.
+#[derive(Clone, Debug)]
+pub struct AddOptions {
+    /// Patterns, in the syntax of `.gitignore`, of what to leave out.
+    pub exclude: Vec<String>,
+    /// Whether `.gitignore` and `.vigilignore` files say what to leave out.
+    pub obeys_ignore_files: bool,
+    /// Whether to keep times, owners, modes, extended attributes and hard links beside the tree.
+    pub metadata: bool,
+    /// A longer file is refused.
+    pub file_bytes_max: u64,
+    /// How many threads read, hash and compress.
+    pub threads: usize,
+    /// Whether files that have not changed since they were last added are not read again.
+    pub uses_cache: bool,
+}
+
+impl Default for AddOptions {
+    fn default() -> Self {
+        Self {
+            exclude: Vec::new(),
+            obeys_ignore_files: false,
+            metadata: false,
+            file_bytes_max: FILE_BYTES_MAX,
+            threads: std::thread::available_parallelism().map_or(2, usize::from),
+            uses_cache: true,
+        }
+    }
+}
+
+/// Longest file that is added unless the caller raises it: 256 GiB. Above it, a file is more often a
+/// sparse image than something that was meant.
+pub const FILE_BYTES_MAX: u64 = 256 << 30;
+
+/// How far adding has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AddProgress {
+    /// Files read, or found unchanged.
+    pub files_done: u64,
+    /// Their bytes.
+    pub bytes_done: u64,
+    /// Files found so far.
+    pub files_found: u64,
+    /// Their bytes.
+    pub bytes_found: u64,
+    /// Nothing more will be found.
+    pub is_walk_done: bool,
+}
+
+/// What was added.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// The tree's record, or the blob of a single file.
+    pub root: Vcid,
+    /// What that is.
+    pub kind: EntryKind,
+    /// The snapshot metadata, if it was asked for.
+    pub metadata: Option<Vcid>,
+    /// Files and symbolic links in it.
+    pub files: u64,
+    /// Folders in it, itself counted.
+    pub folders: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// Files that were not read, because they have not changed.
+    pub unchanged_files: u64,
+    /// What became of the bytes.
+    pub stored: Stored,
+    /// What was noticed on the way, in the order of the paths.
+    pub notes: Vec<Note>,
+}
+
+/// Why nothing was added.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// The path cannot be opened.
+    #[error("could not read {}", path.display())]
+    Open {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The path is neither a file nor a folder.
+    #[error("{} is {what}, which cannot be added", path.display())]
+    Special {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A file is longer than allowed.
+    #[error("{} has {size} bytes, more than the {max} that a file may have; raise the limit with `--max-file-size`, or leave it out with `--exclude`", path.display())]
+    FileTooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        size: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// Folders are nested too deep.
+    #[error("{} is nested deeper than a tree may be", path.display())]
+    Deep {
+        /// The innermost folder that was read.
+        path: PathBuf,
+    },
+    /// A pattern cannot be understood.
+    #[error("the pattern `{pattern}` cannot be understood: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+    /// Something could not be stored.
+    #[error("could not store {}", path.display())]
+    Put {
+        /// What was to be stored.
+        path: PathBuf,
+        /// What went wrong.
+        source: PutError,
+    },
+    /// The record of unchanged files could not be read or written.
+    #[error("could not use the record of unchanged files")]
+    Changes(#[from] DiskError),
+}
+
+impl Blamed for AddError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Open { .. } | Self::Changes(_) => Blame::World,
+            Self::Put { source, .. } => source.blame(),
+            _ => Blame::Caller,
+        }
+    }
+}
+
+/// Batches of files that wait to be read: enough to keep the readers busy, few enough to be small.
+const BATCHES_AHEAD: usize = 8;
+
+/// Files are read again when they change meanwhile, so often at most.
+const TRIES_MAX: usize = 3;
+
+/// Stores everything that `source` gives, and returns its id and length.
+pub fn add_stream(
+    writer: &Writer,
+    source: &mut dyn Read,
+    options: &AddOptions,
+) -> Result<(Vcid, u64, Stored), AddError> {
+    let path = || PathBuf::from("-");
+    let failed = |source| AddError::Put { path: path(), source };
+    let mut batch = writer.batch().map_err(failed)?;
+    let max = options.file_bytes_max;
+    // One byte more than is allowed is enough to know that there is too much.
+    let mut limited = source.take(max.saturating_add(1));
+    let (vcid, len) = batch.put_stream(&mut limited).map_err(failed)?;
+    let stored = batch.finish().map_err(failed)?;
+    if len > max {
+        return Err(AddError::FileTooLong { path: path(), size: len, max });
+    }
+    Ok((vcid, len, stored))
+}
+
+/// Stores a file, or a folder with everything in it.
+///
+/// The result is durable after [`Writer::commit`].
+pub fn add_path(
+    writer: &Writer,
+    path: &Path,
+    options: &AddOptions,
+    progress: &(dyn Fn(AddProgress) + Sync),
+) -> Result<Added, AddError> {
+    let open = |source: Errno| AddError::Open { path: path.into(), source: source.into() };
+    let stat = rustix::fs::stat(path).map_err(open)?;
+    let world = writer.store().world();
+    let started = world.clock.now();
+    let changes =
+        if options.uses_cache { Changes::load(&*world.disk)? } else { Changes::default() };
+    let adding = Adding {
+        writer,
+        options,
+        changes: &changes,
+        shared: Shared::new(),
+        files_done: AtomicU64::new(0),
+        bytes_done: AtomicU64::new(0),
+        unchanged: AtomicU64::new(0),
+        fresh: Mutex::default(),
+        stored: Mutex::default(),
+        progress,
+    };
+    let (mut added, fresh) = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => adding.add_folder(path, &stat)?,
+        FileType::RegularFile => adding.add_file(path, &stat)?,
+        other => {
+            let what = crate::folder::special_kind(other);
+            return Err(AddError::Special { path: path.into(), what });
+        }
+    };
+    added.notes.sort_by(|a, b| a.path.cmp(&b.path));
+    if options.uses_cache && !fresh.is_empty() {
+        save_changes(writer, changes, fresh, started)?;
+    }
+    Ok(added)
+}
+
+/// The blobs are made durable first: the record must not name what a crash can lose.
+fn save_changes(
+    writer: &Writer,
+    changes: Changes,
+    fresh: Vec<Known>,
+    started: Moment,
+) -> Result<(), AddError> {
+    let failed = |source| AddError::Put { path: PathBuf::from("."), source };
+    writer.commit().map_err(failed)?;
+    Ok(changes.save(&*writer.store().world().disk, fresh, started)?)
+}
+
+/// One call of [`add_path`].
+struct Adding<'a> {
+    writer: &'a Writer,
+    options: &'a AddOptions,
+    changes: &'a Changes,
+    shared: Shared,
+    files_done: AtomicU64,
+    bytes_done: AtomicU64,
+    unchanged: AtomicU64,
+    fresh: Mutex<Vec<Known>>,
+    stored: Mutex<Stored>,
+    progress: &'a (dyn Fn(AddProgress) + Sync),
+}
+
+/// What one thread has read of a batch.
+struct Outcome {
+    place: Place,
+    vcid: Option<Vcid>,
+}
+
+impl Adding<'_> {
+    fn put_error(path: PathBuf) -> impl FnOnce(PutError) -> AddError {
+        |source| AddError::Put { path, source }
+    }
+
+    fn add_file(self, path: &Path, stat: &Stat) -> Result<(Added, Vec<Known>), AddError> {
+        let (size, max) = (stat.st_size as u64, self.options.file_bytes_max);
+        if size > max {
+            return Err(AddError::FileTooLong { path: path.into(), size, max });
+        }
+        let failed = |source| AddError::Put { path: path.into(), source };
+        let file =
+            File::open(path).map_err(|source| AddError::Open { path: path.into(), source })?;
+        let mut batch = self.writer.batch().map_err(failed)?;
+        let (vcid, bytes) = batch.put_stream(&mut &file).map_err(failed)?;
+        let kind = if stat.st_mode & 0o100 != 0 { EntryKind::Executable } else { EntryKind::File };
+        let metadata = match self.options.metadata {
+            false => None,
+            true => {
+                let own = Attributes {
+                    mode: stat.st_mode & 0o7777,
+                    owner: stat.st_uid,
+                    group: stat.st_gid,
+                    modified: Stamp::of(stat).modified,
+                    link: 0,
+                    extended: extended_attributes(path, kind),
+                };
+                let snapshot = Snapshot { root: vcid, entries: vec![own] };
+                Some(batch.put_any(&snapshot.encode()).map_err(failed)?)
+            }
+        };
+        let stored = batch.finish().map_err(failed)?;
+        let added = Added {
+            root: vcid,
+            kind,
+            metadata,
+            files: 1,
+            folders: 0,
+            bytes,
+            unchanged_files: 0,
+            stored,
+            notes: Vec::new(),
+        };
+        Ok((added, Vec::new()))
+    }
+
+    fn add_folder(self, path: &Path, stat: &Stat) -> Result<(Added, Vec<Known>), AddError> {
+        let folder = OpenFolder::open(path)
+            .map_err(|errno| AddError::Open { path: path.into(), source: errno.into() })?;
+        let excludes = compile(path, &self.options.exclude)?;
+        let (send, receive) = crossbeam_channel::bounded(BATCHES_AHEAD);
+        let mut walker = Walker {
+            options: self.options,
+            shared: &self.shared,
+            send,
+            excludes,
+            batch: Vec::new(),
+            batch_bytes: 0,
+            batch_folders: 0,
+        };
+        std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..self.options.threads.max(1))
+                .map(|_| {
+                    let receive = receive.clone();
+                    scope.spawn(|| self.read_batches(receive))
+                })
+                .collect();
+            drop(receive);
+            let walked = walker.walk(folder, stat);
+            if walked.is_err() {
+                self.shared.is_cancelled.store(true, Ordering::Relaxed);
+            }
+            // Dropping the sender tells the readers that nothing more comes.
+            drop(walker);
+            let read = readers.into_iter().map(|reader| match reader.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            // Collected first, so that every thread has ended before an error is returned.
+            let read: Vec<Result<(), AddError>> = read.collect();
+            walked.and(read.into_iter().collect::<Result<(), AddError>>())
+        })?;
+        self.build_trees(path)
+    }
+
+    /// Reads batches until there are no more.
+    fn read_batches(&self, receive: Receiver<Vec<Job>>) -> Result<(), AddError> {
+        let result = self.try_read_batches(receive);
+        if result.is_err() {
+            self.shared.is_cancelled.store(true, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn try_read_batches(&self, receive: Receiver<Vec<Job>>) -> Result<(), AddError> {
+        let root = || PathBuf::from(".");
+        let mut batch = self.writer.batch().map_err(Self::put_error(root()))?;
+        let mut buffer = Vec::new();
+        for jobs in receive {
+            if self.shared.is_cancelled.load(Ordering::Relaxed) {
+                break;
+            }
+            let mut outcomes = Vec::with_capacity(jobs.len());
+            let mut fresh = Vec::new();
+            for job in &jobs {
+                outcomes.push(self.read_job(&mut batch, &mut buffer, job, &mut fresh)?);
+                self.files_done.fetch_add(1, Ordering::Relaxed);
+                if job.kind != EntryKind::Symlink {
+                    self.bytes_done.fetch_add(job.stamp.size, Ordering::Relaxed);
+                }
+            }
+            self.fresh.lock().unwrap_or_else(PoisonError::into_inner).extend(fresh);
+            let mut folders = self.shared.folders();
+            for Outcome { place, vcid } in outcomes {
+                let found = &mut folders[place.folder as usize];
+                match vcid {
+                    Some(vcid) => found.entries[place.entry as usize].vcid = vcid,
+                    None => found.dropped.push(place.entry),
+                }
+            }
+            drop(folders);
+            (self.progress)(self.progress_now());
+        }
+        let stored = batch.finish().map_err(Self::put_error(root()))?;
+        *self.stored.lock().unwrap_or_else(PoisonError::into_inner) += stored;
+        Ok(())
+    }
+
+    fn progress_now(&self) -> AddProgress {
+        AddProgress {
+            files_done: self.files_done.load(Ordering::Relaxed),
+            bytes_done: self.bytes_done.load(Ordering::Relaxed),
+            files_found: self.shared.files_found.load(Ordering::Relaxed),
+            bytes_found: self.shared.bytes_found.load(Ordering::Relaxed),
+            is_walk_done: self.shared.is_walk_done.load(Ordering::Relaxed),
+        }
+    }
+
+    fn read_job(
+        &self,
+        batch: &mut Batch<'_>,
+        buffer: &mut Vec<u8>,
+        job: &Job,
+        fresh: &mut Vec<Known>,
+    ) -> Result<Outcome, AddError> {
+        let place = job.place;
+        let path = || job.folder.path_of(&job.name);
+        if job.kind == EntryKind::Symlink {
+            let vcid = match job.folder.read_link(&job.name) {
+                Ok(target) => Some(batch.put(target.to_bytes()).map_err(Self::put_error(path()))?),
+                Err(errno) => self.skip(path(), errno),
+            };
+            return Ok(Outcome { place, vcid });
+        }
+        if let Some(vcid) = self.changes.find(&job.stamp) {
+            let is_stored = self.writer.store().contains_now(vcid);
+            if is_stored.map_err(|error| Self::put_error(path())(error.into()))? {
+                self.unchanged.fetch_add(1, Ordering::Relaxed);
+                return Ok(Outcome { place, vcid: Some(vcid) });
+            }
+        }
+        for attempt in 1..=TRIES_MAX {
+            let file = match job.folder.open_file(&job.name) {
+                Ok(fd) => File::from(fd),
+                Err(errno) => return Ok(Outcome { place, vcid: self.skip(path(), errno) }),
+            };
+            match self.read_file(batch, buffer, &file, &path())? {
+                Read1::Settled(known) => {
+                    fresh.push(known);
+                    return Ok(Outcome { place, vcid: Some(known.vcid) });
+                }
+                Read1::Changing(vcid) if attempt == TRIES_MAX => {
+                    self.shared.note(path(), NoteKind::Changing);
+                    return Ok(Outcome { place, vcid: Some(vcid) });
+                }
+                Read1::Changing(_) => {}
+                Read1::Failed(reason) => {
+                    self.shared.note(path(), NoteKind::Unreadable { reason });
+                    return Ok(Outcome { place, vcid: None });
+                }
+            }
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// Stores one state of a file, if it has one.
+    fn read_file(
+        &self,
+        batch: &mut Batch<'_>,
+        buffer: &mut Vec<u8>,
+        file: &File,
+        path: &Path,
+    ) -> Result<Read1, AddError> {
+        let stat_now = || rustix::fs::fstat(file).map_err(std::io::Error::from);
+        let before = match stat_now() {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => stat,
+            Ok(_) => return Ok(Read1::Failed("it is no longer a file".into())),
+            Err(error) => return Ok(Read1::Failed(error.to_string())),
+        };
+        let stamp = Stamp::of(&before);
+        let max = self.options.file_bytes_max;
+        if stamp.size > max {
+            return Err(AddError::FileTooLong { path: path.into(), size: stamp.size, max });
+        }
+        let (vcid, len) = if stamp.size <= batch.whole_bytes_max() as u64 {
+            buffer.clear();
+            buffer.reserve(stamp.size as usize + 1);
+            let read = file.take(batch.whole_bytes_max() as u64 + 1).read_to_end(buffer);
+            match read {
+                // It has grown past what is stored whole; the next attempt will see that.
+                Ok(len) if len > batch.whole_bytes_max() => {
+                    return Ok(Read1::Changing(
+                        batch.put_any(buffer).map_err(Self::put_error(path.into()))?,
+                    ));
+                }
+                Ok(len) => {
+                    let put = batch.put(buffer).map_err(Self::put_error(path.into()))?;
+                    (put, len as u64)
+                }
+                Err(error) => return Ok(Read1::Failed(error.to_string())),
+            }
+        } else {
+            match batch.put_stream(&mut &*file) {
+                Ok(put) => put,
+                Err(PutError::Source(error)) => return Ok(Read1::Failed(error.to_string())),
+                Err(error) => return Err(Self::put_error(path.into())(error)),
+            }
+        };
+        let is_settled =
+            len == stamp.size && stat_now().is_ok_and(|after| Stamp::of(&after) == stamp);
+        Ok(if is_settled { Read1::Settled(Known { stamp, vcid }) } else { Read1::Changing(vcid) })
+    }
+
+    fn skip(&self, path: PathBuf, errno: Errno) -> Option<Vcid> {
+        let what = match errno {
+            Errno::NOENT => NoteKind::Vanished,
+            other => NoteKind::Unreadable { reason: std::io::Error::from(other).to_string() },
+        };
+        self.shared.note(path, what);
+        None
+    }
+
+    /// Builds the trees. A folder has a higher number than the one that it is in, so going down the
+    /// numbers finds every folder's folders built.
+    fn build_trees(self, path: &Path) -> Result<(Added, Vec<Known>), AddError> {
+        let failed = |source| AddError::Put { path: path.into(), source };
+        let mut folders = self.shared.folders.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut batch = self.writer.batch().map_err(failed)?;
+        let mut roots = vec![Vcid::from_bytes([0; 32]); folders.len()];
+        let mut files = 0;
+        for number in (0..folders.len()).rev() {
+            let found = &mut folders[number];
+            for (entry, below) in &found.folders {
+                found.entries[*entry as usize].vcid = roots[*below as usize];
+            }
+            drop_entries(found);
+            files += found.entries.iter().filter(|entry| entry.kind != EntryKind::Tree).count();
+            let entries: Vec<Entry> = match self.options.metadata {
+                true => found.entries.clone(),
+                false => std::mem::take(&mut found.entries),
+            };
+            let tree = Tree::new(entries)
+                .unwrap_or_else(|error| unreachable!("the system gave one name twice: {error}"));
+            roots[number] = batch.put_any(&tree.encode()).map_err(failed)?;
+        }
+        let metadata = match self.options.metadata {
+            true => {
+                let snapshot = Snapshot { root: roots[0], entries: flatten(&folders) };
+                Some(batch.put_any(&snapshot.encode()).map_err(failed)?)
+            }
+            false => None,
+        };
+        let mut stored = self.stored.into_inner().unwrap_or_else(PoisonError::into_inner);
+        stored += batch.finish().map_err(failed)?;
+        let added = Added {
+            root: roots[0],
+            kind: EntryKind::Tree,
+            metadata,
+            files: files as u64,
+            folders: folders.len() as u64,
+            bytes: self.bytes_done.into_inner(),
+            unchanged_files: self.unchanged.into_inner(),
+            stored,
+            notes: self.shared.notes.into_inner().unwrap_or_else(PoisonError::into_inner),
+        };
+        Ok((added, self.fresh.into_inner().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// What came of reading a file once.
+enum Read1 {
+    /// It was the same before and after.
+    Settled(Known),
+    /// It changed meanwhile.
+    Changing(Vcid),
+    /// It could not be read.
+    Failed(String),
+}
+
+fn drop_entries(found: &mut Found) {
+    found.dropped.sort_unstable();
+    found.folders.retain(|(entry, _)| found.dropped.binary_search(entry).is_err());
+    let mut dropped = std::mem::take(&mut found.dropped).into_iter().peekable();
+    let mut keep = Vec::with_capacity(found.entries.len());
+    for index in 0..found.entries.len() as u32 {
+        keep.push(dropped.next_if_eq(&index).is_none());
+    }
+    let mut kept = keep.iter();
+    found.entries.retain(|_| kept.next().is_some_and(|keep| *keep));
+    let mut kept = keep.iter();
+    found.attributes.retain(|_| kept.next().is_some_and(|keep| *keep));
+}
+
+/// Lists the metadata depth first, and numbers hard links in the order in which they appear.
+fn flatten(folders: &[Found]) -> Vec<Attributes> {
+    let mut numbers: HashMap<u64, u64> = HashMap::new();
+    let mut entries = vec![folders[0].own.clone()];
+    // Which folder, which of its entries is next, and how many of those before it were folders.
+    let mut open = vec![(0_usize, 0_usize, 0_usize)];
+    while let Some((number, index, passed)) = open.pop() {
+        let found = &folders[number];
+        let Some(entry) = found.entries.get(index) else { continue };
+        let is_folder = entry.kind == EntryKind::Tree;
+        open.push((number, index + 1, passed + usize::from(is_folder)));
+        let mut attributes = found.attributes[index].clone();
+        if attributes.link != 0 {
+            let next = numbers.len() as u64 + 1;
+            attributes.link = *numbers.entry(attributes.link).or_insert(next);
+        }
+        entries.push(attributes);
+        if is_folder {
+            let (_, below) = found.folders[passed];
+            open.push((below as usize, 0, 0));
+        }
+    }
+    entries
+}
+
+/// Reads an entry's extended attributes; one that cannot be read is left out, as those of file
+/// systems that have none are.
+pub(crate) fn extended_attributes(path: &Path, kind: EntryKind) -> Vec<(Vec<u8>, Vec<u8>)> {
+    if kind == EntryKind::Symlink {
+        return Vec::new();
+    }
+    let mut names = vec![0; 64 << 10];
+    let Ok(len) = rustix::fs::llistxattr(path, &mut names[..]) else { return Vec::new() };
+    let mut extended: Vec<(Vec<u8>, Vec<u8>)> = names[..len]
+        .split(|&byte| byte == 0)
+        .filter(|name| !name.is_empty())
+        .filter_map(|name| {
+            let mut value = vec![0; 64 << 10];
+            let len = rustix::fs::lgetxattr(path, name, &mut value[..]).ok()?;
+            value.truncate(len);
+            Some((name.to_vec(), value))
+        })
+        .collect();
+    extended.sort_unstable();
+    extended
+}

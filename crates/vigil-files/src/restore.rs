@@ -1,0 +1,471 @@
+//! Restoring: trees back to files.
+//!
+//! Everything is created below the folder that was given, by descriptor, without following a link, in
+//! a place where nothing was before. So no tree, whatever it says, gets a byte written elsewhere.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::io::Errno;
+use vigil_base::limits::SYMLINK_TARGET_BYTES_MAX;
+use vigil_base::{Blame, Blamed, Entry, EntryKind, EntryName, TreePath, Vcid};
+use vigil_store::{Depth, ReadError, Store};
+
+use crate::folder::os_name;
+use crate::note::{Note, NoteKind};
+use crate::snapshot::{Attributes, Snapshot};
+use crate::trees::{ResolveError, Resolved, walk};
+
+/// How to restore.
+#[derive(Clone, Copy, Debug)]
+pub struct RestoreOptions {
+    /// How many threads decode and write.
+    pub threads: usize,
+    /// Whether to restore times, owners, modes, extended attributes and hard links too.
+    pub metadata: bool,
+    /// Whether a file that is there already is replaced. Folders are never replaced.
+    pub overwrites: bool,
+}
+
+/// How far restoring has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RestoreProgress {
+    /// Files written.
+    pub files_done: u64,
+    /// Files to write.
+    pub files: u64,
+    /// Bytes written.
+    pub bytes_done: u64,
+}
+
+/// What was restored.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// Files and symbolic links.
+    pub files: u64,
+    /// Folders.
+    pub folders: u64,
+    /// Bytes of files.
+    pub bytes: u64,
+    /// What was noticed on the way.
+    pub notes: Vec<Note>,
+}
+
+/// Why something could not be restored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// Something is there already.
+    #[error("{} is there already; name another place with `-o`", path.display())]
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The tree could not be walked.
+    #[error("could not walk the tree")]
+    Walk(#[from] ResolveError),
+    /// The bytes could not be read from the store.
+    #[error("could not restore {}", path.display())]
+    Read {
+        /// What was to be restored.
+        path: PathBuf,
+        /// What went wrong.
+        source: ReadError,
+    },
+    /// A symbolic link's target cannot be one.
+    #[error("{} cannot be a symbolic link: its target is empty, too long, or contains NUL", path.display())]
+    Target {
+        /// The link.
+        path: PathBuf,
+    },
+    /// The metadata is not that of this tree.
+    #[error("the metadata {vcid} does not belong to this tree")]
+    Metadata {
+        /// The metadata.
+        vcid: Vcid,
+    },
+    /// There is no metadata to restore.
+    #[error("{uri} was added without metadata; add with `--metadata` to keep it")]
+    NoMetadata {
+        /// What was to be restored.
+        uri: String,
+    },
+    /// A file or folder could not be written.
+    #[error("could not write {}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Blamed for RestoreError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Walk(source) => source.blame(),
+            Self::Read { source, .. } => source.blame(),
+            Self::Write { .. } => Blame::World,
+            _ => Blame::Caller,
+        }
+    }
+}
+
+/// One entry that is to be written, with the number of its folder.
+struct Task {
+    folder: usize,
+    name: EntryName,
+    kind: EntryKind,
+    vcid: Vcid,
+    /// Its place in the metadata.
+    order: usize,
+}
+
+/// Folders by number: path below the root, and place in the metadata.
+type Folders = Vec<(TreePath, usize)>;
+
+/// Tasks that a thread takes at once: neighbours lie in one frame.
+const STEP: usize = 32;
+
+/// Restores what a URI led to, at `to`, where nothing may be yet.
+pub fn restore(
+    store: &Store,
+    from: &Resolved,
+    to: &Path,
+    options: &RestoreOptions,
+    progress: &(dyn Fn(RestoreProgress) + Sync),
+) -> Result<Restored, RestoreError> {
+    let snapshot = if options.metadata { Some(load_metadata(store, from)?) } else { None };
+    if from.kind != EntryKind::Tree {
+        return restore_file(store, from, to, options, snapshot.as_ref());
+    }
+    let (folders, tasks) = plan(store, from.vcid)?;
+    if snapshot.as_ref().is_some_and(|s| s.entries.len() != folders.len() + tasks.len()) {
+        let vcid = from.metadata.unwrap_or(from.vcid);
+        return Err(RestoreError::Metadata { vcid });
+    }
+    let root = create_root(to)?;
+    let write =
+        |path: PathBuf| move |errno: Errno| RestoreError::Write { path, source: errno.into() };
+    for (path, _) in &folders[1..] {
+        let below = below(path);
+        rustix::fs::mkdirat(&root, &below, Mode::from(0o777)).map_err(write(to.join(&below)))?;
+    }
+    let restoring = Restoring {
+        store,
+        to,
+        root,
+        folders: &folders,
+        tasks: &tasks,
+        next: AtomicUsize::new(0),
+        files_done: AtomicU64::new(0),
+        bytes_done: AtomicU64::new(0),
+        is_cancelled: AtomicBool::new(false),
+        progress,
+    };
+    restoring.run(options.threads)?;
+    let mut restored = Restored {
+        files: tasks.len() as u64,
+        folders: folders.len() as u64,
+        bytes: restoring.bytes_done.load(Ordering::Relaxed),
+        notes: Vec::new(),
+    };
+    if let Some(snapshot) = &snapshot {
+        restoring.apply(snapshot, &mut restored.notes)?;
+    }
+    Ok(restored)
+}
+
+fn load_metadata(store: &Store, from: &Resolved) -> Result<Snapshot, RestoreError> {
+    let Some(vcid) = from.metadata else {
+        return Err(RestoreError::NoMetadata { uri: from.uri.to_string() });
+    };
+    let bytes =
+        store.read(vcid).map_err(|source| RestoreError::Walk(ResolveError::Read(source)))?;
+    match Snapshot::decode(&bytes) {
+        Ok(snapshot) if snapshot.root == from.vcid => Ok(snapshot),
+        _ => Err(RestoreError::Metadata { vcid }),
+    }
+}
+
+/// Lists what is to be created: folders parents first, and files in the order in which they were
+/// stored, those of a folder before those of the folders in it.
+fn plan(store: &Store, tree: Vcid) -> Result<(Folders, Vec<Task>), RestoreError> {
+    let mut folders = vec![(TreePath::root(), 0)];
+    let mut numbers: HashMap<TreePath, usize> = HashMap::from([(TreePath::root(), 0)]);
+    let mut tasks = Vec::new();
+    let mut order = 0;
+    walk(store, tree, true, &mut |path, entry| {
+        order += 1;
+        if entry.kind == EntryKind::Tree {
+            numbers.insert(path.clone(), folders.len());
+            folders.push((path.clone(), order));
+        } else {
+            let folder = numbers[&path.parent()];
+            let Entry { name, kind, vcid } = entry.clone();
+            tasks.push(Task { folder, name, kind, vcid, order });
+        }
+        ControlFlow::Continue(())
+    })?;
+    tasks.sort_by_key(|task| task.folder);
+    Ok((folders, tasks))
+}
+
+/// Creates the folder that everything goes to; an empty one that is there is taken.
+fn create_root(to: &Path) -> Result<OwnedFd, RestoreError> {
+    let write = |source: std::io::Error| RestoreError::Write { path: to.into(), source };
+    match std::fs::create_dir(to) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            let mut entries =
+                std::fs::read_dir(to).map_err(|_| RestoreError::Exists { path: to.into() })?;
+            if entries.next().is_some() {
+                return Err(RestoreError::Exists { path: to.into() });
+            }
+        }
+        Err(error) => return Err(write(error)),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(to, flags, Mode::empty()).map_err(|errno| write(errno.into()))
+}
+
+/// Returns the path below the root as the system takes it.
+fn below(path: &TreePath) -> PathBuf {
+    path.names().iter().map(os_name).collect()
+}
+
+struct Restoring<'a> {
+    store: &'a Store,
+    to: &'a Path,
+    root: OwnedFd,
+    folders: &'a Folders,
+    tasks: &'a [Task],
+    next: AtomicUsize,
+    files_done: AtomicU64,
+    bytes_done: AtomicU64,
+    is_cancelled: AtomicBool,
+    progress: &'a (dyn Fn(RestoreProgress) + Sync),
+}
+
+impl Restoring<'_> {
+    fn run(&self, threads: usize) -> Result<(), RestoreError> {
+        std::thread::scope(|scope| {
+            let running: Vec<_> =
+                (0..threads.max(1)).map(|_| scope.spawn(|| self.write_some())).collect();
+            let ended: Vec<Result<(), RestoreError>> = running
+                .into_iter()
+                .map(|thread| match thread.join() {
+                    Ok(result) => result,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+                .collect();
+            ended.into_iter().collect()
+        })
+    }
+
+    fn write_some(&self) -> Result<(), RestoreError> {
+        // The folder that was written to last stays open: its other files come next.
+        let mut open: Option<(usize, OwnedFd)> = None;
+        loop {
+            let start = self.next.fetch_add(STEP, Ordering::Relaxed);
+            let Some(tasks) = self.tasks.get(start..(start + STEP).min(self.tasks.len())) else {
+                return Ok(());
+            };
+            if tasks.is_empty() || self.is_cancelled.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            for task in tasks {
+                if open.as_ref().is_none_or(|(number, _)| *number != task.folder) {
+                    open = Some((task.folder, self.open_folder(task.folder)?));
+                }
+                let Some((_, folder)) = &open else { continue };
+                let result = self.write_task(folder, task);
+                if result.is_err() {
+                    self.is_cancelled.store(true, Ordering::Relaxed);
+                }
+                let bytes = self.bytes_done.fetch_add(result?, Ordering::Relaxed);
+                let files_done = self.files_done.fetch_add(1, Ordering::Relaxed) + 1;
+                let files = self.tasks.len() as u64;
+                (self.progress)(RestoreProgress { files_done, files, bytes_done: bytes });
+            }
+        }
+    }
+
+    fn open_folder(&self, number: usize) -> Result<OwnedFd, RestoreError> {
+        let path = below(&self.folders[number].0);
+        let path = if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.root, &path, flags, Mode::empty())
+            .map_err(|errno| RestoreError::Write { path: self.to.join(path), source: errno.into() })
+    }
+
+    fn path_of(&self, task: &Task) -> PathBuf {
+        self.to.join(below(&self.folders[task.folder].0)).join(os_name(&task.name))
+    }
+
+    fn write_task(&self, folder: &OwnedFd, task: &Task) -> Result<u64, RestoreError> {
+        let place = Place { folder, name: os_name(&task.name), path: &|| self.path_of(task) };
+        match task.kind {
+            EntryKind::Symlink => place.link(self.store, task.vcid).map(|()| 0),
+            kind => {
+                let mode = if kind == EntryKind::Executable { 0o777 } else { 0o666 };
+                place.create(self.store, task.vcid, mode, false)
+            }
+        }
+    }
+
+    /// Applies metadata: links first, then the files', then the folders' from the innermost out, so
+    /// that nothing that follows changes a time that has been set.
+    fn apply(&self, snapshot: &Snapshot, notes: &mut Vec<Note>) -> Result<(), RestoreError> {
+        let mut first: HashMap<u64, &Task> = HashMap::new();
+        for task in self.tasks {
+            let attributes = &snapshot.entries[task.order];
+            match first.get(&attributes.link) {
+                Some(other) if attributes.link != 0 && other.vcid == task.vcid => {
+                    self.join_links(other, task, notes);
+                }
+                _ => {
+                    first.insert(attributes.link, task);
+                    let is_link = task.kind == EntryKind::Symlink;
+                    apply_to(&self.path_of(task), attributes, is_link, notes);
+                }
+            }
+        }
+        for (path, order) in self.folders.iter().rev() {
+            apply_to(&self.to.join(below(path)), &snapshot.entries[*order], false, notes);
+        }
+        Ok(())
+    }
+
+    fn join_links(&self, first: &Task, task: &Task, notes: &mut Vec<Note>) {
+        let path = self.path_of(task);
+        let joined = std::fs::remove_file(&path)
+            .and_then(|()| std::fs::hard_link(self.path_of(first), &path));
+        if let Err(error) = joined {
+            let reason = format!("could not be made a hard link again: {error}");
+            notes.push(Note { path, what: NoteKind::Metadata { reason } });
+        }
+    }
+}
+
+/// A name in an open folder at which something is to be created.
+struct Place<'a, Fd: AsFd> {
+    folder: Fd,
+    name: &'a OsStr,
+    path: &'a dyn Fn() -> PathBuf,
+}
+
+impl<Fd: AsFd> Place<'_, Fd> {
+    fn failed(&self, errno: Errno) -> RestoreError {
+        match errno {
+            Errno::EXIST => RestoreError::Exists { path: (self.path)() },
+            other => RestoreError::Write { path: (self.path)(), source: other.into() },
+        }
+    }
+
+    fn link(&self, store: &Store, vcid: Vcid) -> Result<(), RestoreError> {
+        let read = |source| RestoreError::Read { path: (self.path)(), source };
+        let blob = store.find(vcid).map_err(read)?;
+        if blob.is_empty() || blob.len() > SYMLINK_TARGET_BYTES_MAX as u64 {
+            return Err(RestoreError::Target { path: (self.path)() });
+        }
+        let target = store.read(vcid).map_err(read)?;
+        if target.contains(&0) {
+            return Err(RestoreError::Target { path: (self.path)() });
+        }
+        rustix::fs::symlinkat(OsStr::from_bytes(&target), &self.folder, self.name)
+            .map_err(|errno| self.failed(errno))
+    }
+
+    fn create(
+        &self,
+        store: &Store,
+        vcid: Vcid,
+        mode: u32,
+        overwrites: bool,
+    ) -> Result<u64, RestoreError> {
+        let read = |source| RestoreError::Read { path: (self.path)(), source };
+        let blob = store.find(vcid).map_err(read)?;
+        // The first piece is read before the file is made, so that a missing blob leaves nothing.
+        let mut piece = match blob.piece_count() {
+            0 => None,
+            _ => Some(store.piece(&blob, 0, Depth::Full).map_err(read)?),
+        };
+        let how = if overwrites { OFlags::TRUNC } else { OFlags::EXCL };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | how;
+        let fd = rustix::fs::openat(&self.folder, self.name, flags, Mode::from(mode))
+            .map_err(|errno| self.failed(errno))?;
+        let mut file = File::from(fd);
+        for index in 0..blob.piece_count() {
+            let bytes = match piece.take() {
+                Some(first) => first,
+                None => store.piece(&blob, index, Depth::Full).map_err(read)?,
+            };
+            file.write_all(&bytes)
+                .map_err(|source| RestoreError::Write { path: (self.path)(), source })?;
+        }
+        Ok(blob.len())
+    }
+}
+
+fn restore_file(
+    store: &Store,
+    from: &Resolved,
+    to: &Path,
+    options: &RestoreOptions,
+    snapshot: Option<&Snapshot>,
+) -> Result<Restored, RestoreError> {
+    let place = Place { folder: rustix::fs::CWD, name: to.as_os_str(), path: &|| to.to_path_buf() };
+    let mut restored = Restored { files: 1, ..Restored::default() };
+    match from.kind {
+        EntryKind::Symlink => place.link(store, from.vcid)?,
+        kind => {
+            let mode = if kind == EntryKind::Executable { 0o777 } else { 0o666 };
+            restored.bytes = place.create(store, from.vcid, mode, options.overwrites)?;
+        }
+    }
+    if let Some(attributes) = snapshot.and_then(|snapshot| snapshot.entries.first()) {
+        apply_to(to, attributes, from.kind == EntryKind::Symlink, &mut restored.notes);
+    }
+    Ok(restored)
+}
+
+/// Applies what can be applied; what cannot is noted. Owner first, since changing it clears bits.
+fn apply_to(path: &Path, attributes: &Attributes, is_link: bool, notes: &mut Vec<Note>) {
+    let mut note = |what: &str, errno: Errno| {
+        let reason = format!("could not restore its {what}: {}", std::io::Error::from(errno));
+        notes.push(Note { path: path.into(), what: NoteKind::Metadata { reason } });
+    };
+    let flags = AtFlags::SYMLINK_NOFOLLOW;
+    let (owner, group) = (Uid::from_raw(attributes.owner), Gid::from_raw(attributes.group));
+    // Only root may give files away; for everybody else the owner stays who restores.
+    if rustix::process::geteuid().is_root() {
+        let chown = rustix::fs::chownat(rustix::fs::CWD, path, Some(owner), Some(group), flags);
+        chown.unwrap_or_else(|errno| note("owner", errno));
+    }
+    if !is_link {
+        for (name, value) in &attributes.extended {
+            let name = OsStr::from_bytes(name);
+            rustix::fs::lsetxattr(path, name, value, XattrFlags::empty())
+                .unwrap_or_else(|errno| note("extended attributes", errno));
+        }
+        let mode = Mode::from(attributes.mode);
+        rustix::fs::chmodat(rustix::fs::CWD, path, mode, AtFlags::empty())
+            .unwrap_or_else(|errno| note("mode", errno));
+    }
+    let modified = Timespec {
+        tv_sec: attributes.modified.div_euclid(1_000_000_000),
+        tv_nsec: attributes.modified.rem_euclid(1_000_000_000) as _,
+    };
+    let times = Timestamps { last_access: modified, last_modification: modified };
+    rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)
+        .unwrap_or_else(|errno| note("time", errno));
+}

@@ -1,0 +1,385 @@
+//! Walking a folder: what is in it, in an order that never varies.
+//!
+//! One thread walks; it hands files to the threads that read them, in batches that keep neighbours
+//! together, so that they end up in one frame.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crossbeam_channel::Sender;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use rustix::fs::{FileType, Stat};
+use rustix::io::Errno;
+use vigil_base::limits::TREE_DEPTH_MAX;
+use vigil_base::{Entry, EntryKind, EntryName, Vcid};
+
+use crate::add::{AddError, AddOptions};
+use crate::folder::{OpenFolder, Stamp, special_kind};
+use crate::note::{Note, NoteKind};
+use crate::snapshot::Attributes;
+
+/// One folder as it was found. Ids are filled in as files are read.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub entries: Vec<Entry>,
+    /// Beside `entries`, when metadata is wanted.
+    pub attributes: Vec<Attributes>,
+    /// Entries that could not be read, by index.
+    pub dropped: Vec<u32>,
+    /// For each entry that is a folder, by index: its number.
+    pub folders: Vec<(u32, u32)>,
+    /// The folder's own metadata.
+    pub own: Attributes,
+}
+
+/// A file to be read.
+pub(crate) struct Job {
+    pub place: Place,
+    pub folder: OpenFolder,
+    pub name: EntryName,
+    pub kind: EntryKind,
+    pub stamp: Stamp,
+}
+
+/// Where an entry belongs: the number of its folder, and its index there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub folder: u32,
+    pub entry: u32,
+}
+
+/// A batch is handed on when its files have this many bytes, or when there are so many of them.
+const BATCH_BYTES: u64 = 1 << 20;
+const BATCH_FILES: usize = 128;
+
+/// Each folder of a batch stays open until the batch has been read. With the batches that wait, this
+/// keeps some 350 open at most, where 1024 is a common limit.
+const BATCH_FOLDERS: usize = 32;
+
+/// What walking and reading share.
+pub(crate) struct Shared {
+    pub folders: Mutex<Vec<Found>>,
+    pub notes: Mutex<Vec<Note>>,
+    pub files_found: AtomicU64,
+    pub bytes_found: AtomicU64,
+    pub is_walk_done: AtomicBool,
+    /// Somebody failed, so nobody needs to go on.
+    pub is_cancelled: AtomicBool,
+}
+
+impl Shared {
+    pub fn new() -> Self {
+        Self {
+            folders: Mutex::default(),
+            notes: Mutex::default(),
+            files_found: AtomicU64::new(0),
+            bytes_found: AtomicU64::new(0),
+            is_walk_done: AtomicBool::new(false),
+            is_cancelled: AtomicBool::new(false),
+        }
+    }
+
+    pub fn folders(&self) -> MutexGuard<'_, Vec<Found>> {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn note(&self, path: PathBuf, what: NoteKind) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(Note { path, what });
+    }
+}
+
+pub(crate) struct Walker<'a> {
+    pub options: &'a AddOptions,
+    pub shared: &'a Shared,
+    pub send: Sender<Vec<Job>>,
+    pub excludes: Gitignore,
+    pub batch: Vec<Job>,
+    pub batch_bytes: u64,
+    pub batch_folders: usize,
+}
+
+/// A folder that is still to be read. It is opened only then, so that few are open at a time.
+struct Ahead {
+    parent: OpenFolder,
+    name: EntryName,
+    place: Place,
+    number: u32,
+    depth: usize,
+    /// The ignore files that hold here, outermost first.
+    ignores: Vec<Arc<Gitignore>>,
+}
+
+/// Compiles patterns in the syntax of `.gitignore`, relative to `root`.
+pub(crate) fn compile(root: &Path, patterns: &[String]) -> Result<Gitignore, AddError> {
+    let mut builder = GitignoreBuilder::new(root);
+    for pattern in patterns {
+        builder.add_line(None, pattern).map_err(|error| AddError::Pattern {
+            pattern: pattern.clone(),
+            reason: error.to_string(),
+        })?;
+    }
+    builder.build().map_err(|error| AddError::Pattern {
+        pattern: patterns.join(" "),
+        reason: error.to_string(),
+    })
+}
+
+/// Files that say what to leave out, when the caller asks for that.
+const IGNORE_FILES: [&str; 2] = [".gitignore", ".vigilignore"];
+
+impl Walker<'_> {
+    /// Walks everything below `folder`, whose number is 0.
+    pub fn walk(&mut self, folder: OpenFolder, stat: &Stat) -> Result<(), AddError> {
+        let own = self.attributes(stat, None);
+        self.shared.folders().push(Found { own, ..Found::default() });
+        // Reversed, so that the first folder is the next to be visited.
+        let mut ahead = self.visit(folder, 0, 0, Vec::new())?;
+        ahead.reverse();
+        while let Some(next) = ahead.pop() {
+            if self.shared.is_cancelled.load(Ordering::Relaxed) {
+                break;
+            }
+            match next.parent.open_folder(&next.name) {
+                Ok(folder) => {
+                    let below = self.visit(folder, next.number, next.depth, next.ignores)?;
+                    ahead.extend(below.into_iter().rev());
+                }
+                Err(errno) => {
+                    let Place { folder, entry } = next.place;
+                    self.shared.folders()[folder as usize].dropped.push(entry);
+                    self.note_errno(next.parent.path_of(&next.name), errno);
+                }
+            }
+        }
+        self.hand_on();
+        self.shared.is_walk_done.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn visit(
+        &mut self,
+        folder: OpenFolder,
+        number: u32,
+        depth: usize,
+        mut ignores: Vec<Arc<Gitignore>>,
+    ) -> Result<Vec<Ahead>, AddError> {
+        let mut refused = |name: &[u8], reason: String| {
+            use std::os::unix::ffi::OsStrExt as _;
+            let path = folder.path.join(std::ffi::OsStr::from_bytes(name));
+            self.shared.note(path, NoteKind::Unreadable { reason });
+        };
+        let names = match folder.names(&mut refused) {
+            Ok(names) => names,
+            Err(errno) => {
+                self.note_errno(folder.path.to_path_buf(), errno);
+                return Ok(Vec::new());
+            }
+        };
+        if self.options.obeys_ignore_files {
+            ignores.extend(self.ignore_file(&folder));
+        }
+        let mut entries = Vec::with_capacity(names.len());
+        let mut attributes = Vec::new();
+        let mut jobs = Vec::new();
+        let mut below = Vec::new();
+        for name in names {
+            let Some((kind, stat)) = self.look(&folder, &name, &ignores)? else { continue };
+            let entry = entries.len() as u32;
+            if self.options.metadata {
+                attributes.push(self.attributes(&stat, Some((&folder, &name, kind))));
+            }
+            if kind == EntryKind::Tree {
+                below.push((entry, name.clone(), stat));
+            } else {
+                jobs.push((entry, name.clone(), kind, Stamp::of(&stat)));
+            }
+            entries.push(Entry { name, kind, vcid: Vcid::from_bytes([0; 32]) });
+        }
+        {
+            let mut folders = self.shared.folders();
+            let found = &mut folders[number as usize];
+            found.entries = entries;
+            found.attributes = attributes;
+        }
+        for (entry, name, kind, stamp) in jobs {
+            let place = Place { folder: number, entry };
+            self.push(Job { place, folder: folder.clone(), name, kind, stamp });
+        }
+        self.descend(&folder, number, depth, &ignores, below)
+    }
+
+    /// Gives each folder in a folder a number.
+    fn descend(
+        &self,
+        folder: &OpenFolder,
+        number: u32,
+        depth: usize,
+        ignores: &[Arc<Gitignore>],
+        below: Vec<(u32, EntryName, Stat)>,
+    ) -> Result<Vec<Ahead>, AddError> {
+        if depth + 1 >= TREE_DEPTH_MAX && !below.is_empty() {
+            return Err(AddError::Deep { path: folder.path.to_path_buf() });
+        }
+        let mut ahead = Vec::with_capacity(below.len());
+        let mut folders = self.shared.folders();
+        for (entry, name, stat) in below {
+            let next = folders.len() as u32;
+            folders[number as usize].folders.push((entry, next));
+            folders.push(Found { own: self.attributes(&stat, None), ..Found::default() });
+            ahead.push(Ahead {
+                parent: folder.clone(),
+                name,
+                place: Place { folder: number, entry },
+                number: next,
+                depth: depth + 1,
+                ignores: ignores.to_vec(),
+            });
+        }
+        Ok(ahead)
+    }
+
+    /// Returns what an entry is, or `None` where it is left out.
+    fn look(
+        &self,
+        folder: &OpenFolder,
+        name: &EntryName,
+        ignores: &[Arc<Gitignore>],
+    ) -> Result<Option<(EntryKind, Stat)>, AddError> {
+        let stat = match folder.stat(name) {
+            Ok(stat) => stat,
+            Err(errno) => {
+                self.note_errno(folder.path_of(name), errno);
+                return Ok(None);
+            }
+        };
+        let file_type = FileType::from_raw_mode(stat.st_mode);
+        let is_folder = file_type == FileType::Directory;
+        if self.is_left_out(folder, name, is_folder, ignores) {
+            return Ok(None);
+        }
+        let kind = match file_type {
+            FileType::Directory => EntryKind::Tree,
+            FileType::Symlink => EntryKind::Symlink,
+            FileType::RegularFile if stat.st_mode & 0o100 != 0 => EntryKind::Executable,
+            FileType::RegularFile => EntryKind::File,
+            other => {
+                let what = special_kind(other);
+                self.shared.note(folder.path_of(name), NoteKind::Special { what });
+                return Ok(None);
+            }
+        };
+        let size = stat.st_size as u64;
+        if size > self.options.file_bytes_max && kind != EntryKind::Tree {
+            let (path, max) = (folder.path_of(name), self.options.file_bytes_max);
+            return Err(AddError::FileTooLong { path, size, max });
+        }
+        if kind != EntryKind::Tree {
+            self.shared.files_found.fetch_add(1, Ordering::Relaxed);
+            let bytes = if kind == EntryKind::Symlink { 0 } else { size };
+            self.shared.bytes_found.fetch_add(bytes, Ordering::Relaxed);
+        }
+        Ok(Some((kind, stat)))
+    }
+
+    fn is_left_out(
+        &self,
+        folder: &OpenFolder,
+        name: &EntryName,
+        is_folder: bool,
+        ignores: &[Arc<Gitignore>],
+    ) -> bool {
+        if self.excludes.is_empty() && ignores.is_empty() && !self.options.obeys_ignore_files {
+            return false;
+        }
+        // Git's own folder is no part of a work tree that its ignore files speak of.
+        if self.options.obeys_ignore_files && name.as_bytes() == b".git" {
+            return true;
+        }
+        let path = folder.path_of(name);
+        if self.excludes.matched(&path, is_folder).is_ignore() {
+            return true;
+        }
+        // The innermost file that says something about the path decides.
+        let said = ignores.iter().rev().map(|ignore| ignore.matched(&path, is_folder));
+        said.into_iter().find(|said| !said.is_none()).is_some_and(|said| said.is_ignore())
+    }
+
+    fn ignore_file(&self, folder: &OpenFolder) -> Option<Arc<Gitignore>> {
+        let mut builder = GitignoreBuilder::new(&*folder.path);
+        let mut has_any = false;
+        for name in IGNORE_FILES {
+            let path = folder.path.join(name);
+            if !path.is_file() {
+                continue;
+            }
+            has_any = true;
+            if let Some(error) = builder.add(&path) {
+                self.shared.note(path, NoteKind::Unreadable { reason: error.to_string() });
+            }
+        }
+        has_any.then(|| builder.build().ok().map(Arc::new)).flatten()
+    }
+
+    /// Collects an entry's metadata, when it is wanted.
+    fn attributes(
+        &self,
+        stat: &Stat,
+        entry: Option<(&OpenFolder, &EntryName, EntryKind)>,
+    ) -> Attributes {
+        if !self.options.metadata {
+            return Attributes::default();
+        }
+        let stamp = Stamp::of(stat);
+        let extended = match entry {
+            Some((folder, name, kind)) => {
+                crate::add::extended_attributes(&folder.path_of(name), kind)
+            }
+            None => Vec::new(),
+        };
+        let is_linked =
+            stat.st_nlink > 1 && FileType::from_raw_mode(stat.st_mode) != FileType::Directory;
+        Attributes {
+            mode: stat.st_mode & 0o7777,
+            owner: stat.st_uid,
+            group: stat.st_gid,
+            modified: stamp.modified,
+            // Made small and independent of the machine once all are known.
+            link: if is_linked { stamp.inode ^ stamp.device.rotate_left(40) } else { 0 },
+            extended,
+        }
+    }
+
+    fn note_errno(&self, path: PathBuf, errno: Errno) {
+        let what = match errno {
+            Errno::NOENT => NoteKind::Vanished,
+            other => NoteKind::Unreadable { reason: std::io::Error::from(other).to_string() },
+        };
+        self.shared.note(path, what);
+    }
+
+    fn push(&mut self, job: Job) {
+        let size = job.stamp.size;
+        if !self.batch.is_empty() && self.batch_bytes + size > BATCH_BYTES {
+            self.hand_on();
+        }
+        let is_same = |last: &Job| last.place.folder == job.place.folder;
+        self.batch_folders += usize::from(!self.batch.last().is_some_and(is_same));
+        self.batch.push(job);
+        self.batch_bytes += size;
+        let is_full = self.batch.len() >= BATCH_FILES || self.batch_bytes >= BATCH_BYTES;
+        if is_full || self.batch_folders >= BATCH_FOLDERS {
+            self.hand_on();
+        }
+    }
+
+    fn hand_on(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        self.batch_bytes = 0;
+        self.batch_folders = 0;
+        if !batch.is_empty() && self.send.send(batch).is_err() {
+            // All readers are gone, so one of them has failed and says why.
+            self.shared.is_cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+}

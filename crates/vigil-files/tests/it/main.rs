@@ -1,0 +1,4 @@
+//! The crate from outside, on real folders.
+
+mod round_trip;
+mod scene;

@@ -1,0 +1,120 @@
+//! The targets: one function for each decoder, in one table.
+//!
+//! A target returns when the decoder did right, whether it took the input or refused it, and panics
+//! when it did not. Where it can, it compares with a naive model that is easy to believe.
+//!
+//! Invariant: every decoder of bytes from outside has a row here.
+
+mod arena;
+mod cbor;
+mod cbor_model;
+mod faulty;
+mod forgery;
+mod header;
+mod import;
+mod store;
+mod tree;
+mod uri;
+
+/// One decoder under test.
+pub struct Target {
+    /// The name on the command line and of the folder with its seeds.
+    pub name: &'static str,
+    /// What holds for every input.
+    pub holds: &'static str,
+    /// Runs one input.
+    pub run: fn(&[u8]),
+    /// Words of the format, to be put into inputs.
+    pub words: &'static [&'static [u8]],
+    /// Longer inputs are not made.
+    pub input_bytes_max: usize,
+    /// How many bytes may be allocated whatever the input.
+    pub memory_floor: usize,
+    /// How many more may be allocated for each byte of input.
+    pub memory_per_byte: usize,
+}
+
+/// Even an empty input may be answered with an error that holds some text.
+const MEBIBYTE: usize = 1 << 20;
+
+/// Finds a target by its name, the faulty ones included.
+pub fn find(name: &str) -> Option<&'static Target> {
+    TARGETS.iter().chain(faulty::TARGETS).find(|target| target.name == name)
+}
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "cbor",
+        holds: "exactly what a naive reader of the profile accepts is valid",
+        run: cbor::run,
+        words: cbor::WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 16,
+    },
+    Target {
+        name: "tree",
+        holds: "a tree that is decoded encodes to the same bytes",
+        run: tree::run,
+        words: tree::WORDS,
+        input_bytes_max: 8192,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 32,
+    },
+    Target {
+        name: "uri",
+        holds: "a URI that is read, shown and read again is the same URI",
+        run: uri::run,
+        words: uri::WORDS,
+        input_bytes_max: 20 << 10,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "header",
+        holds: "an arena header that is decoded encodes to the same bytes",
+        run: header::run_header,
+        words: header::WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 16,
+    },
+    Target {
+        name: "layout",
+        holds: "a layout that is decoded encodes to the same bytes, and its chunks are found",
+        run: header::run_layout,
+        words: header::WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 16,
+    },
+    Target {
+        name: "arena",
+        holds: "honest records of a forged arena are found, and nothing wrong is called intact",
+        run: arena::run,
+        words: forgery::WORDS,
+        input_bytes_max: 4096,
+        // A frame may decode to 64 MiB, a directory claim as much, and a scan has a window.
+        memory_floor: 200 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "import",
+        holds: "nothing wrong is read from a forged arena that was imported",
+        run: import::run,
+        words: forgery::WORDS,
+        input_bytes_max: 2048,
+        memory_floor: 300 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "store",
+        holds: "a store damaged anywhere returns right bytes or an error",
+        run: store::run,
+        words: store::WORDS,
+        input_bytes_max: 256,
+        memory_floor: 200 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+];
