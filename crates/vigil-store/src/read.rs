@@ -315,10 +315,11 @@ pub(crate) struct Maps {
 #[derive(Default)]
 struct MapsState {
     maps: HashMap<u32, Arc<dyn Mapped>>,
-    proven: HashSet<(u32, u32, u32)>,
+    /// Arena, trailer, place in the record, and length of proven items.
+    proven: HashSet<(u32, u32, u32, u32)>,
 }
 
-/// Proven items that are remembered: 24 MB of memory at most. Beyond that all are forgotten, and
+/// Proven items that are remembered: some 30 MB of memory at most. Beyond that all are forgotten, and
 /// proven again when they are read.
 const PROVEN_MAX: usize = 1 << 20;
 
@@ -456,11 +457,11 @@ impl Inner {
             *decoded = Decoded { front, proven: HashSet::new(), is_checked: needs_check };
             self.cache.resized(key, want);
         }
-        if !needs_check && !decoded.proven.contains(&located.at.inner) {
+        if !needs_check && !decoded.proven.contains(&item.id) {
             if !is_item(item, &decoded.front[start..end]) {
                 return Err(CopyError::Damaged);
             }
-            decoded.proven.insert(located.at.inner);
+            decoded.proven.insert(item.id);
         }
         Ok(ItemBytes::new(decoded.front.clone(), start..end))
     }
@@ -500,7 +501,7 @@ impl Inner {
         let end = start + located.at.len as usize;
         let Some(map) = self.map_arena(&arena, end)? else { return Ok(None) };
         let range = MappedRange { map, start, end };
-        let key = (number, located.at.trailer, located.at.inner);
+        let key = (number, located.at.trailer, located.at.inner, located.at.len);
         let is_proven = |maps: &Maps| {
             maps.state.lock().unwrap_or_else(PoisonError::into_inner).proven.contains(&key)
         };

@@ -1,6 +1,7 @@
 //! The crate from outside.
 
 mod crash;
+mod flips;
 mod handover;
 mod index_file;
 mod jobs;
