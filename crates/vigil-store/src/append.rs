@@ -205,7 +205,8 @@ impl Lane {
             }
         }
         drop(turn);
-        Ok(())
+        // Whoever sealed the arena meanwhile may have failed, and has noted it.
+        self.state().check()
     }
 
     /// Returns the arenas that this lane has written, and up to which byte each is durable.
