@@ -475,6 +475,10 @@ impl Inner {
         into: &mut [u8],
     ) -> Result<(), ReadError> {
         self.first_intact(vcid, id, ItemKind::Chunk, |located| {
+            if from + into.len() > located.at.len as usize {
+                // The layout gives the chunk another length than it has.
+                return Err(CopyError::Damaged);
+            }
             if let Some(mapped) = self.map_item(located)? {
                 into.copy_from_slice(&mapped[from..from + into.len()]);
             } else {
