@@ -193,12 +193,24 @@ impl Index {
     /// Takes in what other processes have published or appended.
     pub fn refresh(&self) -> Result<(), IndexError> {
         for _ in 0..RETRIES_MAX {
+            let before = self.read().manifest.clone();
             let Some(manifest) = Manifest::load(&*self.disk, &paths::manifest(&self.class))? else {
+                let mut state = self.write();
+                if state.is_rebuilt {
+                    // Until somebody publishes, there is nothing but the arenas to look at, and what
+                    // they held before has been listed.
+                    return self.cover_arenas(&mut state);
+                }
+                drop(state);
                 return self.rebuild();
             };
             match self.open_runs(&manifest) {
                 Ok(runs) => {
                     let mut state = self.write();
+                    if state.manifest != before {
+                        // Another thread has published meanwhile: this manifest may be the older.
+                        continue;
+                    }
                     // What a rebuild has listed is complete without runs that may be damaged.
                     if !state.is_rebuilt && manifest != state.manifest {
                         if !manifest.reaches(&state.manifest) {
