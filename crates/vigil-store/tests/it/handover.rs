@@ -191,7 +191,9 @@ fn an_older_manifest_does_not_replace_a_newer_one() {
     store.writer().and_then(vigil_store::Writer::finish).expect("a first index");
     let other = open_on(sim.process()).expect("the store again");
     let writer = other.writer().expect("a writer");
-    let early = writer.put(b"early").expect("a put");
+    // So many that the run of the third index does not absorb their run.
+    let early: Vec<Vcid> =
+        (0..9).map(|seed| writer.put(&noise_bytes(seed, 99)).expect("a put")).collect();
     writer.finish().expect("a second index");
     let run = sim.paths().into_iter().find(|path| path.ends_with(".run")).expect("a run");
     let late = Arc::new(std::sync::Mutex::new(None));
@@ -205,6 +207,8 @@ fn an_older_manifest_does_not_replace_a_newer_one() {
     });
     store.refresh().expect("a refresh");
     let late = late.lock().expect("no panic").expect("the hook has run");
-    assert_eq!(store.item_count(), 2, "both are in the index that this process has");
-    assert!(store.contains(early).expect("a lookup") && store.contains(late).expect("a lookup"));
+    assert_eq!(store.item_count(), 10, "all are in the index that this process has");
+    for vcid in early.into_iter().chain([late]) {
+        assert!(store.contains(vcid).expect("a lookup"));
+    }
 }
