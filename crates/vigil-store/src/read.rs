@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::limits::RECORD_BYTES_MAX;
-use vigil_base::world::Mapped;
+use vigil_base::world::{DiskFault, Mapped};
 use vigil_base::{Blame, Blamed, Vcid};
 use zstd::zstd_safe;
 
@@ -394,6 +394,30 @@ impl Inner {
         id: ItemId,
         kind: ItemKind,
         mut read: impl FnMut(&Located) -> Result<T, CopyError>,
+    ) -> Result<T, ReadError> {
+        let is_gone = |error: &ReadError| match error {
+            ReadError::Arena { source, .. } => {
+                matches!(&**source, ArenaError::Disk(error) if error.fault == DiskFault::Absent)
+            }
+            _ => false,
+        };
+        match self.first_intact_known(vcid, id, kind, &mut read) {
+            // Another process has removed the arena, and copied what is to be kept.
+            Err(error) if is_gone(&error) => {
+                let refreshed = self.index.refresh();
+                refreshed.map_err(|source| ReadError::Index { vcid, source: Box::new(source) })?;
+                self.first_intact_known(vcid, id, kind, &mut read)
+            }
+            other => other,
+        }
+    }
+
+    fn first_intact_known<T>(
+        &self,
+        vcid: Vcid,
+        id: ItemId,
+        kind: ItemKind,
+        read: &mut impl FnMut(&Located) -> Result<T, CopyError>,
     ) -> Result<T, ReadError> {
         let mut trouble = None;
         for located in self.locations(vcid, &id)?.iter().filter(|located| located.kind == kind) {

@@ -5,6 +5,7 @@ mod flips;
 mod handover;
 mod index_file;
 mod jobs;
+mod model;
 mod processes;
 mod round_trip;
 mod sim;
