@@ -38,6 +38,12 @@ pub enum ObjectError {
         /// The object.
         object: String,
     },
+    /// Nothing can be written, because what it would be in is not there.
+    #[error("could not write `{object}`: the bucket or folder is not there; make it first")]
+    NoBucket {
+        /// The object.
+        object: String,
+    },
     /// The server does not know the keys, or does not let them do this.
     #[error(
         "not allowed to {action} `{object}`: {reason}; check the keys and what the bucket grants them"
@@ -147,7 +153,10 @@ pub enum ObjectError {
 impl Blamed for ObjectError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Absent { .. } | Self::WrongKey { .. } | Self::NeedsKey { .. } => Blame::Caller,
+            Self::Absent { .. }
+            | Self::NoBucket { .. }
+            | Self::WrongKey { .. }
+            | Self::NeedsKey { .. } => Blame::Caller,
             _ => Blame::World,
         }
     }
@@ -160,6 +169,9 @@ fn explain(action: &'static str, object: &str) -> impl Fn(object_store::Error) -
         let object = object.clone();
         let reason = chain(&error);
         match error {
+            object_store::Error::NotFound { .. } if action == "write" => {
+                ObjectError::NoBucket { object }
+            }
             object_store::Error::NotFound { .. } => ObjectError::Absent { object },
             object_store::Error::PermissionDenied { .. }
             | object_store::Error::Unauthenticated { .. } => {
@@ -318,7 +330,10 @@ impl Objects {
         let listed: Vec<_> = self.worker.run(async move { store.list(Some(&prefix)).collect().await });
         let mut found = Vec::new();
         for meta in listed {
-            let meta = meta.map_err(explain("list", folder))?;
+            let meta = match meta {
+                Ok(meta) => meta,
+                Err(error) => return Err(self.explain_list(error, folder)),
+            };
             let name = meta.location.prefix_match(&path).map(|parts| parts.collect::<Vec<_>>());
             if let Some([name]) = name.as_deref() {
                 found.push((name.as_ref().to_owned(), meta.size));
@@ -326,6 +341,17 @@ impl Objects {
         }
         found.sort();
         Ok(found)
+    }
+
+    /// The object-store crate does not say why a listing failed, other than in a text; that of an
+    /// object it does.
+    fn explain_list(&self, error: object_store::Error, folder: &str) -> ObjectError {
+        match self.len(folder) {
+            Err(ObjectError::Denied { object, reason, .. }) => {
+                ObjectError::Denied { object, action: "list", reason }
+            }
+            _ => explain("list", folder)(error),
+        }
     }
 }
 
