@@ -1,0 +1,164 @@
+//! The commands that move data and names.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use vigil_base::{Name, Uri, Vcid};
+
+use super::{ByteRange, FormatArgs, help, parse_name, parse_range, parse_size};
+
+/// Arguments of `vigil add`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = help::ADD)]
+pub struct AddArgs {
+    /// Files and folders to store; `-` stores what standard input gives
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Also let this name mean what is added; what it meant before stays reachable as NAME~1
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub name: Option<Name>,
+    /// Leave out what matches, written as in .gitignore; may be given more than once
+    #[arg(long, value_name = "PATTERN")]
+    pub exclude: Vec<String>,
+    /// Also keep times, owners, modes, extended attributes and hard links, in a record beside the tree
+    #[arg(long)]
+    pub metadata: bool,
+    /// Obey .gitignore and .vigilignore files
+    #[arg(long)]
+    pub ignore_files: bool,
+    /// Refuse files that are longer [default: 256GiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_file_size: Option<u64>,
+    /// Read every file, even those that have not changed since they were last added
+    #[arg(long)]
+    pub no_cache: bool,
+    /// How to print
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Arguments of `vigil get`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = help::GET)]
+pub struct GetArgs {
+    /// What to get
+    pub uri: Uri,
+    /// Where to put it; without this, the bytes of a file go to standard output
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Only these bytes of a file: from START up to, not including, END
+    #[arg(long, value_name = "START-END", value_parser = parse_range)]
+    pub range: Option<ByteRange>,
+    /// Also restore times, owners, modes, extended attributes and hard links: those kept with the name,
+    /// or those of the record that is given
+    #[arg(
+        long,
+        value_name = "RECORD",
+        num_args = 0..=1,
+        require_equals = true,
+        requires = "output",
+        conflicts_with = "range"
+    )]
+    pub metadata: Option<Option<Vcid>>,
+    /// Replace files that are in the way
+    #[arg(long, requires = "output")]
+    pub overwrite: bool,
+}
+
+/// Arguments of `vigil cat`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = help::CAT)]
+pub struct CatArgs {
+    /// The files
+    #[arg(required = true, value_name = "URI")]
+    pub uris: Vec<Uri>,
+}
+
+/// Arguments of `vigil tar`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = help::TAR)]
+pub struct TarArgs {
+    /// The tree
+    pub uri: Uri,
+}
+
+/// Arguments of `vigil ls`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = help::LS)]
+pub struct ListArgs {
+    /// The tree
+    pub uri: Uri,
+    /// Also tell kind, size and Vcid
+    #[arg(long, short)]
+    pub long: bool,
+    /// Also list what is in the folders inside
+    #[arg(long, short = 'R')]
+    pub recursive: bool,
+    /// How to print
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Arguments of `vigil stat`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = help::STAT)]
+pub struct StatArgs {
+    /// What to look at
+    pub uri: Uri,
+    /// How to print
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Arguments of `vigil diff`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = help::DIFF)]
+pub struct DiffArgs {
+    /// The tree to compare from
+    #[arg(value_name = "LEFT-URI")]
+    pub left: Uri,
+    /// The tree to compare to
+    #[arg(value_name = "RIGHT-URI")]
+    pub right: Uri,
+    /// How to print
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// What to do with names.
+#[derive(Clone, Debug, Subcommand)]
+pub enum NameCommand {
+    /// List all names and what they mean
+    #[command(after_help = help::NAME_LIST)]
+    List {
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Show what a name has meant, the newest first
+    #[command(after_help = help::NAME_SHOW)]
+    Show {
+        /// The name
+        #[arg(value_parser = parse_name)]
+        name: Name,
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Let a name mean something that is stored
+    #[command(after_help = help::NAME_SET)]
+    Set {
+        /// The name
+        #[arg(value_parser = parse_name)]
+        name: Name,
+        /// What it is to mean
+        uri: Uri,
+    },
+    /// Take a name away, with its history; what it meant stays stored until `vigil gc`
+    #[command(after_help = help::NAME_REMOVE)]
+    Remove {
+        /// The name
+        #[arg(value_parser = parse_name)]
+        name: Name,
+    },
+}

@@ -1,0 +1,274 @@
+//! What stands below the options of each command's help: what its JSON means, and examples.
+//!
+//! A test runs every line that starts with `$`, in a folder and a store that it has prepared: the
+//! folder `photos`, the file `notes.txt`, and a store in which `@home` has two versions, `hello.txt`
+//! below `@home` holds `hello` and a line end, and nothing is sealed yet.
+
+pub(super) const PROGRAM: &str = "\
+URIs:
+  ca://sha256:HEX           bytes, by the SHA-256 of these bytes
+  ca://sha256:HEX/          the tree whose record these bytes are
+  ca://sha256:HEX/docs/a    what that tree holds under docs/a
+  @home  @home/docs/a       what a name means now, and what it holds
+  @home~1                   what the name meant one version ago
+
+Exit codes:
+  0 done   1 refused or not found   2 misuse   3 the world failed   70 a bug in vigil
+
+Examples:
+  See what it does, on real files, in seconds:
+    $ vigil tour
+  Keep a folder under a name, look inside, and get it back:
+    $ vigil add photos --name photos
+    $ vigil ls @photos
+    $ vigil get @photos -o photos.back";
+
+pub(super) const ADD: &str = "\
+The URI of a folder ends with a slash. A line on standard error tells what was new. Files that cannot \
+be kept, such as sockets, are skipped with a note.
+
+With --json, one line for each path: path, uri, kind, vcid, metadata (a Vcid or null), name (or null), \
+files, folders, bytes, unchanged_files, new_bytes (not stored before), written_bytes (after \
+compression), notes (a list of path and note). For standard input, path is \"-\".
+
+Examples:
+  Store a folder and a file:
+    $ vigil add photos notes.txt
+  Keep a folder under a name, with times and owners:
+    $ vigil add photos --name photos --metadata
+  Leave out what builds produce:
+    $ vigil add . --ignore-files --exclude '*.o' --exclude /target/
+  Store what a program prints:
+    $ date | vigil add -";
+
+pub(super) const GET: &str = "\
+Nothing is written outside PATH, whatever a tree says. Existing files are left alone unless \
+--overwrite is given.
+
+Examples:
+  Get a folder back:
+    $ vigil get @home -o home.back
+  Get it back with times, owners and modes:
+    $ vigil get @home -o home.exact --metadata
+  Get bytes by their name, and see them:
+    $ vigil get ca://sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
+  The first 100 bytes of a file:
+    $ vigil get @home/letter.txt --range 0-100";
+
+pub(super) const CAT: &str = "\
+Examples:
+  Read a file inside a tree:
+    $ vigil cat @home/hello.txt
+  Put two files together, one of them as it was a version ago:
+    $ vigil cat @home/letter.txt @home~1/letter.txt > both.txt";
+
+pub(super) const TAR: &str = "\
+The stream is the same for the same tree, on every machine: times are zero and owners are root.
+
+Examples:
+  Write a tar file:
+    $ vigil tar @home > home.tar
+  Unpack with another program:
+    $ mkdir unpacked && vigil tar @home | tar -x -C unpacked";
+
+pub(super) const LS: &str = "\
+Names that are not text are shown with % and hexadecimal digits.
+
+With --json, one line for each entry: path (as it is written in URIs), kind (file, executable, symlink \
+or tree), vcid, size (in bytes; null for trees).
+
+Examples:
+  What a name holds:
+    $ vigil ls @home
+  All files below, with sizes and ids:
+    $ vigil ls -lR @home";
+
+pub(super) const STAT: &str = "\
+With --json, one document: uri, kind, vcid, size (in bytes), pieces (how many chunks it is kept in), \
+entries (of a tree; else null), metadata (a Vcid or null).
+
+Examples:
+  What a file's name is, and how long it is:
+    $ vigil stat @home/hello.txt
+  The same for a program:
+    $ vigil stat --json @home";
+
+pub(super) const DIFF: &str = "\
+Each line is a sign and a path: + for what only the right tree has, - for what only the left one has, \
+~ for what differs. Only paths are compared, so a file that was moved is both - and +.
+
+With --json, one line for each difference: change (added, removed or changed), path, left and right \
+(kind and vcid, or null).
+
+Examples:
+  What has changed since the last version:
+    $ vigil diff @home~1 @home";
+
+pub(super) const NAME: &str = "\
+Names start with @ in URIs; here the @ may be left out.
+
+Examples:
+  List all names:
+    $ vigil name list
+  Name what another name means now:
+    $ vigil name set @before-cleanup @home";
+
+pub(super) const NAME_LIST: &str = "\
+With --json, one line for each name: name, uri, kind, vcid, metadata (a Vcid or null), at (nanoseconds \
+since 1970), versions (how many).
+
+Examples:
+  All names:
+    $ vigil name list";
+
+pub(super) const NAME_SHOW: &str = "\
+With --json, one line for each version: name, back (0 for the newest), uri, kind, vcid, metadata (a \
+Vcid or null), at (nanoseconds since 1970).
+
+Examples:
+  The history of a name:
+    $ vigil name show @home";
+
+pub(super) const NAME_SET: &str = "\
+Examples:
+  Go back to what a name meant a version ago:
+    $ vigil name set @home @home~1
+  Name a part of a tree:
+    $ vigil name set @letter @home/letter.txt";
+
+pub(super) const NAME_REMOVE: &str = "\
+Examples:
+  Forget a name, then see what could be removed:
+    $ vigil name remove @home
+    $ vigil gc --dry-run";
+
+pub(super) const VERIFY: &str = "\
+The exit code is 3 if anything is damaged.
+
+With --json, one document: clean, arenas, records, items, stored_bytes, raw_bytes, damaged (a list of \
+vcid, kind, arena, offset), lost (a list of Vcids that cannot be read whole), strays (a list of arena, \
+start, end, is_damage), unreadable (a list of arena and reason), damaged_seals (a list of arenas), \
+unindexed.
+
+Examples:
+  Read and compare everything:
+    $ vigil verify
+  A tenth of it, drawn at random:
+    $ vigil verify --sample 10";
+
+pub(super) const REPAIR: &str = "\
+Damaged arenas are written anew from what is intact in them, from other copies in the store, and from \
+the arenas given with --from; the damaged files are kept aside under damaged/ in the store. The exit \
+code is 3 if something is lost.
+
+With --json, one document: replaced (a list of arenas), saved_items, mended_items, lost (a list of \
+Vcids).
+
+Examples:
+  Mend what can be mended from the store itself:
+    $ vigil repair
+  Mend it with the help of arenas that were exported earlier:
+    $ vigil arena seal && vigil arena export 1 -o saved.arena
+    $ vigil repair --from saved.arena";
+
+pub(super) const GC: &str = "\
+What a name leads to, in any version that is kept, stays. Everything else goes: also what was added \
+without a name. A version stays if one rule keeps it. Days, weeks, months and years are those of UTC.
+
+With --json, one document: dry_run, versions (a list of name, back, at, vcid, keep, reasons), \
+live_blobs, dead_items, dead_bytes, dropped_arenas, copied_arenas, freed_bytes.
+
+Examples:
+  What would be removed if only the last seven days and four weeks of each name stayed:
+    $ vigil gc --dry-run --keep-daily 7 --keep-weekly 4
+  Remove it:
+    $ vigil gc --keep-daily 7 --keep-weekly 4
+  Remove only what no version of any name leads to:
+    $ vigil gc";
+
+pub(super) const ARENA: &str = "\
+An arena is one file of a store. Once it is sealed it never changes, says itself what is in it, and can \
+be copied anywhere.
+
+Examples:
+  Carry everything that is stored so far to another store:
+    $ vigil arena seal
+    $ vigil arena export 1 -o saved.arena
+    $ vigil --store elsewhere arena import saved.arena";
+
+pub(super) const ARENA_LIST: &str = "\
+With --json, one line for each arena: number, state (open, sealed or moved), bytes, items (null while \
+open), root (null while open), site, serial, class, created (nanoseconds since 1970), moved_as (a Vcid \
+or null).
+
+Examples:
+  All arenas:
+    $ vigil arena list";
+
+pub(super) const ARENA_SEAL: &str = "\
+With --json, one document: sealed (a list of numbers).
+
+Examples:
+  Seal what has been written so far:
+    $ vigil arena seal";
+
+pub(super) const ARENA_EXPORT: &str = "\
+The SHA-256 of the file is told on standard error.
+
+Examples:
+  Write the first arena to a file:
+    $ vigil arena seal
+    $ vigil arena export 1 -o saved.arena
+  The same through a pipe:
+    $ vigil arena export 1 | sha256sum";
+
+pub(super) const ARENA_IMPORT: &str = "\
+An arena that is here already is not taken again. A large file may lie in more than one arena: then \
+import these together.
+
+With --json, one document: imported (a list of numbers).
+
+Examples:
+  Take in what another store exported:
+    $ vigil arena seal && vigil arena export 1 -o saved.arena
+    $ vigil --store elsewhere arena import saved.arena";
+
+pub(super) const STATUS: &str = "\
+With --json, one document: store, site, class, names, index_entries, arenas, open_arenas, \
+sealed_arenas, moved_arenas, arena_bytes, free_bytes (or null).
+
+Examples:
+  What there is:
+    $ vigil status";
+
+pub(super) const TOUR: &str = "\
+The tour adds a folder to a store, reads it back, changes a file, and shows what became of it. Your \
+files are only read. The store and all copies lie in a temporary folder that is removed at the end; with \
+--store, the store stays.
+
+Examples:
+  On the checkout that you are in:
+    $ vigil tour
+  On another folder:
+    $ vigil tour photos";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  For the shell that is running:
+    $ eval \"$(vigil completions bash)\"
+  For all later ones of zsh:
+    $ vigil completions zsh > _vigil";
+
+pub(super) const MAN: &str = "\
+Examples:
+  Read the page of a command:
+    $ vigil man arena export > vigil-arena-export.1
+  Write all pages where `man` finds them:
+    $ vigil man -o man1";
+
+pub(super) const VERSION: &str = "\
+With --json, one document: version.
+
+Examples:
+  Which version this is:
+    $ vigil version";

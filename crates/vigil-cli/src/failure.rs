@@ -1,0 +1,284 @@
+//! Why a command was not done: who can mend it, and what to do next.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+use vigil_base::world::{DiskError, DiskFault, RandomnessError};
+use vigil_base::{Blame, Blamed, Uri};
+use vigil_files::{AddError, ResolveError, RestoreError, WriteError};
+use vigil_store::{
+    ArenaError, CollectError, IndexError, NamesError, OpenError, PutError, ReadError,
+    TransferError, VerifyError,
+};
+
+use crate::human;
+
+/// Why a command was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The store could not be opened.
+    #[error("could not open the store in {}", human::path(path))]
+    Open {
+        /// Its folder.
+        path: PathBuf,
+        /// What went wrong.
+        source: OpenError,
+    },
+    /// Something could not be added.
+    #[error("could not add {}", human::path(path))]
+    Add {
+        /// What.
+        path: PathBuf,
+        /// What went wrong.
+        source: Box<AddError>,
+    },
+    /// A URI leads nowhere.
+    #[error("`{uri}` cannot be followed")]
+    Resolve {
+        /// The URI.
+        uri: Uri,
+        /// What went wrong.
+        source: Box<ResolveError>,
+    },
+    /// Bytes of what a URI leads to could not be read.
+    #[error("could not read `{uri}`")]
+    Read {
+        /// The URI.
+        uri: Uri,
+        /// What went wrong.
+        source: Box<ReadError>,
+    },
+    /// What a URI leads to could not be written to standard output.
+    #[error("could not write out `{uri}`")]
+    Write {
+        /// The URI.
+        uri: Uri,
+        /// What went wrong.
+        source: Box<WriteError>,
+    },
+    /// What a URI leads to could not be restored.
+    #[error("could not put `{uri}` at {}", human::path(path))]
+    Restore {
+        /// The URI.
+        uri: Uri,
+        /// Where it was to go.
+        path: PathBuf,
+        /// What went wrong.
+        source: Box<RestoreError>,
+    },
+    /// A tree is needed, and the URI leads to something else.
+    #[error("`{uri}` is not a tree")]
+    NotATree {
+        /// The URI.
+        uri: Uri,
+    },
+    /// Bytes are needed, and the URI leads to a tree.
+    #[error("`{uri}` is a tree, and has no bytes to print")]
+    IsATree {
+        /// The URI.
+        uri: Uri,
+    },
+    /// No metadata is known.
+    #[error("no metadata was kept with `{uri}`")]
+    NoMetadata {
+        /// The URI.
+        uri: Uri,
+    },
+    /// Names could not be read or changed.
+    #[error(transparent)]
+    Names(#[from] NamesError),
+    /// The store could not be written to.
+    #[error(transparent)]
+    Put(#[from] PutError),
+    /// The store could not be verified.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// Something could not be collected or repaired.
+    #[error(transparent)]
+    Collect(#[from] CollectError),
+    /// An arena could not be listed, exported or imported.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// The index could not be read.
+    #[error("could not read the store's index")]
+    Index(#[from] IndexError),
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The system gave no random bytes.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// A file that was given as an arena cannot be used.
+    #[error("could not use {} as an arena", human::path(path))]
+    Arena {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: ArenaError,
+    },
+    /// A file outside the store could not be read or written.
+    #[error("could not {action} {}", human::path(path))]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Standard output could not be written.
+    #[error("could not write to standard output")]
+    Output(#[source] io::Error),
+    /// Verifying found damage.
+    #[error("the store is damaged: {what}")]
+    Damaged {
+        /// What is wrong.
+        what: String,
+    },
+    /// Repairing could not save everything.
+    #[error("{} could not be saved", human::count(*blobs, "blob", "blobs"))]
+    Lost {
+        /// How many blobs are lost.
+        blobs: u64,
+    },
+    /// There is no such command to show a page about.
+    #[error("there is no command `vigil {words}`")]
+    NoCommand {
+        /// What was asked for.
+        words: String,
+    },
+    /// A step of the tour went wrong.
+    #[error("the tour stopped at `{step}`")]
+    Tour {
+        /// The command.
+        step: String,
+        /// Who can mend it.
+        blame: Blame,
+    },
+}
+
+impl Blamed for CommandError {
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Open { source, .. } => source.blame(),
+            Self::Add { source, .. } => source.blame(),
+            Self::Resolve { source, .. } => source.blame(),
+            Self::Read { source, .. } => source.blame(),
+            Self::Write { source, .. } => source.blame(),
+            Self::Restore { source, .. } => source.blame(),
+            Self::Names(source) => source.blame(),
+            Self::Put(source) => source.blame(),
+            Self::Verify(source) => source.blame(),
+            Self::Collect(source) => source.blame(),
+            Self::Transfer(source) => source.blame(),
+            Self::NotATree { .. }
+            | Self::IsATree { .. }
+            | Self::NoMetadata { .. }
+            | Self::NoCommand { .. } => Blame::Caller,
+            Self::File { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound
+                | io::ErrorKind::AlreadyExists
+                | io::ErrorKind::IsADirectory => Blame::Caller,
+                _ => Blame::World,
+            },
+            Self::Tour { blame, .. } => *blame,
+            _ => Blame::World,
+        }
+    }
+}
+
+impl CommandError {
+    /// Returns what to do about it, where that is not in the message.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotATree { uri } => {
+                Some(format!("`vigil cat {uri}` prints its bytes, `vigil stat {uri}` tells what it is"))
+            }
+            Self::IsATree { uri } => Some(format!(
+                "`vigil get {uri} -o PATH` restores it, `vigil ls {uri}` lists it, `vigil tar {uri}` streams it"
+            )),
+            Self::NoMetadata { .. } => Some(
+                "metadata is kept by `vigil add --metadata --name NAME` and found through that name".into(),
+            ),
+            Self::Damaged { .. } => Some(
+                "`vigil repair` mends what it can; give it arenas that hold intact copies with `--from`".into(),
+            ),
+            Self::Lost { .. } => {
+                Some("adding the same files again stores the lost bytes again".into())
+            }
+            Self::NoCommand { .. } => Some("`vigil help` lists the commands".into()),
+            Self::Tour { blame: Blame::Us, .. } => Some(crate::REPORT.into()),
+            _ => causes(self).find_map(hint_of_cause),
+        }
+    }
+}
+
+/// Returns an error and its sources, from the outside in.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+/// Sees an error of type `E`, in a box or without.
+fn seen<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    error.downcast_ref().or_else(|| error.downcast_ref().map(|boxed: &Box<E>| &**boxed))
+}
+
+/// Wrappers that print like what they wrap hide it from `source`, so each is looked into.
+fn hint_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
+    let names = match error.downcast_ref() {
+        Some(CommandError::Names(error)) => Some(error),
+        _ => seen(error),
+    };
+    if let Some(NamesError::Absent { .. }) = names {
+        return Some("`vigil name list` shows the names that there are".into());
+    }
+    if let Some(NamesError::NoVersion { name, .. }) = names {
+        return Some(format!("`vigil name show {name}` shows its versions"));
+    }
+    if let Some(OpenError::NotAStore { .. }) = seen(error) {
+        return Some("choose another folder with `--store PATH` or VIGIL_STORE".into());
+    }
+    if let Some(ReadError::Absent { .. }) = seen(error) {
+        return Some("it is not in this store; `--store PATH` names another".into());
+    }
+    match disk_fault(error)? {
+        DiskFault::Full => Some(
+            "nothing that was acknowledged is lost; make room, or name a store on another disk with `--store PATH`"
+                .into(),
+        ),
+        DiskFault::Denied => {
+            Some("check who may write there, or name another store with `--store PATH`".into())
+        }
+        _ => None,
+    }
+}
+
+fn disk_fault(error: &(dyn Error + 'static)) -> Option<DiskFault> {
+    let disk: Option<&DiskError> = match error.downcast_ref() {
+        Some(CommandError::Disk(disk)) => Some(disk),
+        _ => match seen(error) {
+            Some(OpenError::Disk(disk)) => Some(disk),
+            _ => match seen(error) {
+                Some(IndexError::Disk(disk)) => Some(disk),
+                _ => seen(error),
+            },
+        },
+    };
+    disk.map(|disk| disk.fault)
+}
+
+/// Returns the exit code for an error.
+pub(crate) fn exit_code(blame: Blame) -> u8 {
+    match blame {
+        Blame::Caller => 1,
+        Blame::World => 3,
+        Blame::Us => 70,
+    }
+}

@@ -1,0 +1,37 @@
+//! The command line: arguments, commands, progress, and errors as people read them.
+//!
+//! It reads no environment, clock or randomness: those come in as an [`Environment`]. It links
+//! nothing heavy; what needs a network comes from the program, not from here.
+//!
+//! Invariants:
+//! - standard output carries data only, standard error talk only;
+//! - the exit code says who can mend what went wrong, and follows from the error's type;
+//! - help, manual pages and completions come from the one table that parses the arguments.
+#![forbid(unsafe_code)]
+
+mod args;
+mod calendar;
+mod environment;
+mod failure;
+mod human;
+mod output;
+mod resolve;
+mod retention;
+mod run;
+mod talk;
+mod tour;
+
+pub use args::{
+    AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, DiffArgs,
+    FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, ManArgs, NameCommand, RepairArgs,
+    StatArgs, StatusArgs, TarArgs, TourArgs, ValueError, VerifyArgs, VersionArgs,
+};
+pub use environment::Environment;
+pub use failure::CommandError;
+pub use output::Output;
+pub use resolve::{Request, ResolveArgsError};
+pub use run::{BUG, MISUSE, run};
+pub use talk::{Meter, Progress, Talk};
+
+/// What a person who met a bug is asked to do.
+pub const REPORT: &str = "this is a bug in vigil; please report it with the lines above and the output of `vigil version`";

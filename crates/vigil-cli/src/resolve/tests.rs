@@ -1,0 +1,99 @@
+//! Arguments in made-up environments.
+
+use std::sync::Arc;
+
+use vigil_base::world::{Clock, Moment, Randomness, RandomnessError};
+
+use super::*;
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Moment {
+        Moment(0)
+    }
+}
+
+impl Randomness for Still {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {
+        bytes.fill(7);
+        Ok(())
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        store: None,
+        data_home: None,
+        home: Some("/home/ada".into()),
+        folder: PathBuf::new(),
+        working_folder: None,
+        temporary: "/tmp".into(),
+        is_output_terminal: false,
+        talk_columns: None,
+        wants_colour: false,
+        processors: 3,
+        clock: Arc::new(Still),
+        randomness: Arc::new(Still),
+    }
+}
+
+fn resolve(line: &str, environment: &Environment) -> Result<Request, ResolveArgsError> {
+    let argv = line.split(' ').map(Into::into);
+    Args::parse(argv).expect("the line is fine").resolve(environment)
+}
+
+#[track_caller]
+fn check_store(line: &str, change: impl FnOnce(&mut Environment), want: &str) {
+    let mut environment = environment();
+    change(&mut environment);
+    let request = resolve(line, &environment).expect("it resolves");
+    assert_eq!(request.store, Path::new(want));
+}
+
+#[test]
+fn the_store_is_the_nearest_that_was_named() {
+    check_store("vigil status", |_| {}, "/home/ada/.local/share/vigil");
+    check_store("vigil status", |e| e.data_home = Some("/data".into()), "/data/vigil");
+    check_store(
+        "vigil status",
+        |e| e.data_home = Some("not/absolute".into()),
+        "/home/ada/.local/share/vigil",
+    );
+    check_store("vigil status", |e| e.store = Some("/s".into()), "/s");
+    check_store("vigil status", |e| e.store = Some("".into()), "/home/ada/.local/share/vigil");
+    check_store("vigil --store t status", |e| e.store = Some("/s".into()), "t");
+    check_store("vigil status --store t", |e| e.folder = "/base".into(), "/base/t");
+}
+
+#[test]
+fn threads_are_as_many_as_processors_unless_told() {
+    assert_eq!(resolve("vigil status", &environment()).expect("fine").threads, 3);
+    assert_eq!(resolve("vigil --threads 9 status", &environment()).expect("fine").threads, 9);
+}
+
+#[test]
+fn paths_start_where_the_environment_says() {
+    let environment = Environment { folder: "/base".into(), ..environment() };
+    let request = resolve("vigil add a /b -", &environment).expect("fine");
+    let Command::Add(add) = request.command else { panic!("it is add") };
+    assert_eq!(add.paths, ["/base/a", "/b", "-"].map(PathBuf::from));
+}
+
+#[track_caller]
+fn check_refused(line: &str, change: impl FnOnce(&mut Environment), want: ResolveArgsError) {
+    let mut environment = environment();
+    change(&mut environment);
+    assert_eq!(resolve(line, &environment).expect_err("it is refused"), want);
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused() {
+    check_refused("vigil status", |e| e.home = None, ResolveArgsError::NoDataFolder);
+    let two = ResolveArgsError::NameForMany { paths: 2 };
+    check_refused("vigil add a b --name c", |_| {}, two);
+    let tar = ResolveArgsError::Terminal { what: "a tar stream" };
+    check_refused("vigil tar @a", |e| e.is_output_terminal = true, tar);
+    let arena = ResolveArgsError::Terminal { what: "an arena" };
+    check_refused("vigil arena export 1", |e| e.is_output_terminal = true, arena);
+}

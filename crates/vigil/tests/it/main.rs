@@ -1,0 +1,4 @@
+//! The real program, on a real disk.
+
+mod bench;
+mod examples;
