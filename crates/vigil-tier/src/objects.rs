@@ -10,8 +10,8 @@ use object_store::aws::{AmazonS3Builder, Checksum};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
+    BackoffConfig, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt as _,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
 };
 use vigil_base::{Blame, Blamed};
 
@@ -105,7 +105,9 @@ pub enum ObjectError {
         object: String,
     },
     /// It was encrypted with another key.
-    #[error("`{object}` was encrypted with another key or passphrase; name the one it was made with")]
+    #[error(
+        "`{object}` was encrypted with another key or passphrase; name the one it was made with"
+    )]
     WrongKey {
         /// The object.
         object: String,
@@ -327,7 +329,8 @@ impl Objects {
     pub fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, ObjectError> {
         let (store, path) = (self.store.clone(), self.path(folder));
         let prefix = path.clone();
-        let listed: Vec<_> = self.worker.run(async move { store.list(Some(&prefix)).collect().await });
+        let listed: Vec<_> =
+            self.worker.run(async move { store.list(Some(&prefix)).collect().await });
         let mut found = Vec::new();
         for meta in listed {
             let meta = match meta {
@@ -384,8 +387,7 @@ fn open_bucket(
     builder = match resolved.keys {
         None => builder.with_skip_signature(true),
         Some(keys) => {
-            let builder =
-                builder.with_access_key_id(keys.id).with_secret_access_key(keys.secret);
+            let builder = builder.with_access_key_id(keys.id).with_secret_access_key(keys.secret);
             match keys.token {
                 Some(token) => builder.with_token(token),
                 None => builder,

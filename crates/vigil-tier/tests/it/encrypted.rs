@@ -17,6 +17,8 @@ fn round_trip(seed: u64, secret: Secret) {
     let server = Server::start();
     let mut site = Site::full(seed);
     let tier = server.tier_with(Some(secret.clone())).expect("a tier");
+    let single = site.blobs[0].0;
+    assert_eq!(tier.push_blob(&site.store, single, &MOVE).expect("the empty blob").sent, Sent::New);
     let mut vcids = Vec::new();
     for number in &site.arenas {
         let pushed = tier.push_arena(&site.store, *number, &MOVE).expect("a push");
@@ -24,11 +26,6 @@ fn round_trip(seed: u64, secret: Secret) {
         assert!(!pushed.object.contains(&pushed.vcid.to_hex()));
         vcids.push(pushed.vcid.to_hex());
     }
-    let single = site.blobs[0].0;
-    assert_eq!(
-        tier.push_blob(&site.store, single, &MOVE).expect("the empty blob").sent,
-        Sent::New
-    );
     check_nothing_told(&server, &site, &vcids);
 
     // Ranges of the moved arenas, by another process that has the secret.
@@ -87,10 +84,7 @@ fn without_the_right_secret_nothing_opens() {
     let pushed =
         tier.push_arena(&site.store, site.arenas[0], &PushOptions::default()).expect("a push");
     let refused = |secret| server.tier_with(Some(secret)).err().expect("another secret");
-    assert!(matches!(
-        refused(key_file(2)),
-        OpenTierError::Object(ObjectError::WrongKey { .. })
-    ));
+    assert!(matches!(refused(key_file(2)), OpenTierError::Object(ObjectError::WrongKey { .. })));
     let error = refused(passphrase("a phrase")).to_string();
     assert!(error.contains("encrypted with a key file") && error.contains("--encrypt-key-file"));
 

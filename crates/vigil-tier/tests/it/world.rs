@@ -131,8 +131,7 @@ fn open_tier_retrying(
 ) -> Result<Tier, OpenTierError> {
     let nothing = |_: &str| None;
     let mut options = TierOptions::new(&nothing, randomness(7));
-    options.access =
-        Access::Keys { id: KEY_ID.into(), secret: SECRET_KEY.into(), token: None };
+    options.access = Access::Keys { id: KEY_ID.into(), secret: SECRET_KEY.into(), token: None };
     options.endpoint = endpoint;
     options.secret = secret;
     options.passphrase_cost = quick_cost();
