@@ -145,8 +145,7 @@ impl Derivation {
             1 => {
                 let mut salt = [0; 32];
                 salt.copy_from_slice(&bytes[16..]);
-                let cost =
-                    PassphraseCost { memory_kib: word(4), passes: word(8), lanes: word(12) };
+                let cost = PassphraseCost { memory_kib: word(4), passes: word(8), lanes: word(12) };
                 Self::Passphrase { cost, salt }
             }
             _ => return None,
