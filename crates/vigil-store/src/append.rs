@@ -383,12 +383,9 @@ impl Open {
         maker: &Maker,
     ) -> Result<Appended, AppendError> {
         let trailer_at = self.end + trailer.body_len();
-        let mut bytes = Vec::with_capacity(trailer.body_len() as usize + TRAILER_LEN);
-        bytes.extend_from_slice(payload);
-        bytes.extend_from_slice(directory);
-        bytes.resize(trailer.body_len() as usize, 0);
-        bytes.extend(trailer.encode(&self.arena.header.key, trailer_at, directory));
-        self.arena.file().write_at(self.end, &bytes)?;
+        self.arena.file().write_at(self.end, payload)?;
+        let description = describe(trailer, &self.arena.header.key, trailer_at, directory);
+        self.arena.file().write_at(self.end + trailer.payload_len, &description)?;
         self.advance(trailer_at, items, maker)
     }
 
@@ -436,6 +433,14 @@ impl Open {
         }
         write_seal(&self.arena, self.end, intact.items)
     }
+}
+
+/// Returns what follows a payload: directory, zeros up to the trailer, and trailer.
+fn describe(trailer: &Trailer, key: &ArenaKey, trailer_at: u64, directory: &[u8]) -> Vec<u8> {
+    let mut bytes = directory.to_vec();
+    bytes.resize((trailer.body_len() - trailer.payload_len) as usize, 0);
+    bytes.extend(trailer.encode(key, trailer_at, directory));
+    bytes
 }
 
 /// Returns the Merkle root over `items` as a seal has it: without the number of the arena's file.
@@ -523,15 +528,22 @@ impl ExtentWriter<'_> {
         };
         let Some(open) = &mut self.state.open else { return Ok(Appended::default()) };
         let trailer_at = open.end + trailer.body_len();
-        let pad = trailer.body_len() - trailer.payload_len - directory.len() as u64;
-        let mut bytes = directory.clone();
-        bytes.resize(directory.len() + pad as usize, 0);
-        bytes.extend(trailer.encode(&open.arena.header.key, trailer_at, &directory));
+        let bytes = describe(&trailer, &open.arena.header.key, trailer_at, &directory);
         let result = open.arena.file().write_at(open.end + self.len, &bytes);
         let result = match result {
             Ok(()) => open.advance(trailer_at, &self.items, &self.lane.maker),
             Err(error) => Err(error.into()),
         };
+        self.len = 0;
         self.state.note(result)
+    }
+}
+
+impl Drop for ExtentWriter<'_> {
+    /// What was written stays where it is, even if nothing describes it.
+    fn drop(&mut self) {
+        if let Some(open) = &mut self.state.open {
+            open.end = align(open.end + self.len);
+        }
     }
 }

@@ -21,6 +21,7 @@ mod layout;
 mod mapping;
 mod names;
 mod paths;
+mod pending;
 mod put;
 mod read;
 mod remote;

@@ -3,10 +3,9 @@
 //! A [`Writer`] is shared by the threads of one job; each works on a [`Batch`] of its own, in which
 //! small blobs gather until they fill a frame. Nothing is acknowledged before [`Writer::commit`].
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use vigil_base::world::Lock;
 use vigil_base::{Blame, Blamed, Hasher, Vcid};
@@ -16,6 +15,7 @@ use crate::cut::Cutter;
 use crate::format::{Codec, Item, ItemId, ItemKind, Trailer};
 use crate::index::IndexError;
 use crate::layout::{LAYOUT_CHUNKS_MAX, Layout};
+use crate::pending::{BatchNumber, Claim, Deferred};
 use crate::sink::ChunkSink;
 use crate::store::{Store, UseLock};
 
@@ -38,41 +38,14 @@ pub enum PutError {
     /// The blob has more chunks than a layout may list.
     #[error("a blob has at most {LAYOUT_CHUNKS_MAX} chunks, and this one has more")]
     TooLong,
-    /// Another thread of this job gave up on blobs that this one relies on.
-    #[error("another part of this job failed, so nothing of it can be acknowledged")]
-    Abandoned,
 }
 
 impl Blamed for PutError {
     fn blame(&self) -> Blame {
         match self {
             Self::TooLong => Blame::Caller,
-            Self::Abandoned => Blame::Us,
             _ => Blame::World,
         }
-    }
-}
-
-/// Ids of items that threads of this process are about to write.
-#[derive(Default)]
-pub(crate) struct Pending {
-    shards: [Mutex<HashSet<ItemId>>; 16],
-    abandoned: AtomicBool,
-}
-
-impl Pending {
-    fn shard(&self, id: &ItemId) -> MutexGuard<'_, HashSet<ItemId>> {
-        let shard = &self.shards[usize::from(id.0[31] & 15)];
-        shard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns whether the caller is the one to write this item.
-    fn claim(&self, id: &ItemId) -> bool {
-        self.shard(id).insert(*id)
-    }
-
-    fn release(&self, id: &ItemId) {
-        self.shard(id).remove(id);
     }
 }
 
@@ -97,7 +70,7 @@ impl Drop for Writer {
             inner.frames.close();
             inner.extents.close();
             inner.index.disown();
-            inner.pending.abandoned.store(false, Ordering::SeqCst);
+            inner.pending.clear();
         }
     }
 }
@@ -131,8 +104,11 @@ impl Writer {
             writer: self,
             blobs: Frame::new(tuning.blob_frame_bytes),
             chunks: Frame::new(tuning.chunk_frame_bytes),
+            number: self.store.inner.pending.start_batch(),
+            deferred: Deferred::default(),
             cutter: None,
             compressor,
+            compressed: Vec::new(),
             stored: Stored::default(),
         })
     }
@@ -153,9 +129,6 @@ impl Writer {
 
     fn sync(&self) -> Result<(), PutError> {
         let inner = &self.store.inner;
-        if inner.pending.abandoned.load(Ordering::SeqCst) {
-            return Err(PutError::Abandoned);
-        }
         inner.frames.commit()?;
         inner.extents.commit()?;
         Ok(inner.index.sync_found()?)
@@ -239,13 +212,17 @@ pub struct Batch<'a> {
     pub(crate) writer: &'a Writer,
     blobs: Frame,
     chunks: Frame,
+    /// By which the claims of this batch are known.
+    number: BatchNumber,
+    deferred: Deferred,
     /// Kept from stream to stream, since its window is large.
     cutter: Option<Cutter>,
-    pub(crate) compressor: zstd::bulk::Compressor<'static>,
+    compressor: zstd::bulk::Compressor<'static>,
+    compressed: Vec<u8>,
     pub(crate) stored: Stored,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
     /// Stores a blob of any length that is in memory.
     pub fn put_any(&mut self, bytes: &[u8]) -> Result<Vcid, PutError> {
         if bytes.len() <= self.tuning().whole_bytes_max {
@@ -272,14 +249,45 @@ impl Batch<'_> {
         self.writer.store.inner.options.tuning
     }
 
-    /// Returns whether this thread is to write the item.
-    pub(crate) fn is_new(&self, id: &ItemId) -> Result<bool, PutError> {
+    /// Returns whether this batch is to write the item now. Where another batch is about to, a copy is
+    /// kept until this one ends.
+    pub(crate) fn is_new(
+        &mut self,
+        id: ItemId,
+        kind: ItemKind,
+        bytes: &[u8],
+    ) -> Result<bool, PutError> {
         let inner = &self.writer.store.inner;
-        Ok(!inner.index.contains(id)? && inner.pending.claim(id))
+        if inner.index.contains(&id)? {
+            return Ok(false);
+        }
+        match inner.pending.claim(&id, self.number) {
+            Claim::Mine => return Ok(true),
+            Claim::MineAlready => {}
+            Claim::Theirs => {
+                self.deferred.push(id, kind, bytes);
+                if self.deferred.bytes > self.tuning().chunk_frame_bytes {
+                    self.put_deferred()?;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes what other batches had claimed and have not written yet: what they do later, or never,
+    /// is nothing to rely on.
+    fn put_deferred(&mut self) -> Result<(), PutError> {
+        let deferred = std::mem::take(&mut self.deferred);
+        for ((id, kind), bytes) in deferred.items {
+            if !self.writer.store.inner.index.contains(&id)? {
+                self.put_claimed(id, kind, &bytes)?;
+            }
+        }
+        Ok(())
     }
 
     fn put_item(&mut self, id: ItemId, kind: ItemKind, bytes: &[u8]) -> Result<(), PutError> {
-        if self.is_new(&id)? { self.put_claimed(id, kind, bytes) } else { Ok(()) }
+        if self.is_new(id, kind, bytes)? { self.put_claimed(id, kind, bytes) } else { Ok(()) }
     }
 
     /// Adds an item that this thread has claimed.
@@ -298,6 +306,16 @@ impl Batch<'_> {
         let is_full = frame.raw.len() >= frame.bytes_max;
         self.stored.new_bytes += bytes.len() as u64;
         if is_full { self.flush_frame(kind) } else { Ok(()) }
+    }
+
+    /// Compresses a sample, to see what it comes to.
+    pub(crate) fn compress(&mut self, sample: &[u8]) -> Result<&[u8], PutError> {
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(sample.len()));
+        self.compressor
+            .compress_to_buffer(sample, &mut self.compressed)
+            .map_err(PutError::Compress)?;
+        Ok(&self.compressed)
     }
 
     fn frame(&mut self, kind: ItemKind) -> &mut Frame {
@@ -348,11 +366,17 @@ impl Batch<'_> {
         if frame.items.is_empty() {
             return Ok(());
         }
-        let compressed = self.compressor.compress(&frame.raw).map_err(PutError::Compress)?;
+        // The buffer is kept from frame to frame: a new one each time would cost more page faults
+        // than the compression of small frames costs.
+        self.compressed.clear();
+        self.compressed.reserve(zstd::zstd_safe::compress_bound(frame.raw.len()));
+        self.compressor
+            .compress_to_buffer(&frame.raw, &mut self.compressed)
+            .map_err(PutError::Compress)?;
         // Less than a 32nd saved is not worth the time to decode.
-        let pays = compressed.len() < frame.raw.len() - frame.raw.len() / 32;
+        let pays = self.compressed.len() < frame.raw.len() - frame.raw.len() / 32;
         let (payload, codec) =
-            if pays { (&compressed, Codec::Zstd) } else { (&frame.raw, Codec::Raw) };
+            if pays { (&self.compressed, Codec::Zstd) } else { (&frame.raw, Codec::Raw) };
         self.stored.written_bytes += payload.len() as u64;
         let raw_len = frame.raw.len() as u64;
         let lane = &self.writer.store.inner.frames;
@@ -365,6 +389,7 @@ impl Batch<'_> {
 
     /// Writes what has gathered, and returns what became of this batch's bytes.
     pub fn finish(mut self) -> Result<Stored, PutError> {
+        self.put_deferred()?;
         self.flush()?;
         Ok(self.stored)
     }
@@ -387,9 +412,8 @@ impl Batch<'_> {
         cutter: &mut Cutter,
     ) -> Result<(Vcid, u64), PutError> {
         let mut hasher = Hasher::new();
-        let mut chunks: Vec<(ItemId, u32)> = Vec::new();
-        let mut sink = ChunkSink::new();
         cutter.fill(source, &mut hasher)?;
+        let mut sink = ChunkSink::new(cutter.rest().len() as u64);
         if cutter.is_at_end && cutter.rest().len() <= self.tuning().whole_bytes_max {
             let vcid = hasher.finish();
             let len = cutter.rest().len() as u64;
@@ -397,6 +421,25 @@ impl Batch<'_> {
             self.put_item(vcid.into(), ItemKind::Blob, cutter.rest())?;
             return Ok((vcid, len));
         }
+        let cut = self.put_chunks(source, cutter, &mut hasher, &mut sink);
+        // Also where the source has failed: the chunks that came before are whole, and claimed.
+        sink.finish(self)?;
+        let chunks = cut?;
+        let layout = Layout::new(chunks);
+        let vcid = hasher.finish();
+        self.put_item(vcid.into(), ItemKind::Layout, &layout.encode())?;
+        Ok((vcid, layout.blob_len()))
+    }
+
+    /// Stores the chunks of a stream, and returns their ids and lengths.
+    fn put_chunks(
+        &mut self,
+        source: &mut dyn Read,
+        cutter: &mut Cutter,
+        hasher: &mut Hasher,
+        sink: &mut ChunkSink<'a>,
+    ) -> Result<Vec<(ItemId, u32)>, PutError> {
+        let mut chunks = Vec::new();
         while let Some(chunk) = cutter.next_chunk() {
             if chunks.len() == LAYOUT_CHUNKS_MAX {
                 return Err(PutError::TooLong);
@@ -404,26 +447,20 @@ impl Batch<'_> {
             let id = ItemId::of_chunk(chunk);
             chunks.push((id, chunk.len() as u32));
             self.stored.given_bytes += chunk.len() as u64;
-            if self.is_new(&id)? {
+            if self.is_new(id, ItemKind::Chunk, chunk)? {
                 sink.push(self, id, chunk)?;
             }
-            cutter.fill_if_low(source, &mut hasher)?;
+            cutter.fill_if_low(source, hasher)?;
         }
-        sink.finish(self)?;
-        let layout = Layout::new(chunks);
-        let vcid = hasher.finish();
-        self.put_item(vcid.into(), ItemKind::Layout, &layout.encode())?;
-        Ok((vcid, layout.blob_len()))
+        Ok(chunks)
     }
 }
 
 impl Drop for Batch<'_> {
-    /// Other threads may have skipped blobs that this batch claimed, so losing it fails the job.
+    /// Nobody relies on what this batch has claimed, so others may claim what it has not written.
     fn drop(&mut self) {
         for item in self.blobs.items.iter().chain(&self.chunks.items) {
-            let pending = &self.writer.store.inner.pending;
-            pending.abandoned.store(true, Ordering::SeqCst);
-            pending.release(&item.id);
+            self.writer.store.inner.pending.release(&item.id);
         }
     }
 }

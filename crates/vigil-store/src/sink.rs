@@ -11,17 +11,24 @@ pub(crate) struct ChunkSink<'a> {
     /// Bytes until the next look at whether compressing pays.
     probe_in: usize,
     pays: bool,
+    /// The blob is long enough for an extent.
+    is_long: bool,
 }
 
 /// How much of a chunk is compressed to find out whether compressing pays.
-const PROBE_LEN: usize = 16 << 10;
+const PROBE_LEN: usize = 64 << 10;
 
 /// After a look, the answer is taken to hold for this many bytes.
-const PROBE_EVERY: usize = 4 << 20;
+const PROBE_EVERY: usize = 1 << 20;
+
+/// Blobs up to this many bytes go into frames whatever they hold: a frame that does not compress is
+/// stored raw anyway, and one wrong look would cost more than all of them save.
+const EXTENT_BLOB_MIN: u64 = 4 << 20;
 
 impl<'a> ChunkSink<'a> {
-    pub fn new() -> Self {
-        Self { extent: None, probe_in: 0, pays: true }
+    /// Takes a blob that has at least `bytes_min` bytes.
+    pub fn new(bytes_min: u64) -> Self {
+        Self { extent: None, probe_in: 0, pays: true, is_long: bytes_min >= EXTENT_BLOB_MIN }
     }
 
     /// Takes a chunk that this thread has claimed.
@@ -31,7 +38,7 @@ impl<'a> ChunkSink<'a> {
         id: ItemId,
         chunk: &[u8],
     ) -> Result<(), PutError> {
-        if self.probe_in == 0 {
+        if self.is_long && self.probe_in == 0 {
             self.pays = probe(batch, chunk)?;
             self.probe_in = PROBE_EVERY;
         }
@@ -67,12 +74,9 @@ impl<'a> ChunkSink<'a> {
     }
 }
 
-/// Returns whether compressing the middle of `chunk` saves at least an eighth.
-///
-/// The middle, since the fronts of files are headers that say little about the rest.
+/// Returns whether compressing the front of `chunk` saves at least a sixteenth.
 fn probe(batch: &mut Batch<'_>, chunk: &[u8]) -> Result<bool, PutError> {
-    let start = (chunk.len() / 2).saturating_sub(PROBE_LEN / 2);
-    let sample = &chunk[start..(start + PROBE_LEN).min(chunk.len())];
-    let compressed = batch.compressor.compress(sample).map_err(PutError::Compress)?;
-    Ok(compressed.len() < sample.len() - sample.len() / 8)
+    let sample = &chunk[..chunk.len().min(PROBE_LEN)];
+    let compressed = batch.compress(sample)?;
+    Ok(compressed.len() < sample.len() - sample.len() / 16)
 }

@@ -120,7 +120,7 @@ pub(crate) struct Inner {
     pub extents: Lane,
     pub arenas: Mutex<HashMap<u32, Arc<Arena>>>,
     pub remote: Mutex<Option<Arc<dyn crate::remote::Remote>>>,
-    pub pending: crate::put::Pending,
+    pub pending: crate::pending::Pending,
     /// How many writers this process has.
     pub writers: Mutex<usize>,
     pub maps: crate::read::Maps,
@@ -160,7 +160,7 @@ impl Store {
                 index,
                 arenas: Mutex::default(),
                 remote: Mutex::default(),
-                pending: crate::put::Pending::default(),
+                pending: crate::pending::Pending::default(),
                 writers: Mutex::default(),
                 maps: crate::read::Maps::default(),
             }),

@@ -189,7 +189,8 @@ impl Store {
     }
 
     /// Takes in sealed arenas, all or none, and returns their numbers here. Everything in them is
-    /// read and compared first. An arena that is here already is not taken again.
+    /// read and compared first. An arena that is here already is not taken again; one that was moved
+    /// away, and is the very same file, is here again afterwards.
     pub fn import_arenas(&self, files: &mut [&mut dyn Read]) -> Result<Vec<u32>, TransferError> {
         let inner = &self.inner;
         let _lock = inner.lock_use(Lock::Shared, true)?;
@@ -218,7 +219,10 @@ impl Store {
         let mut numbers = Vec::new();
         for (arena, path) in std::mem::take(&mut incoming.parts) {
             if let Some(number) = is_present(&arena) {
-                inner.world.disk.remove(&path)?;
+                match self.moved(number)? {
+                    Some(moved) if moved.vcid == arena.vcid()? => self.bring_back(number, &path)?,
+                    _ => inner.world.disk.remove(&path)?,
+                }
                 numbers.push(number);
                 continue;
             }
@@ -228,6 +232,16 @@ impl Store {
         inner.world.disk.sync_folder(paths::ARENAS)?;
         self.refresh()?;
         Ok(numbers)
+    }
+
+    /// Puts the file of a moved arena back in its place, where the index expects it.
+    fn bring_back(&self, number: u32, path: &str) -> Result<(), TransferError> {
+        let disk = &*self.inner.world.disk;
+        disk.rename(path, &paths::arena(number))?;
+        disk.sync_folder(paths::ARENAS)?;
+        self.forget_moved(number)?;
+        self.inner.forget_arenas();
+        Ok(())
     }
 
     /// Gives a copied arena a number. A number that somebody takes at the same time is skipped.

@@ -279,6 +279,10 @@ impl Index {
             let (items, damaged, covered) = list_items(&arena, from)?;
             items.into_iter().for_each(|item| state.overlay.insert(item));
             state.overlay.damaged.extend(damaged.into_iter().map(|item| (item.id, item)));
+            if covered.is_sealed {
+                // The seal came after the last sync that this process knows of.
+                state.overlay.relied.remove(&number);
+            }
             state.overlay.ends.insert(number, covered);
         }
         // Whatever had been appended by now has been listed.
@@ -291,16 +295,16 @@ impl Index {
     pub fn sync_found(&self) -> Result<(), IndexError> {
         let found: Vec<(u32, u64)> = {
             let overlay = &self.read().overlay;
-            let is_open = |(number, covered): &(&u32, &Covered)| {
-                !covered.is_sealed
-                    && !overlay.own.contains(number)
+            // A seal that was found is no more certain to survive than a record.
+            let is_new = |(number, covered): &(&u32, &Covered)| {
+                !overlay.own.contains(number)
                     && overlay.relied.get(number).is_none_or(|end| *end < covered.end)
             };
-            let open = overlay.ends.iter().filter(is_open);
-            open.map(|(number, covered)| (*number, covered.end)).collect()
+            let found = overlay.ends.iter().filter(is_new);
+            found.map(|(number, covered)| (*number, covered.end)).collect()
         };
         for (number, end) in found {
-            match self.disk.open(&paths::arena(number), OpenMode::Read) {
+            match open_arena_file(&*self.disk, number, None) {
                 Ok(file) => file.sync()?,
                 Err(error) if error.fault == DiskFault::Absent => return self.rebuild(),
                 Err(error) => return Err(error.into()),
@@ -324,6 +328,11 @@ impl Index {
         for _ in 0..2 {
             let mut state = self.write();
             let on_disk = Manifest::load(&*self.disk, &paths::manifest(&self.class))?;
+            if on_disk.is_none() {
+                // The first index of this class: without this, the power could take it away whole.
+                self.disk.sync_folder(paths::INDEX)?;
+                self.disk.sync_folder("")?;
+            }
             let mut base = match on_disk {
                 Some(manifest) if !state.is_rebuilt => manifest,
                 _ if state.is_rebuilt => state.manifest.clone(),
@@ -354,17 +363,18 @@ impl Index {
         state: &mut State,
         own_end: &dyn Fn(u32) -> Option<u64>,
     ) -> Result<(), MergeError> {
-        let durable = |number: &u32, covered: &Covered| match covered {
-            _ if state.overlay.own.contains(number) => own_end(*number).unwrap_or(0),
-            Covered { is_sealed: true, .. } => covered.end,
-            _ => state.overlay.relied.get(number).copied().unwrap_or(0),
+        let durable = |number: &u32| match state.overlay.own.contains(number) {
+            true => own_end(*number),
+            false => state.overlay.relied.get(number).copied(),
         };
         let ends: BTreeMap<u32, Covered> = state
             .overlay
             .ends
             .iter()
             .map(|(number, covered)| {
-                (*number, Covered { end: durable(number, covered).min(covered.end), ..*covered })
+                let end = durable(number).unwrap_or(0).min(covered.end);
+                let is_sealed = covered.is_sealed && end == covered.end;
+                (*number, Covered { end, is_sealed })
             })
             .collect();
         let is_ready = |item: &Located| {

@@ -140,3 +140,45 @@ fn an_index_that_went_back_leaves_no_holes() {
     check(&sim, &ledger, "after three indices");
     check_index(&sim, "after three indices");
 }
+
+/// The index says that an arena is sealed, and the power takes the seal away: what is appended to it
+/// later must be found all the same.
+#[test]
+fn a_seal_that_was_lost_does_not_hide_what_follows() {
+    let blobs = Blobs::new(5);
+    let begin = |sim: &Sim, ledger: &mut Ledger| {
+        let disk = sim.process();
+        let store = open_on(disk.clone()).expect("a store");
+        store.writer().and_then(vigil_store::Writer::finish).expect("an index");
+        let writer = store.writer().expect("a writer");
+        ledger.put(&writer, &blobs.small).expect("a put");
+        writer.commit().expect("a commit");
+        ledger.acknowledge();
+        (disk, writer)
+    };
+    let whole = Sim::default();
+    let (disk, writer) = begin(&whole, &mut Ledger::default());
+    let before = disk.operations();
+    writer.seal().expect("a seal");
+    for number in before + 1..=disk.operations() {
+        let at = format!("killed at operation {number}");
+        let sim = Sim::default();
+        let mut ledger = Ledger::default();
+        let (disk, writer) = begin(&sim, &mut ledger);
+        let second = open_on(sim.process()).expect("the store again");
+        let other = second.writer().expect("a writer that has synced all records");
+        disk.kill_at(number);
+        _ = writer.seal();
+        second.refresh().expect("the second sees the seal");
+        other.finish().expect("a published index");
+        let dark = sim.reboot(None);
+        for blob in &blobs.last {
+            let store = open_on(dark.process()).expect("the store after the power was back");
+            let writer = store.writer().expect("a writer");
+            ledger.put(&writer, std::slice::from_ref(blob)).expect("a put");
+            writer.commit().expect("a commit, and nothing published");
+            ledger.acknowledge();
+        }
+        check(&dark, &ledger, &at);
+    }
+}

@@ -3,6 +3,7 @@
 mod crash;
 mod handover;
 mod index_file;
+mod jobs;
 mod round_trip;
 mod sim;
 mod world;

@@ -1,0 +1,43 @@
+//! Measures vigil beside the tools that a user would pick instead.
+//!
+//! `store` drives release programs from outside and prints medians and ratios; `store-inproc` links
+//! the store and times what is too short to be seen from outside. They are no tests: nothing here
+//! decides whether a change may go in.
+//!
+//! What always holds: all tools work on the same bytes in the same session, in turns; no tool gets
+//! settings or warm caches that another does not get; what a tool brings back is compared with what
+//! went in before its time counts for anything.
+#![forbid(unsafe_code)]
+
+mod aims;
+mod bench;
+mod change;
+mod corpus;
+mod figures;
+mod files;
+mod find;
+mod inproc;
+mod json;
+mod measure;
+mod noise;
+mod outside;
+mod report;
+mod sections;
+mod tool;
+mod trash;
+mod vigil;
+mod world;
+
+pub use bench::{Bench, BenchError, say};
+pub use corpus::{CorpusError, Wanted, open_or_gather};
+pub use figures::Figures;
+pub use files::{FileError, hash, hash_input, list};
+pub use find::{Found, Policy, find};
+pub use inproc::{
+    InprocError, InprocSizes, Place, Timing, fill, open_times, render_timings, small_times,
+};
+pub use json::render as render_json;
+pub use report::render as render_report;
+pub use sections::{Gathered, Sizes, big, memory, tree};
+pub use tool::Present;
+pub use trash::Trash;
