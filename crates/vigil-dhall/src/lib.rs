@@ -1,0 +1,26 @@
+//! Dhall, the programmable configuration language, at version 23.1.0 of its standard.
+//!
+//! It is a pure library: it opens no file and no socket, reads no environment variable and no
+//! clock. It never panics on a program, and no program overflows its stack.
+#![forbid(unsafe_code)]
+
+mod binary;
+mod builtin;
+mod calendar;
+mod expr;
+mod import;
+mod label;
+mod limits;
+mod number;
+mod parser;
+mod stack;
+
+pub use binary::{DecodeError, decode, encode};
+pub use builtin::{Builtin, Const};
+pub use calendar::{Date, Time, TimeZone};
+pub use expr::{Binding, Expr, ExprKind, Operator, Span, WithComponent};
+pub use import::{Anchor, Hash, Import, ImportMode, ImportPath, ImportTarget, Url};
+pub use label::Label;
+pub use limits::Limits;
+pub use number::{Integer, Natural, show_double};
+pub use parser::{Comment, ParseError, Parsed, parse, parse_bytes};

@@ -1,0 +1,3 @@
+//! Everything that is tested from outside of the crate.
+
+mod suite;
