@@ -4,13 +4,14 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The name of a variable, a record field or a union alternative.
 ///
 /// Labels are ordered by their Unicode code points, which is the order in which the standard
 /// sorts record fields (`standard/binary.md`, "Records").
-#[derive(Clone, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialOrd, Ord)]
 pub struct Label(Arc<str>);
 
 impl Label {
@@ -34,6 +35,12 @@ impl PartialEq for Label {
 }
 
 impl Eq for Label {}
+
+impl Hash for Label {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl Borrow<str> for Label {
     fn borrow(&self) -> &str {

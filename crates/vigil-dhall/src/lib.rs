@@ -4,23 +4,32 @@
 //! clock. It never panics on a program, and no program overflows its stack.
 #![forbid(unsafe_code)]
 
+mod alpha;
 mod binary;
 mod builtin;
 mod calendar;
+mod check;
+mod core;
 mod expr;
 mod import;
 mod label;
 mod limits;
 mod number;
 mod parser;
+mod phase;
+mod rewrite;
 mod stack;
 
+pub use crate::core::context::LimitError;
+pub use alpha::alpha_normalize;
 pub use binary::{DecodeError, decode, encode};
 pub use builtin::{Builtin, Const};
 pub use calendar::{Date, Time, TimeZone};
+pub use check::{TypeError, TypeErrorKind};
 pub use expr::{Binding, Expr, ExprKind, Operator, Span, WithComponent};
 pub use import::{Anchor, Hash, Import, ImportMode, ImportPath, ImportTarget, Url};
 pub use label::Label;
 pub use limits::Limits;
 pub use number::{Integer, Natural, show_double};
 pub use parser::{Comment, ParseError, Parsed, parse, parse_bytes};
+pub use phase::{CheckError, Checked, Resolved, resolve_pure};

@@ -10,6 +10,7 @@ mod write;
 
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
+pub(crate) use encode::operator_code;
 pub(crate) use write::{Sink, Writer};
 
 #[cfg(test)]

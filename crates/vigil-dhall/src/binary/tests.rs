@@ -40,7 +40,7 @@ fn any_bytes_are_an_answer_and_never_a_panic() {
             state ^= state >> 7;
             state ^= state << 17;
             let pick = (state >> 20) as usize;
-            bytes.push(if pick % 3 == 0 { pick as u8 } else { heads[pick % heads.len()] });
+            bytes.push(if pick.is_multiple_of(3) { pick as u8 } else { heads[pick % heads.len()] });
         }
         if let Ok(expr) = decode(&bytes, &Limits::default()) {
             assert_eq!(

@@ -104,7 +104,7 @@ impl Parser<'_> {
         let start = self.position;
         self.position += "0x\"".len();
         let digits = self.take_while(|byte| byte.is_ascii_hexdigit());
-        if digits.len() % 2 != 0 {
+        if !digits.len().is_multiple_of(2) {
             return self.fail("another hexadecimal digit");
         }
         self.expect("\"")?;

@@ -180,7 +180,6 @@ impl Parser<'_> {
     /// `x.y = e` or the pun `x`.
     fn field(&mut self) -> Parse<(Label, Expr)> {
         let start = self.position;
-        let quoted = self.peek() == Some(b'`');
         let first = self.any_label_or_some()?;
         let after = self.position;
         let mut inner = Vec::new();
@@ -197,11 +196,8 @@ impl Parser<'_> {
             self.note("`=`");
             self.note("`:`");
             self.position = after;
-            let kind = if quoted || !is_reserved(first.as_str()) {
-                ExprKind::Var(first.clone(), Natural::ZERO)
-            } else {
-                reserved(first.as_str())
-            };
+            // Always the variable of that name, a built-in's name included.
+            let kind = ExprKind::Var(first.clone(), Natural::ZERO);
             return Ok((first, Expr::at(self.span_from(start), kind)));
         }
         self.space()?;
