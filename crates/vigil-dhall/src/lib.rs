@@ -17,6 +17,7 @@ mod limits;
 mod number;
 mod parser;
 mod phase;
+mod resolve;
 mod rewrite;
 mod stack;
 
@@ -32,4 +33,8 @@ pub use label::Label;
 pub use limits::Limits;
 pub use number::{Integer, Natural, show_double};
 pub use parser::{Comment, ParseError, Parsed, parse, parse_bytes};
-pub use phase::{CheckError, Checked, Resolved, resolve_pure};
+pub use phase::{CheckError, Checked, Resolved};
+pub use resolve::{
+    FetchError, Fetched, Frame, ImportError, ImportErrorKind, Importer, NoImports, Request, Root,
+    Session, Source,
+};

@@ -15,10 +15,12 @@ use crate::core::context::{Context, LimitError};
 use crate::core::environment::Env;
 use crate::core::lower::{LoadedByAddress, lower_with};
 use crate::core::quote::Quote;
-use crate::core::term::Term;
+use crate::core::term::{Loaded, Term};
 use crate::core::value::{Delayed, Value};
 use crate::expr::Expr;
 use crate::import::Hash;
+use crate::rewrite::{Rewrite, children};
+use crate::stack::deep;
 
 /// Why an expression could not be checked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -46,10 +48,18 @@ impl Resolved {
         Self { expr, term: OnceCell::new(), loaded, context }
     }
 
-    /// Returns the expression, with every import replaced by what it leads to.
-    #[must_use]
-    pub fn expr(&self) -> &Expr {
-        &self.expr
+    /// Returns the expression, with every import replaced by the normal form of what it leads to.
+    ///
+    /// # Errors
+    /// Returns the limit that was reached.
+    pub fn expr(&self) -> Result<Expr, LimitError> {
+        if self.loaded.is_empty() {
+            return Ok(self.expr.clone());
+        }
+        self.context.restart();
+        let expr = Substitute(self).expr(&self.expr)?;
+        self.context.finish()?;
+        Ok(expr)
     }
 
     fn term(&self) -> &Term {
@@ -82,6 +92,25 @@ impl Resolved {
     }
 }
 
+/// Puts normal forms into the places of imports.
+struct Substitute<'r>(&'r Resolved);
+
+impl Rewrite for Substitute<'_> {
+    type Error = LimitError;
+
+    fn expr(&mut self, expr: &Expr) -> Result<Expr, LimitError> {
+        let Some((_, loaded)) = self.0.loaded.get(&expr.address()) else {
+            return deep(|| children(self, expr));
+        };
+        if let Some(normal) = loaded.normal.get() {
+            return Ok(normal.clone());
+        }
+        let normal = Quote::new(&self.0.context, Vec::new(), false).expr(&loaded.value);
+        self.0.context.finish()?;
+        Ok(loaded.normal.get_or_init(|| normal).clone())
+    }
+}
+
 /// An expression that has a type.
 #[derive(Clone)]
 pub struct Checked {
@@ -110,16 +139,13 @@ impl Evaluated {
 }
 
 impl Checked {
-    pub(crate) fn from_parts(ty: Value, value: Value, context: Rc<Context>) -> Self {
-        Self { ty, evaluated: Evaluated { value, context } }
+    pub(crate) fn from_loaded(loaded: &Loaded, context: Rc<Context>) -> Self {
+        let value = loaded.value.clone();
+        Self { ty: loaded.ty.clone(), evaluated: Evaluated { value, context } }
     }
 
-    pub(crate) fn ty(&self) -> &Value {
-        &self.ty
-    }
-
-    pub(crate) fn value(&self) -> &Value {
-        &self.evaluated.value
+    pub(crate) fn into_loaded(self) -> Loaded {
+        Loaded { ty: self.ty, value: self.evaluated.value, normal: OnceCell::new() }
     }
 
     /// Returns the type, normalized.
@@ -171,25 +197,4 @@ impl Checked {
         context.finish()?;
         Ok(Hash::from_bytes(sha256.finalize().into()))
     }
-}
-
-/// Resolves an expression that is known to have no imports.
-///
-/// # Errors
-/// Returns the first import, if there is one.
-pub fn resolve_pure(expr: &Expr, limits: &crate::Limits) -> Result<Resolved, Expr> {
-    struct Imports;
-    impl crate::rewrite::Rewrite for Imports {
-        type Error = Expr;
-
-        fn expr(&mut self, expr: &Expr) -> Result<Expr, Expr> {
-            match expr.kind() {
-                crate::ExprKind::Import(_) => Err(expr.clone()),
-                crate::ExprKind::Op(crate::Operator::Alternative, left, _) => self.expr(left),
-                _ => crate::stack::deep(|| crate::rewrite::children(self, expr)),
-            }
-        }
-    }
-    let expr = crate::rewrite::Rewrite::expr(&mut Imports, expr)?;
-    Ok(Resolved::new(expr, Rc::default(), Rc::new(Context::new(limits))))
 }

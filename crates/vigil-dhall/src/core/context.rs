@@ -106,10 +106,6 @@ impl Context {
         }
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// Starts a new account for the next operation.
     pub(crate) fn restart(&self) {
         self.steps.set(0);

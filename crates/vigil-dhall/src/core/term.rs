@@ -1,5 +1,6 @@
 //! Terms: resolved syntax, ready to be checked and evaluated.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use super::shared::Shared;
 use super::value::Value;
 use crate::builtin::{Builtin, Const};
 use crate::calendar::{Date, Time, TimeZone};
-use crate::expr::{Operator, Span, WithComponent};
+use crate::expr::{Expr, Operator, Span, WithComponent};
 use crate::label::Label;
 use crate::number::{Integer, Natural};
 
@@ -24,6 +25,8 @@ pub(crate) struct TermNode {
 pub(crate) struct Loaded {
     pub(crate) ty: Value,
     pub(crate) value: Value,
+    /// The normal form, once somebody wants to see it.
+    pub(crate) normal: OnceCell<Expr>,
 }
 
 pub(crate) enum TermKind {

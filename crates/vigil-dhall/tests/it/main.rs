@@ -1,3 +1,5 @@
 //! Everything that is tested from outside of the crate.
 
+mod importer;
+mod server;
 mod suite;
