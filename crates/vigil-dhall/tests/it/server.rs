@@ -69,6 +69,12 @@ fn answer(
             .split_once("/tests/")
             .and_then(|(_, file)| std::fs::read_to_string(root.join(file)).ok())
             .map(|text| (Some("*"), text)),
+        // Where the Prelude stands beside the suite.
+        "prelude.dhall-lang.org" => {
+            let prelude = root.with_file_name("Prelude");
+            let page = std::fs::read_to_string(prelude.join(path.trim_start_matches('/'))).ok();
+            page.map(|text| (Some("*"), text))
+        }
         _ => None,
     };
     respond(&mut stream, page)

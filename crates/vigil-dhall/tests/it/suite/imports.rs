@@ -50,6 +50,11 @@ impl World {
         self.resolve(&self.importer, path)
     }
 
+    /// Resolves a case without the cache, whose normal forms have lost the names of variables.
+    pub(crate) fn uncached(&self, path: &Path) -> Result<Resolved, String> {
+        self.resolve(&TestImporter { cache: None, ..self.importer.clone() }, path)
+    }
+
     /// Returns the importer with the variables that stand beside a case.
     fn with_environment(&self, name: &str) -> Result<TestImporter, String> {
         let mut importer = self.importer.clone();
