@@ -17,6 +17,7 @@ mod limits;
 mod number;
 mod parser;
 mod phase;
+mod print;
 mod resolve;
 mod rewrite;
 mod stack;
@@ -34,6 +35,7 @@ pub use limits::Limits;
 pub use number::{Integer, Natural, show_double};
 pub use parser::{Comment, ParseError, Parsed, parse, parse_bytes};
 pub use phase::{CheckError, Checked, Resolved};
+pub use print::{CharacterSet, Style, format, print, print_parsed};
 pub use resolve::{
     FetchError, Fetched, Frame, ImportError, ImportErrorKind, Importer, NoImports, Request, Root,
     Session, Source,

@@ -7,7 +7,7 @@ use crate::expr::{Expr, ExprKind};
 use crate::import::{Anchor, Hash, Import, ImportMode, ImportPath, ImportTarget, Url};
 
 /// `path-character`
-pub(super) fn is_path_char(byte: u8) -> bool {
+pub(crate) fn is_path_char(byte: u8) -> bool {
     matches!(byte,
         b'!' | 0x24..=0x27 | 0x2A..=0x2B | 0x2D..=0x2E | 0x30..=0x3B | b'=' | 0x40..=0x5A
         | 0x5E..=0x7A | b'|' | b'~')

@@ -16,6 +16,8 @@ mod temporal;
 mod text;
 mod word;
 
+pub(crate) use import::is_path_char;
+
 use std::collections::HashSet;
 
 use crate::expr::{Expr, Span};

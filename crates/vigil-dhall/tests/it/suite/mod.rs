@@ -3,6 +3,7 @@
 //! Every case runs, and every failing one is named. A case that is known to fail stands in a list
 //! with its reason, and the list must be exactly what fails.
 
+mod formatting;
 mod imports;
 mod semantics;
 mod syntax;
