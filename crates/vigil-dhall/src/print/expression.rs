@@ -133,7 +133,9 @@ impl<'s> Printer<'s> {
         let doc = deep(|| self.kind(expr));
         let doc = leading.then(doc);
         if level_of(expr.kind()) < least {
-            return Doc::text("(").then(doc.align()).and(")");
+            let short = Doc::text("(").then(doc.clone()).and(")");
+            let long = Doc::text("( ").then(doc.nest(2)).line().and(")");
+            return Doc::choice(short, long.align());
         }
         doc
     }
@@ -234,14 +236,14 @@ impl<'s> Printer<'s> {
         loop {
             let (head, body) = match expr.kind() {
                 ExprKind::Lambda(name, domain, body) => {
-                    let sign = if self.ascii() { "\\(" } else { "λ(" };
+                    let sign = if self.ascii() { "\\" } else { "λ" };
                     (self.binder(sign, name, domain), body)
                 }
                 ExprKind::Pi(name, domain, body) if name.as_str() == "_" => {
                     (self.at(domain, level::OPERATOR), body)
                 }
                 ExprKind::Pi(name, domain, body) => {
-                    let sign = if self.ascii() { "forall (" } else { "∀(" };
+                    let sign = if self.ascii() { "forall" } else { "∀" };
                     (self.binder(sign, name, domain), body)
                 }
                 _ => break,
@@ -262,7 +264,10 @@ impl<'s> Printer<'s> {
     fn binder(&mut self, sign: &str, name: &Label, domain: &Expr) -> Doc {
         let domain = self.at(domain, level::EXPRESSION);
         let name = label(name, Place::Variable);
-        Doc::text(&format!("{sign}{name} : ")).then(domain.align()).and(")")
+        let gap = if sign == "forall" { " " } else { "" };
+        let short = Doc::text(&format!("{sign}{gap}({name} : ")).then(domain.clone()).and(")");
+        let inner = Doc::text(&format!("( {name}")).line().and(": ").then(domain.nest(2));
+        Doc::choice(short, Doc::text(sign).and(" ").then(inner.line().and(")").align()))
     }
 
     fn bindings(&mut self, bindings: &[Binding], body: &Expr) -> Doc {
@@ -285,37 +290,34 @@ impl<'s> Printer<'s> {
         };
         let annotation = self.at(annotation, level::EXPRESSION);
         let value = self.at(&binding.value, level::EXPRESSION);
-        let short = head.clone().and(" : ").then(annotation.clone()).and(" = ").then(value.clone());
-        let long = head
-            .then(Doc::Line.and(": ").then(annotation.nest(2)).nest(4))
-            .then(Doc::Line.and("= ").then(value.nest(2)).nest(4));
-        Doc::choice(short, long)
+        head.then(Doc::Line.and(": ").then(annotation.nest(2)).nest(4))
+            .then(Doc::Line.and("= ").then(value.nest(2)).nest(4))
     }
 
+    /// An `if`, and those in its `else`, as one run.
     fn conditional(&mut self, expr: &Expr) -> Doc {
-        let ExprKind::If(test, yes, no) = expr.kind() else {
-            return Doc::Nil;
-        };
-        let test = self.at(test, level::EXPRESSION);
-        let yes = self.at(yes, level::EXPRESSION);
-        let chained = matches!(no.kind(), ExprKind::If(..));
-        let no = self.at(no, level::EXPRESSION);
-        let short = Doc::text("if ")
-            .then(test.clone())
-            .and(" then ")
-            .then(yes.clone())
-            .and(" else ")
-            .then(no.clone());
-        let no = if chained { no } else { no.nest(6) };
-        let long = Doc::text("if    ")
-            .then(test.nest(6))
-            .line()
-            .and("then  ")
-            .then(yes.nest(6))
-            .line()
-            .and("else  ")
-            .then(no);
-        Doc::choice(short, long.align())
+        let mut expr = expr;
+        let mut short = Doc::text("if ");
+        let mut long = Doc::text("if    ");
+        loop {
+            let ExprKind::If(test, yes, no) = expr.kind() else {
+                unreachable!("the run goes on only with an `if`");
+            };
+            let test = self.at(test, level::EXPRESSION);
+            let yes = self.at(yes, level::EXPRESSION);
+            short = short.then(test.clone()).and(" then ").then(yes.clone()).and(" else ");
+            long =
+                long.then(test.nest(6)).line().and("then  ").then(yes.nest(6)).line().and("else  ");
+            let commented = self.next_comment().is_some_and(|start| start < no.span().start);
+            if matches!(no.kind(), ExprKind::If(..)) && !commented {
+                short = short.and("if ");
+                long = long.and("if ");
+                expr = no;
+                continue;
+            }
+            let no = self.at(no, level::EXPRESSION);
+            return Doc::choice(short.then(no.clone()), long.then(no.nest(6)).align());
+        }
     }
 
     fn keyword(&mut self, keyword: &str, arguments: &[&Expr]) -> Doc {
@@ -367,7 +369,8 @@ impl<'s> Printer<'s> {
         for operand in operands.iter().rev() {
             let operand = self.at(operand, least + 1);
             short = short.and(&format!(" {sign} ")).then(operand.clone());
-            let padded = format!("{sign:<width$}", width = columns.max(sign.chars().count() + 1));
+            let gap = " ".repeat(if columns == 2 { 1 } else { 2 });
+            let padded = format!("{sign}{gap}");
             long = long.line().and(&padded).then(operand.nest(columns));
         }
         Doc::choice(short, long.align())

@@ -38,7 +38,9 @@ fn short_things_stay_on_a_line() {
 fn long_things_take_a_line_each() {
     let source = "let x : Natural = 1 let y = { aaaaaaaaaaaaaaaaaaaaaaaaaaaaa = 1, bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb = [ 1, 2, 3 ] } in if x then y else \"a\\nb\\n\"";
     let expected = "\
-let x : Natural = 1
+let x
+    : Natural
+    = 1
 
 let y =
       { aaaaaaaaaaaaaaaaaaaaaaaaaaaaa = 1
