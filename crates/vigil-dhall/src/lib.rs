@@ -10,6 +10,7 @@ mod builtin;
 mod calendar;
 mod check;
 mod core;
+mod difference;
 mod expr;
 mod import;
 mod label;
@@ -18,6 +19,7 @@ mod number;
 mod parser;
 mod phase;
 mod print;
+mod report;
 mod resolve;
 mod rewrite;
 mod stack;
@@ -28,6 +30,7 @@ pub use binary::{DecodeError, decode, encode};
 pub use builtin::{Builtin, Const};
 pub use calendar::{Date, Time, TimeZone};
 pub use check::{TypeError, TypeErrorKind};
+pub use difference::{Difference, difference};
 pub use expr::{Binding, Expr, ExprKind, Operator, Span, WithComponent};
 pub use import::{Anchor, Hash, Import, ImportMode, ImportPath, ImportTarget, Url};
 pub use label::Label;
@@ -36,6 +39,7 @@ pub use number::{Integer, Natural, show_double};
 pub use parser::{Comment, ParseError, Parsed, parse, parse_bytes};
 pub use phase::{CheckError, Checked, Resolved};
 pub use print::{CharacterSet, Style, format, print, print_parsed};
+pub use report::Report;
 pub use resolve::{
     FetchError, Fetched, Frame, ImportError, ImportErrorKind, Importer, NoImports, Request, Root,
     Session, Source,

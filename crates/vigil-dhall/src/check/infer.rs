@@ -225,7 +225,7 @@ impl Checker<'_> {
             let ty = self.infer(&scope, value)?;
             if let Some(annotation) = annotation {
                 let expected = self.context.delay(&scope.env, annotation);
-                self.same_type(&scope, value.span, &expected, &ty, "this definition")?;
+                self.fits(&scope, value, &expected, &ty, "this definition")?;
             }
             let value = self.context.delay(&scope.env, value);
             scope = scope.define(label, ty, value);
@@ -242,8 +242,35 @@ impl Checker<'_> {
         }
         let actual = self.infer(scope, inner)?;
         let expected = self.context.delay(&scope.env, annotation);
-        self.same_type(scope, inner.span, &expected, &actual, "the annotated expression")?;
+        self.fits(scope, inner, &expected, &actual, "the annotated expression")?;
         Ok(actual)
+    }
+
+    /// Demands that a term's type is the expected one. Of a record that is written out, an error
+    /// points at the field that is wrong.
+    fn fits(
+        &self,
+        scope: &Scope,
+        term: &Term,
+        expected: &Value,
+        actual: &Value,
+        role: &'static str,
+    ) -> Typing<()> {
+        let result = self.same_type(scope, term.span, expected, actual, role);
+        if result.is_err()
+            && let TermKind::Record(fields) = &term.kind
+            && let (Value::RecordType(expected), Value::RecordType(actual)) =
+                (self.force(expected), self.force(actual))
+            && expected.len() == actual.len()
+            && expected.iter().zip(actual.iter()).all(|((x, _), (y, _))| x == y)
+        {
+            for ((_, value), ((_, expected), (_, actual))) in
+                fields.iter().zip(expected.iter().zip(actual.iter()))
+            {
+                self.fits(scope, value, expected, actual, "this field")?;
+            }
+        }
+        result
     }
 
     /// `if t then l else r`
