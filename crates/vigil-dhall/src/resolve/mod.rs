@@ -9,7 +9,7 @@ mod headers;
 mod resolver;
 
 pub use error::{Frame, ImportError, ImportErrorKind, Source};
-pub use resolver::{Root, Session};
+pub use resolver::{Freeze, Root, Session};
 
 use crate::import::{Anchor, Hash, ImportPath};
 

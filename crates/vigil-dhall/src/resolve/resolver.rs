@@ -90,6 +90,63 @@ impl<'i> Session<'i> {
     }
 }
 
+/// Which imports freezing adds a hash to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freeze {
+    /// Those from the web.
+    Remote,
+    /// All of them.
+    All,
+}
+
+impl Session<'_> {
+    /// Adds to imports the hash of what they lead to, replacing the ones they have.
+    ///
+    /// # Errors
+    /// Returns the first import that cannot be resolved, and why.
+    pub fn freeze(
+        &mut self,
+        expr: &Expr,
+        root: &Root,
+        freeze: Freeze,
+    ) -> Result<Expr, Box<ImportError>> {
+        let visited = Visited { target: root.target.clone(), source: root.source.clone() };
+        let resolver = Resolver { session: self, stack: vec![visited] };
+        Freezing { resolver, freeze }.expr(expr)
+    }
+}
+
+/// The walk that freezes.
+struct Freezing<'s, 'i> {
+    resolver: Resolver<'s, 'i>,
+    freeze: Freeze,
+}
+
+impl Rewrite for Freezing<'_, '_> {
+    type Error = Failure;
+
+    fn expr(&mut self, expr: &Expr) -> Result<Expr, Failure> {
+        let ExprKind::Import(import) = expr.kind() else {
+            return deep(|| children(self, expr));
+        };
+        let wanted = match import.target {
+            ImportTarget::Remote(_) => true,
+            ImportTarget::Missing => false,
+            _ => self.freeze == Freeze::All,
+        };
+        if !wanted || import.mode == ImportMode::Location {
+            return Ok(expr.clone());
+        }
+        let bare = Import { hash: None, ..import.clone() };
+        let loaded = self.resolver.load(&bare)?;
+        let context = self.resolver.session.context.clone();
+        let hash = Checked::from_loaded(&loaded, context).hash().map_err(limit)?;
+        let frozen = Import { hash: Some(hash), ..import.clone() };
+        self.resolver.load(&frozen)?;
+        Ok(Expr::at(expr.span(), ExprKind::Import(frozen)))
+    }
+}
+
 /// An import that is being resolved.
 struct Visited {
     target: ImportTarget,

@@ -1,5 +1,6 @@
 //! Everything that is tested from outside of the crate.
 
+mod convert;
 mod errors;
 mod importer;
 mod server;
