@@ -2,6 +2,7 @@
 
 mod convert;
 mod errors;
+mod generated;
 mod importer;
 mod server;
 mod suite;
