@@ -1,0 +1,8 @@
+//! Everything that is tested from outside of the crate.
+
+mod convert;
+mod errors;
+mod generated;
+mod importer;
+mod server;
+mod suite;
