@@ -47,7 +47,7 @@ numbered! {
         BadArgument = 8,
         /// The object is in use in a way that excludes this.
         Busy = 9,
-        /// A label forbids the flow; `missing` is the lowest offending tag.
+        /// A label forbids the flow; `missing` is the lowest offending tag, or 255 if it is not the caller's to know.
         Flow = 10,
         /// The Task is not in a state for this.
         WrongState = 11,

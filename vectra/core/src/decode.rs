@@ -9,6 +9,9 @@ use crate::object::{Body, Frame, Link, Slot};
 use crate::platform::{Answer, Platform};
 use crate::refusal::{Found, Refusal};
 
+/// Stands for a tag that the caller may not know.
+const TAG_UNNAMED: u64 = 255;
+
 pub(crate) type Decoded = Result<Action, Refusal>;
 
 /// Returns an action that only answers.
@@ -205,11 +208,15 @@ impl<P: Platform> Machine<P> {
             .map_err(|tag| found.refuse(Status::Flow, u64::from(tag)))
     }
 
-    /// Checks that the caller may learn from the object.
+    /// Checks that the caller may learn from the object. Which tag forbids it is the object's
+    /// secret, so the refusal names none.
     pub(crate) fn check_read(&self, caller: Frame, found: &Found) -> Result<(), Refusal> {
         let from = self.object(found.slot.object).label;
-        from.flow(0, self.object(caller).label)
-            .map_err(|tag| found.refuse(Status::Flow, u64::from(tag)))
+        if from.flows_to(self.object(caller).label) {
+            Ok(())
+        } else {
+            Err(found.refuse(Status::Flow, TAG_UNNAMED))
+        }
     }
 
     /// Checks both directions.

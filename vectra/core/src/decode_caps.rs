@@ -147,10 +147,7 @@ impl<P: Platform> Machine<P> {
     ) -> Result<(), Refusal> {
         let refuse = |tag: u32| source.refuse(Status::Flow, u64::from(tag));
         let label = self.object(holder).label;
-        if slot.kind == Kind::Signal {
-            let edge = self.signal_edge(holder, slot.object);
-            return edge.map_err(|tag| refuse(tag.into()));
-        }
+        self.holding(holder, slot).map_err(|tag| refuse(tag.into()))?;
         if holder != caller && matches!(slot.kind, Kind::Memory | Kind::Ring | Kind::Reticle) {
             let covered = self.task(holder).clearance | label.secrecy;
             let beyond = self.object(slot.object).label.secrecy & !covered;
@@ -166,10 +163,6 @@ impl<P: Platform> Machine<P> {
             return Err(Refusal::argument(0));
         }
         let found = self.find(caller, 0, w[0])?;
-        // With the last capability these end, and others notice.
-        if matches!(found.slot.kind, Kind::Task | Kind::Ring | Kind::Irq) {
-            self.check_write(caller, &found)?;
-        }
         Ok(Action::Delete { at: found.link })
     }
 

@@ -33,25 +33,34 @@ impl<P: Platform> Machine<P> {
         (0..TASK_SLOTS).all(|index| self.edge_at(Link::new(task, index)).is_ok())
     }
 
-    /// Says whether a Task may set bits of another.
-    pub(crate) fn signal_edge(&self, holder: Frame, target: Frame) -> Result<(), u8> {
-        if holder == target {
-            return Ok(());
-        }
-        self.object(holder).label.flow(self.owned(holder), self.task(target).birth)
-    }
-
     /// Checks the edge that a slot is, if it is one.
     fn edge_at(&self, at: Link) -> Result<(), u8> {
         let slot = self.slot(at);
+        if slot.is_empty() {
+            return Ok(());
+        }
         if let Some((_, mapping)) = slot.mapped {
-            return self.edge(at.frame(), slot.object, mapping);
+            self.edge(at.frame(), slot.object, mapping)?;
         }
         // The slots behind the Bundle are the supervisor's: a halt is the one bit that may cross.
-        if slot.kind == Kind::Signal && at.index() < vectra_abi::BUNDLE_SLOTS {
-            return self.signal_edge(at.frame(), slot.object);
+        if at.index() < vectra_abi::BUNDLE_SLOTS {
+            return self.holding(at.frame(), slot);
         }
         Ok(())
+    }
+
+    /// Says whether a Task may hold a capability at all. With the last one a Task, a Ring or an
+    /// interrupt route ends, which others notice; so whoever could not tell them may not hold one.
+    pub(crate) fn holding(&self, holder: Frame, slot: &Slot) -> Result<(), u8> {
+        let to = match (slot.kind, &self.object(slot.object).body) {
+            (Kind::Signal | Kind::Task, _) if slot.object == holder => return Ok(()),
+            (Kind::Signal | Kind::Task, Body::Task(task)) => task.birth,
+            // Nothing flows back through an upward Ring, not even that its consumer ended.
+            (Kind::Ring, Body::Ring(ring)) if !ring.upward => self.object(slot.object).label,
+            (Kind::Irq, _) => self.object(slot.object).label,
+            _ => return Ok(()),
+        };
+        self.object(holder).label.flow(self.owned(holder), to)
     }
 
     /// Cuts every edge of a Task that its label forbids, and returns how many.
@@ -63,9 +72,8 @@ impl<P: Platform> Machine<P> {
                 continue;
             }
             severed += 1;
-            if self.slot(at).mapped.is_some() {
-                self.unmap_slot(at);
-            } else {
+            self.unmap_slot(at);
+            if self.edge_at(at).is_err() {
                 self.delete(at);
             }
         }

@@ -1,3 +1,5 @@
+use vectra_abi::Status;
+
 use crate::object::Frame;
 use crate::platform::{Answer, Platform};
 use crate::refusal::Refusal;
@@ -37,7 +39,16 @@ impl<P: Platform> Machine<P> {
     }
 
     /// Carries out one call of a running Task: decode, then perform.
+    ///
+    /// While something is dying no call is decoded, only a part of the clearing up is done: else
+    /// how soon a Task's belongings vanish would tell others who else has been calling.
     pub fn call(&mut self, caller: Frame, number: u64, words: [u64; 6]) -> Outcome {
+        if !self.settle() {
+            return Outcome::Answered(Answer { status: Status::Again as u64, words: [0; 4] });
+        }
+        if self.is_gone(caller) {
+            return Outcome::Gone;
+        }
         match self.decode(caller, number, words) {
             Ok(action) => self.perform(caller, action),
             Err(refusal) => Outcome::Answered(Refusal::answer(refusal)),

@@ -87,6 +87,16 @@ impl<P: Platform> Machine<P> {
         true
     }
 
+    /// Does a bounded part of the clearing up; returns whether nothing is left of it.
+    pub fn settle(&mut self) -> bool {
+        for _ in 0..STEPS_PER_CALL {
+            if !self.reap() {
+                return true;
+            }
+        }
+        self.dead == Frame::NONE
+    }
+
     /// Deletes up to [`STEPS_PER_CALL`] descendants; returns whether all are gone.
     fn revoke_some(&mut self, at: Link) -> bool {
         for _ in 0..STEPS_PER_CALL {
