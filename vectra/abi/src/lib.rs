@@ -9,11 +9,13 @@
 
 mod doc;
 mod name;
+mod random;
 mod table;
 mod words;
 
 pub use doc::{CallDoc, TABLE, write_table};
 pub use name::Name;
+pub use random::{Random, random_call};
 pub use table::Call;
 pub use words::{Access, FaultCode, Kind, Rights, Side, Status, TaskState};
 

@@ -1,8 +1,8 @@
 //! Laws of the core under random call sequences: what must always hold, holds after every call.
 
-use vectra_abi::{Call, Kind, Name, Status, TABLE, TaskState, WINDOW_START};
+use vectra_abi::{Call, Kind, Name, Random, Status, TABLE, TaskState, WINDOW_START, random_call};
 use vectra_core::{Answer, Frame, Machine, Outcome, Stop};
-use vectra_model::{Model, Random, audit, booted, random_call};
+use vectra_model::{Model, audit, booted};
 
 /// Makes a call and goes on with it until it is finished.
 fn call(machine: &mut Machine<Model>, task: Frame, call: Call, words: &[u64]) -> Answer {

@@ -6,8 +6,6 @@
 
 mod audit;
 mod home;
-mod random;
 
 pub use audit::audit;
 pub use home::{FRAMES, Model, boot, booted, tiny_elf};
-pub use random::{Random, random_call};

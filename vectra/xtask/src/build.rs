@@ -85,6 +85,12 @@ fn cargo(
     }
 }
 
+/// Builds the supervisor, which is a Linux program like any other.
+pub fn hosted_program() -> Result<PathBuf, BuildError> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    Ok(cargo(&root, "vectra-host", "", &root.join("target/host"))?.join("vectra-host"))
+}
+
 /// Packs files into an archive and returns its path. `name` must be unlike any other that is in use
 /// at the same time.
 pub fn pack(image: &Image, name: &str, files: &[(&str, &str)]) -> Result<PathBuf, BuildError> {

@@ -8,5 +8,5 @@
 mod build;
 mod home;
 
-pub use build::{BuildError, Image, image, initd_archive, pack};
+pub use build::{BuildError, Image, hosted_program, image, initd_archive, pack};
 pub use home::{HomeError, Hosted, Qemu, Ran, qemu_is_missing};

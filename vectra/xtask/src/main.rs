@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use vectra_xtask::{Image, Qemu, image, initd_archive, qemu_is_missing};
+use vectra_xtask::{Hosted, Image, Qemu, hosted_program, image, initd_archive, qemu_is_missing};
 
 const HELP: &str = "usage: vectra-xtask build | boot [TASK] | hosted [TASK]
 
@@ -12,6 +12,9 @@ hosted  run the same Task files on Linux, under the supervisor
 
 TASK is the file that becomes the first Task; `initd` unless it is said.";
 
+/// Pages of the pool: 16 MiB.
+const FRAMES: u32 = 4096;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -20,6 +23,8 @@ fn main() -> ExitCode {
             println!("{}", archive.display());
             Ok(ExitCode::SUCCESS)
         }),
+        ["hosted"] => hosted("initd"),
+        ["hosted", task] => hosted(task),
         ["boot"] => boot("initd"),
         ["boot", task] => boot(task),
         _ => {
@@ -46,10 +51,18 @@ fn boot(first: &str) -> Done {
         return Err(hint.into());
     }
     with_image(first, |image, archive| {
-        let words = "frames=4096".into();
+        let words = format!("frames={FRAMES}");
         let kernel = image.kernel;
         let qemu = Qemu { kernel, archive, processors: 2, counted: false, words };
         let status = qemu.command().status()?;
         Ok(ExitCode::from(status.code().map_or(3, |code| (code >> 1) as u8)))
+    })
+}
+
+fn hosted(first: &str) -> Done {
+    with_image(first, |_, archive| {
+        let machine = Hosted { program: hosted_program()?, archive, frames: FRAMES };
+        let status = machine.command().status()?;
+        Ok(ExitCode::from(status.code().map_or(3, |code| code as u8)))
     })
 }

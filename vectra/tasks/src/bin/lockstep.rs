@@ -1,18 +1,31 @@
-//! Start: says hello.
+//! The lockstep Task, in the place of `initd`: calls at random, reports digests, switches off.
 #![no_std]
 #![no_main]
 
-use vectra_tasks::{rt::call, rt::find, say, task};
+use vectra_tasks::{
+    rt::{call, find, lockstep, raw},
+    say, task,
+};
 
 task!(main);
 
+const SEEDS: u64 = 3;
+const STEPS: u32 = 3000;
+
 fn main() -> u64 {
-    say!("hello from lockstep, ABI {}", call::machine_version().map_or(0, |w| w[0]));
-    match find("machine") {
-        Ok(machine) => {
-            let _ = call::machine_power(machine.0, 0);
-        }
-        Err(refused) => say!("{refused}"),
+    let Ok(machine) = find("machine") else { return 1 };
+    for seed in 0..SEEDS {
+        let make = |number, words| {
+            let answer = raw(number, words);
+            let [a, b, c, d] = answer.words;
+            [answer.status, a, b, c, d]
+        };
+        lockstep(seed, STEPS, machine.0, make, |step, answers, state| {
+            say!("{seed} {step} {answers:016x} {state:016x}");
+        });
     }
-    0
+    match call::machine_power(machine.0, 0) {
+        Ok(_) => 0,
+        Err(_) => 1,
+    }
 }

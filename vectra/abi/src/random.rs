@@ -1,4 +1,6 @@
-use vectra_abi::{Call, Name, Rights, TABLE, WINDOW_START};
+//! Random calls from a seed: the same sequence in every home.
+
+use crate::{Call, Name, Rights, TABLE, WINDOW_START};
 
 /// A small generator (splitmix64), so that a seed is a whole test case on every home.
 #[derive(Clone, Debug)]

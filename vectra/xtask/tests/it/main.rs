@@ -1,0 +1,6 @@
+//! The machine in its homes: built once, booted bare under QEMU and hosted on Linux.
+
+mod bench;
+mod lockstep;
+mod shape;
+mod tasks;
