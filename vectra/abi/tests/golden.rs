@@ -38,5 +38,5 @@ fn names_survive_their_words() {
     }
     assert!(!Name::new("").is_legal());
     assert!(!Name::new("two words").is_legal());
-    assert!(!Name::from_words(0x6100_61, 0).is_legal());
+    assert!(!Name::from_words(0x6100_0061, 0).is_legal());
 }

@@ -19,6 +19,7 @@ impl<P: Platform> Machine<P> {
     // --- reticles ---
 
     pub(crate) fn decode_retype(&self, caller: Frame, w: [u64; 6]) -> Decoded {
+        let reticle = self.find_kind(caller, 0, w[0], Kind::Reticle, Rights::ALLOCATE)?;
         let kind = Kind::from_word(w[1]).ok_or(Refusal::argument(1))?;
         let count = w[2];
         let plain = Rights::COPY;
@@ -38,26 +39,26 @@ impl<P: Platform> Machine<P> {
             }
             _ => return Err(Refusal::argument(1)),
         };
-        self.make(caller, w[0], [w[3], w[4]], make, rights)
+        self.make(caller, &reticle, [w[3], w[4]], make, rights)
     }
 
     pub(crate) fn decode_split(&self, caller: Frame, w: [u64; 6]) -> Decoded {
+        let reticle = self.find_kind(caller, 0, w[0], Kind::Reticle, Rights::ALLOCATE)?;
         let pages = u32::try_from(w[1]).ok().filter(|&pages| pages > 0 && pages < 1 << 24);
         let make = Make::Reticle { pages: pages.ok_or(Refusal::argument(1))? };
         let rights = Rights::ALLOCATE.or(Rights::REVOKE).or(Rights::INSPECT);
-        self.make(caller, w[0], [w[2], w[3]], make, rights)
+        self.make(caller, &reticle, [w[2], w[3]], make, rights)
     }
 
     fn make(
         &self,
         caller: Frame,
-        word: u64,
+        found: &Found,
         name: [u64; 2],
         make: Make,
         rights: Rights,
     ) -> Decoded {
-        let found = self.find_kind(caller, 0, word, Kind::Reticle, Rights::ALLOCATE)?;
-        self.check_both(caller, &found)?;
+        self.check_both(caller, found)?;
         let frames = match make {
             Make::Reticle { pages } | Make::Memory { pages } => pages + 1,
             Make::Task => TASK_FRAMES as u32,

@@ -28,6 +28,8 @@ pub trait Platform {
     fn space_destroy(&mut self, task: Frame);
     /// Makes one of the Task's lower tables translate a block of 2 MiB.
     fn table_add(&mut self, task: Frame, table: usize, block: u16);
+    /// Takes a lower table, which translates nothing any more, out of use.
+    fn table_remove(&mut self, task: Frame, table: usize, block: u16);
     /// Maps pages whose table is present.
     fn map(&mut self, task: Frame, page: Page, first: Frame, count: u32, access: Access);
     /// Unmaps pages; afterwards no processor can reach them through this Task.

@@ -5,8 +5,9 @@
 
 use vectra_abi::{Kind, Rights, SELF, Status, TaskState};
 
+use crate::decode_objects::block_of;
 use crate::machine::{Machine, Outcome};
-use crate::object::{Body, Frame, Link, Mapping, Slot, TASK_SLOTS};
+use crate::object::{Body, Frame, Link, Mapping, Page, Slot, TASK_SLOTS};
 use crate::platform::{Answer, Platform};
 use crate::tree::{counts, is_self};
 
@@ -139,6 +140,7 @@ impl<P: Platform> Machine<P> {
         let count = self.pages_of(&slot);
         self.platform.unmap(at.frame(), page, count);
         self.slot_mut(at).mapped = None;
+        self.remove_tables(at.frame(), page, count);
         let producer = match mapping {
             Mapping::Memory(_) => return,
             Mapping::Producer => true,
@@ -155,6 +157,22 @@ impl<P: Platform> Machine<P> {
         {
             let bits = self.slot(peer).extra;
             self.signal(peer.frame(), bits);
+        }
+    }
+
+    /// Gives back the tables of blocks in which nothing is mapped any more.
+    fn remove_tables(&mut self, frame: Frame, page: Page, count: u32) {
+        for block in block_of(page)..=block_of(Page(page.0 + count - 1)) {
+            let used = self.task(frame).slots.iter().any(|slot| {
+                self.mapped_range(slot).is_some_and(|(first, count)| {
+                    (block_of(first)..=block_of(Page(first.0 + count - 1))).contains(&block)
+                })
+            });
+            let table = self.task(frame).tables.iter().position(|&other| other == block);
+            if !used && let Some(table) = table {
+                self.task_mut(frame).tables[table] = 0;
+                self.platform.table_remove(frame, table, block);
+            }
         }
     }
 

@@ -47,7 +47,7 @@ fn child(machine: &mut Machine<Model>, parent: Frame, name: &str, pages: u64, ta
     ok(machine, parent, Call::bundle_give, &[slot, part, rights, m0, m1]);
     ok(machine, parent, Call::label_raise, &[slot, tags, 0]);
     ok(machine, parent, Call::task_start, &[slot, WINDOW_START, WINDOW_START + 16, 3]);
-    machine.tasks().next().unwrap()
+    machine.tasks().next().expect("the child is the newest")
 }
 
 fn runnable(machine: &Machine<Model>, task: Frame) -> bool {
@@ -243,7 +243,7 @@ fn low_trace(low_seed: u64, high_seed: u64) -> (Vec<String>, usize) {
 #[test]
 fn what_is_high_does_not_change_what_is_low() {
     let mut busy_total = 0;
-    for low_seed in 0..30 {
+    for low_seed in 0..60 {
         let (one, busy) = low_trace(low_seed, 1000 + low_seed);
         let (two, _) = low_trace(low_seed, 2000 + low_seed);
         busy_total += busy;
@@ -251,5 +251,5 @@ fn what_is_high_does_not_change_what_is_low() {
             assert_eq!(a, b, "low seed {low_seed}, step {at}: secrets made a difference");
         }
     }
-    assert!(busy_total > 1500, "the high Tasks did only {busy_total} things");
+    assert!(busy_total > 2000, "the high Tasks did only {busy_total} things");
 }

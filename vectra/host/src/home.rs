@@ -121,6 +121,8 @@ impl Platform for Home {
 
     fn table_add(&mut self, _task: Frame, _table: usize, _block: u16) {}
 
+    fn table_remove(&mut self, _task: Frame, _table: usize, _block: u16) {}
+
     fn map(&mut self, task: Frame, page: Page, first: Frame, count: u32, access: Access) {
         let protection = match access {
             Access::Read => libc::PROT_READ,

@@ -123,6 +123,14 @@ impl Platform for Home {
         Arch::add_table(self.physical(task), table, block);
     }
 
+    fn table_remove(&mut self, task: Frame, _table: usize, block: u16) {
+        Arch::remove_table(self.physical(task), block);
+        self.stale = true;
+        if self.runs_elsewhere(task) {
+            flush_others();
+        }
+    }
+
     fn map(&mut self, task: Frame, page: Page, first: Frame, count: u32, access: Access) {
         for at in 0..count {
             let page = Page(page.0 + at);

@@ -52,6 +52,8 @@ pub trait Paging {
     fn create(task: Physical);
     /// Makes the table-th lower table translate a block of 2 MiB.
     fn add_table(task: Physical, table: usize, block: u16);
+    /// Makes the table of a block, which translates nothing any more, unknown.
+    fn remove_table(task: Physical, block: u16);
     /// Maps one page whose block has that table.
     fn map(task: Physical, table: usize, page: Page, to: Physical, access: Access);
     /// Unmaps one page; processors may still remember it until they are flushed.

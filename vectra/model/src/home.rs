@@ -96,6 +96,14 @@ impl Platform for Model {
         tables[table] = block;
     }
 
+    fn table_remove(&mut self, task: Frame, table: usize, block: u16) {
+        let tables = self.tables.get_mut(&task).expect("the Task has tables");
+        assert_eq!(tables[table], block, "another table is removed");
+        tables[table] = 0;
+        let used = |&(owner, page): &(Frame, Page)| owner == task && page.0 / 512 == block.into();
+        assert!(!self.maps.keys().any(used), "a table in use is removed");
+    }
+
     fn map(&mut self, task: Frame, page: Page, first: Frame, count: u32, access: Access) {
         for at in 0..count {
             let page = Page(page.0 + at);

@@ -53,7 +53,7 @@ impl Interrupts for X86 {
 
     fn enable(line: u32, enabled: bool) {
         if line < 16 {
-            set_line(line, 0, LINES as u32 + line | u32::from(!enabled) << 16);
+            set_line(line, 0, (LINES as u32 + line) | (u32::from(!enabled) << 16));
         }
     }
 

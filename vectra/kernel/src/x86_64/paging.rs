@@ -68,6 +68,10 @@ impl Paging for X86 {
         set(frame(task, 4), usize::from(block), entry);
     }
 
+    fn remove_table(task: Physical, block: u16) {
+        set(frame(task, 4), usize::from(block), 0);
+    }
+
     fn map(task: Physical, table: usize, page: Page, to: Physical, access: Access) {
         let flags = match access {
             Access::Read => NO_EXECUTE,

@@ -8,10 +8,12 @@ use vectra_rt::lockstep;
 use crate::bench::{FRAMES, built, everywhere};
 
 fn model() -> String {
-    let archive = vectra_xtask::initd_archive(built(), "test-model-lockstep", "lockstep").unwrap();
-    let (mut machine, task) = boot(FRAMES, &std::fs::read(archive).unwrap(), "initd");
+    let archive = vectra_xtask::initd_archive(built(), "test-model-lockstep", "lockstep")
+        .expect("it is packed");
+    let (mut machine, task) = boot(FRAMES, &std::fs::read(archive).expect("it is there"), "initd");
     let slots = &machine.task(task).slots;
-    let machine_slot = slots.iter().position(|slot| slot.name.as_str() == "machine").unwrap();
+    let machine_slot =
+        slots.iter().position(|slot| slot.name.as_str() == "machine").expect("it is there");
     let mut lines = String::new();
     for seed in 0..3 {
         lockstep(

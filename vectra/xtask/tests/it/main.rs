@@ -3,4 +3,5 @@
 mod bench;
 mod lockstep;
 mod shape;
+mod suite;
 mod tasks;

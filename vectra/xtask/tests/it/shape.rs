@@ -6,7 +6,7 @@ use crate::bench::built;
 
 fn symbols() -> String {
     let out = Command::new("nm").arg(&built().kernel).output().expect("binutils are installed");
-    String::from_utf8(out.stdout).unwrap()
+    String::from_utf8(out.stdout).expect("nm writes text")
 }
 
 #[test]
