@@ -28,7 +28,7 @@ macro_rules! for_each_call {
             19 bundle bundle_put(task, slot, rights, name_low, name_high) -> (slot) "Derives a capability into an embryo's Bundle.";
             20 bundle bundle_give(task, slot, rights, name_low, name_high) -> (slot) "Moves a capability into an embryo's Bundle.";
             21 bundle bundle_read(task, slot) -> (name_low, name_high, kind_rights, detail) "Answers a slot of a Task's Bundle.";
-            22 reticle reticle_retype(reticle, kind, count, name_low, name_high) -> (slot) "Makes an object out of untyped memory.";
+            22 reticle reticle_retype(reticle, kind, count, name_low, name_high, tags) -> (slot) "Makes an object out of untyped memory, at the caller's label and these secrecy tags.";
             23 reticle reticle_split(reticle, pages, name_low, name_high) -> (slot) "Makes a smaller Reticle out of a part.";
             24 reticle reticle_reset(reticle) -> () "Destroys all that was made from a Reticle and takes the memory back.";
             25 reticle reticle_info(reticle) -> (pages, used) "Answers size and watermark.";

@@ -1,6 +1,6 @@
 use vectra_abi::{Access, Side};
 
-use crate::label::Tags;
+use crate::label::{Label, Tags};
 use crate::object::{Budget, Frame, Link, Page, Slot};
 use crate::platform::Answer;
 
@@ -69,6 +69,7 @@ pub(crate) enum Action {
         slot: Slot,
         make: Make,
         frames: u32,
+        label: Label,
     },
     SetBudget {
         budget: Frame,

@@ -286,11 +286,16 @@ impl<P: Platform> Machine<P> {
         if pages == 0 || pages > most || source.slot.object == target.slot.object {
             return Err(Refusal::argument(3));
         }
-        self.check_read(caller, &source)?;
+        // The caller need not be able to read what it may declassify: it sees none of it.
+        let tag = 1 << (label.slot.word & 127);
+        self.object(source.slot.object)
+            .label
+            .flow(tag, self.object(caller).label)
+            .map_err(|_| source.refuse(Status::Flow, TAG_UNNAMED))?;
         // What flows is the source and the caller's choice to copy it, with this one tag dropped.
         let flowing = self.object(caller).label.join(self.object(source.slot.object).label);
         flowing
-            .flow(1 << (label.slot.word & 127), self.object(target.slot.object).label)
+            .flow(tag, self.object(target.slot.object).label)
             .map_err(|tag| target.refuse(Status::Flow, u64::from(tag)))?;
         let bytes = u64::from(pages) * vectra_abi::PAGE_BYTES;
         if label.slot.extra < bytes {

@@ -7,6 +7,7 @@ use vectra_abi::{
 
 use crate::action::{Action, Make};
 use crate::decode::{Decoded, answer};
+use crate::label::{Label, Tags};
 use crate::machine::Machine;
 use crate::object::{Body, Frame, Link, Mapping, Page, Ring, Slot};
 use crate::platform::Platform;
@@ -39,7 +40,7 @@ impl<P: Platform> Machine<P> {
             }
             _ => return Err(Refusal::argument(1)),
         };
-        self.make(caller, &reticle, [w[3], w[4]], make, rights)
+        self.make(caller, &reticle, [w[3], w[4], w[5]], make, rights)
     }
 
     pub(crate) fn decode_split(&self, caller: Frame, w: [u64; 6]) -> Decoded {
@@ -47,14 +48,14 @@ impl<P: Platform> Machine<P> {
         let pages = u32::try_from(w[1]).ok().filter(|&pages| pages > 0 && pages < 1 << 24);
         let make = Make::Reticle { pages: pages.ok_or(Refusal::argument(1))? };
         let rights = Rights::ALLOCATE.or(Rights::REVOKE).or(Rights::INSPECT);
-        self.make(caller, &reticle, [w[2], w[3]], make, rights)
+        self.make(caller, &reticle, [w[2], w[3], 0], make, rights)
     }
 
     fn make(
         &self,
         caller: Frame,
         found: &Found,
-        name: [u64; 2],
+        [low, high, tags]: [u64; 3],
         make: Make,
         rights: Rights,
     ) -> Decoded {
@@ -71,7 +72,7 @@ impl<P: Platform> Machine<P> {
             let missing = u64::from(frames - free) * PAGE_BYTES;
             return Err(found.refuse(Status::NoMemory, missing));
         }
-        let (target, name) = self.free_slot(caller, 3, name[0], name[1])?;
+        let (target, name) = self.free_slot(caller, 3, low, high)?;
         let kind = match make {
             Make::Reticle { .. } => Kind::Reticle,
             Make::Memory { .. } => Kind::Memory,
@@ -79,8 +80,15 @@ impl<P: Platform> Machine<P> {
             Make::Ring { .. } => Kind::Ring,
             Make::Budget => Kind::Budget,
         };
+        let tags = Tags::from(tags);
+        let label = self.object(caller).label;
+        let allowed = self.task(caller).clearance | self.label_tags(caller, Rights::PLUS);
+        if tags & !allowed & !label.secrecy != 0 {
+            return Err(Refusal::argument(5));
+        }
+        let label = Label { secrecy: label.secrecy | tags, ..label };
         let slot = Slot { name, kind, rights, ..Slot::EMPTY };
-        Ok(Action::Retype { reticle: found.link, target, slot, make, frames })
+        Ok(Action::Retype { reticle: found.link, target, slot, make, frames, label })
     }
 
     /// Returns base, size and watermark of a Reticle.

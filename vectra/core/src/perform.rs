@@ -45,8 +45,8 @@ impl<P: Platform> Machine<P> {
                 self.give(source, target, slot);
                 return done([target.index() as u64]);
             }
-            Action::Retype { reticle, target, slot, make, frames } => {
-                self.retype(caller, reticle, target, slot, make, frames);
+            Action::Retype { reticle, target, slot, make, frames, label } => {
+                self.retype(caller, reticle, target, slot, (make, frames, label));
                 return done([target.index() as u64]);
             }
             Action::Bind { at, side, page, bits } => return self.bind(at, side, page, bits),
@@ -160,10 +160,8 @@ impl<P: Platform> Machine<P> {
         reticle: Link,
         target: Link,
         mut slot: Slot,
-        make: Make,
-        frames: u32,
+        (make, frames, label): (Make, u32, Label),
     ) {
-        let label = self.object(caller).label;
         let source = self.slot(reticle).object;
         let Body::Reticle { base, used, .. } = &mut self.object_mut(source).body else {
             unreachable!("a Reticle capability refers to a Reticle")
@@ -185,7 +183,7 @@ impl<P: Platform> Machine<P> {
             Make::Budget => {
                 Body::Budget(Budget { quota_ns: 0, period_ns: u64::MAX, left_ns: 0, since_ns: 0 })
             }
-            Make::Task => Body::Task(self.new_task(slot, caller)),
+            Make::Task => Body::Task(self.new_task(slot, caller, label)),
         };
         self.platform.install(frame, Object::new(label, body));
         self.insert(target, slot, reticle);
@@ -196,11 +194,11 @@ impl<P: Platform> Machine<P> {
         }
     }
 
-    fn new_task(&self, slot: Slot, parent: Frame) -> Task {
+    fn new_task(&self, slot: Slot, parent: Frame, birth: Label) -> Task {
         Task {
             next_task: self.tasks,
             clearance: self.task(parent).clearance,
-            birth: self.object(parent).label,
+            birth,
             ..empty_task(slot.name)
         }
     }

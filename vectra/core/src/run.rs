@@ -14,11 +14,13 @@ pub const PRIORITIES: usize = 8;
 pub(crate) struct Queues {
     first: [Frame; PRIORITIES],
     last: [Frame; PRIORITIES],
+    /// Bit *n* is set while queue *n* is not empty.
+    filled: u8,
 }
 
 impl Queues {
     pub const fn new() -> Self {
-        Self { first: [Frame::NONE; PRIORITIES], last: [Frame::NONE; PRIORITIES] }
+        Self { first: [Frame::NONE; PRIORITIES], last: [Frame::NONE; PRIORITIES], filled: 0 }
     }
 }
 
@@ -40,6 +42,7 @@ impl<P: Platform> Machine<P> {
             self.task_mut(last).next_ready = frame;
         }
         self.queues.last[priority] = frame;
+        self.queues.filled |= 1 << priority;
         self.platform.ready(frame);
     }
 
@@ -64,35 +67,34 @@ impl<P: Platform> Machine<P> {
         if self.queues.last[priority] == frame {
             self.queues.last[priority] = before;
         }
+        if self.queues.first[priority] == Frame::NONE {
+            self.queues.filled &= !(1 << priority);
+        }
         self.task_mut(frame).queued = false;
     }
 
     /// Chooses the Task to run next and marks it running.
     pub fn pick(&mut self) -> Option<Frame> {
-        let now = self.platform.now_ns();
-        for priority in (0..PRIORITIES).rev() {
-            let mut at = self.queues.first[priority];
-            while at != Frame::NONE {
-                let next = self.task(at).next_ready;
-                if self.has_time(at, now) {
-                    self.dequeue(at);
-                    self.task_mut(at).state = TaskState::Running;
-                    return Some(at);
-                }
-                at = next;
-            }
-        }
-        None
+        let task = self.first_with_time()?;
+        self.dequeue(task);
+        self.task_mut(task).state = TaskState::Running;
+        Some(task)
     }
 
     /// Returns the priority of the first ready Task that has time, for a processor that runs one.
     pub fn ready_priority(&mut self) -> Option<u8> {
-        let now = self.platform.now_ns();
-        for priority in (0..PRIORITIES).rev() {
-            let mut at = self.queues.first[priority];
+        self.first_with_time().map(|task| self.task(task).priority)
+    }
+
+    fn first_with_time(&mut self) -> Option<Frame> {
+        let mut left = self.queues.filled;
+        while left != 0 {
+            let priority = left.ilog2();
+            left &= !(1 << priority);
+            let mut at = self.queues.first[priority as usize];
             while at != Frame::NONE {
-                if self.has_time(at, now) {
-                    return Some(priority as u8);
+                if self.has_time(at) {
+                    return Some(at);
                 }
                 at = self.task(at).next_ready;
             }
@@ -108,10 +110,11 @@ impl<P: Platform> Machine<P> {
     }
 
     /// Says whether a Task's Budget, if it has to have one, gives it time now.
-    fn has_time(&mut self, frame: Frame, now: u64) -> bool {
+    fn has_time(&mut self, frame: Frame) -> bool {
         if !self.task(frame).budgeted {
             return true;
         }
+        let now = self.platform.now_ns();
         match self.budget_of(frame) {
             Some(budget) => {
                 if now.saturating_sub(budget.since_ns) >= budget.period_ns {
@@ -137,13 +140,12 @@ impl<P: Platform> Machine<P> {
 
     /// Charges processor time; returns whether the Task may go on.
     pub fn charge(&mut self, frame: Frame, spent_ns: u64) -> bool {
-        let now = self.platform.now_ns();
         if self.task(frame).budgeted
             && let Some(budget) = self.budget_of(frame)
         {
             budget.left_ns = budget.left_ns.saturating_sub(spent_ns);
         }
-        self.has_time(frame, now)
+        self.has_time(frame)
     }
 
     /// Ends the waits whose time has come.

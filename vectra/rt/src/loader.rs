@@ -58,7 +58,7 @@ pub fn load(
 ) -> Result<Child, LoadError> {
     let elf = Elf::parse(file).map_err(LoadError::File)?;
     let [low, high] = Name::new(name).words();
-    let task = call::reticle_retype(reticle.0, Kind::Task as u64, 0, low, high)?[0];
+    let task = call::reticle_retype(reticle.0, Kind::Task as u64, 0, low, high, 0)?[0];
     let window = scratch.reserve(0);
     for (index, segment) in elf.segments().enumerate() {
         add_segment(reticle, task, window, index, &segment)?;
@@ -72,7 +72,7 @@ pub fn load(
 
 fn make(reticle: Slot, pages: u64) -> Result<u64, Refused> {
     let [low, high] = free_name("load").words();
-    Ok(call::reticle_retype(reticle.0, Kind::Memory as u64, pages, low, high)?[0])
+    Ok(call::reticle_retype(reticle.0, Kind::Memory as u64, pages, low, high, 0)?[0])
 }
 
 fn add_segment(

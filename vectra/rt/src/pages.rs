@@ -28,7 +28,8 @@ impl Pages {
     /// Makes memory and maps it writable.
     pub fn take(&mut self, pages: u64) -> Result<(Slot, u64), Refused> {
         let [low, high] = free_name("page").words();
-        let slot = call::reticle_retype(self.reticle.0, Kind::Memory as u64, pages, low, high)?[0];
+        let slot =
+            call::reticle_retype(self.reticle.0, Kind::Memory as u64, pages, low, high, 0)?[0];
         let address = self.reserve(pages);
         call::memory_map(SELF, slot, address, Access::Write as u64)?;
         Ok((Slot(slot), address))

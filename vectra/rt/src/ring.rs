@@ -135,6 +135,11 @@ impl<'a, W: Word> Producer<'a, W> {
         if self.at.wrapping_sub(popped) == capacity { Err(PushError::Full) } else { Ok(()) }
     }
 
+    /// Says whether everything that was pushed has been popped. An upward Ring never tells.
+    pub fn is_drained(&self) -> bool {
+        self.tail.is_some_and(|tail| tail[INDEX].load(Ordering::Acquire) == self.at)
+    }
+
     /// Says that this side will wait for its bell. Returns whether it really must: a slot may have
     /// become free meanwhile.
     pub fn park(&mut self) -> bool {

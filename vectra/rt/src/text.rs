@@ -5,6 +5,7 @@ use core::sync::atomic::AtomicU64;
 
 use crate::bundle::Slot;
 use crate::calls::call;
+use crate::refusal::Refused;
 use crate::ring::{Producer, PushError, SLOT_WORDS};
 
 /// Writes to a console capability.
@@ -43,6 +44,17 @@ impl LogRing {
     /// Uses a bound Ring whose peer sets `bits` of this Task when there is room again.
     pub fn new(producer: Producer<'static, AtomicU64>, slot: Slot, bits: u64) -> Self {
         Self { producer, slot, bits }
+    }
+
+    /// Waits until the log Task has taken everything.
+    pub fn flush(&mut self) -> Result<(), Refused> {
+        while !self.producer.is_drained() {
+            call::ring_bell(self.slot.0)?;
+            let soon = call::clock_now()?[0] + 1_000_000;
+            // Time passing is what this waits for, so it ends by a refusal.
+            let _ = call::signal_wait(self.bits, soon);
+        }
+        Ok(())
     }
 
     fn push(&mut self, message: &[u64; SLOT_WORDS]) -> fmt::Result {

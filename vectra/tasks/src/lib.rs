@@ -4,6 +4,7 @@
 #![no_std]
 
 pub mod children;
+pub mod log;
 pub mod say;
 mod start;
 

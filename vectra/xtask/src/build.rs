@@ -7,9 +7,9 @@ use vectra_core::Archive;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Every Task of the archive; `initd` is made from the first.
-const TASKS: [&str; 11] = [
+const TASKS: [&str; 13] = [
     "initd", "logd", "topod", "echod", "echo", "hog", "crasher", "notes", "vctl", "suite",
-    "lockstep",
+    "lockstep", "netd", "prices",
 ];
 
 const KERNEL_FLAGS: &str = "-C relocation-model=static -C code-model=kernel -C no-redzone=yes \

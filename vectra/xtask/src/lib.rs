@@ -7,6 +7,8 @@
 
 mod build;
 mod home;
+mod prices;
 
 pub use build::{BuildError, Image, hosted_program, image, initd_archive, pack};
 pub use home::{HomeError, Hosted, Qemu, Ran, qemu_is_missing};
+pub use prices::{PriceError, prices};

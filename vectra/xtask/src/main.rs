@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use vectra_xtask::{Hosted, Image, Qemu, hosted_program, image, initd_archive, qemu_is_missing};
+use vectra_xtask::{
+    Hosted, Image, Qemu, hosted_program, image, initd_archive, prices, qemu_is_missing,
+};
 
-const HELP: &str = "usage: vectra-xtask build | boot [TASK] | hosted [TASK]
+const HELP: &str = "usage: vectra-xtask build | boot [TASK] | hosted [TASK] | prices
 
 build   build kernel, Tasks and boot archive
 boot    boot under QEMU, with the serial line on this terminal
 hosted  run the same Task files on Linux, under the supervisor
+prices  print what operations cost, in instructions
 
 TASK is the file that becomes the first Task; `initd` unless it is said.";
 
@@ -25,6 +28,7 @@ fn main() -> ExitCode {
         }),
         ["hosted"] => hosted("initd"),
         ["hosted", task] => hosted(task),
+        ["prices"] => show_prices(),
         ["boot"] => boot("initd"),
         ["boot", task] => boot(task),
         _ => {
@@ -65,4 +69,12 @@ fn hosted(first: &str) -> Done {
         let status = machine.command().status()?;
         Ok(ExitCode::from(status.code().map_or(3, |code| code as u8)))
     })
+}
+
+fn show_prices() -> Done {
+    if let Some(hint) = qemu_is_missing() {
+        return Err(hint.into());
+    }
+    print!("{}", prices(&image()?)?);
+    Ok(ExitCode::SUCCESS)
 }

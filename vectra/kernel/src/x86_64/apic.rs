@@ -1,5 +1,7 @@
 //! Interrupt controllers, the tick, the clock, and starting other processors.
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use super::context::{LINES, NUDGE, TICK};
 use super::{X86, out8, read_register, write_register};
 use crate::seams::{Interrupts, MemoryModel, Physical, Timer, Trap};
@@ -22,6 +24,11 @@ const CLOCK_PERIOD_FS: u64 = CLOCK + 4;
 const CLOCK_ON: u64 = CLOCK + 0x10;
 const CLOCK_LOW: u64 = CLOCK + 0xf0;
 const CLOCK_HIGH: u64 = CLOCK + 0xf4;
+
+/// Nanoseconds for one count, with this many bits behind the point: a clock is read too often to
+/// divide each time. A period is at most 10^8 fs, so this does not overflow.
+static NS_PER_COUNT: AtomicU64 = AtomicU64::new(0);
+const FACTOR_BITS: u32 = 32;
 
 const TICK_NS: u64 = 1_000_000;
 const SPURIOUS: u32 = 0xff;
@@ -78,6 +85,8 @@ fn command(target: u32, words: u32) {
 impl Timer for X86 {
     fn start(processor: usize) {
         if processor == 0 {
+            let period = u64::from(read_register(CLOCK_PERIOD_FS));
+            NS_PER_COUNT.store((period << FACTOR_BITS) / 1_000_000, Ordering::Relaxed);
             write_register(CLOCK_ON, 1);
         }
         write_register(TIMER_DIVIDE, 0b0011);
@@ -97,8 +106,8 @@ impl Timer for X86 {
             let low = read_register(CLOCK_LOW);
             if high == read_register(CLOCK_HIGH) {
                 let count = u64::from(high) << 32 | u64::from(low);
-                let period = u128::from(read_register(CLOCK_PERIOD_FS));
-                return (u128::from(count) * period / 1_000_000) as u64;
+                let factor = NS_PER_COUNT.load(Ordering::Relaxed);
+                return ((u128::from(count) * u128::from(factor)) >> FACTOR_BITS) as u64;
             }
         }
     }

@@ -112,6 +112,10 @@ interrupt_stubs:
 memcpy:
     mov %rdi, %rax
     mov %rdx, %rcx
+    shr $3, %rcx
+    rep movsq
+    mov %edx, %ecx
+    and $7, %ecx
     rep movsb
     ret
     .global memmove
@@ -121,10 +125,8 @@ memmove:
     mov %rdi, %r8
     sub %rsi, %r8
     cmp %rdx, %r8
-    jb 3f
-    rep movsb
-    ret
-3:  lea -1(%rdi,%rdx), %rdi
+    jae memcpy
+    lea -1(%rdi,%rdx), %rdi
     lea -1(%rsi,%rdx), %rsi
     std
     rep movsb
@@ -133,8 +135,14 @@ memmove:
     .global memset
 memset:
     mov %rdi, %r8
-    mov %esi, %eax
+    movzbl %sil, %eax
+    movabs $0x0101010101010101, %rcx
+    imul %rcx, %rax
     mov %rdx, %rcx
+    shr $3, %rcx
+    rep stosq
+    mov %edx, %ecx
+    and $7, %ecx
     rep stosb
     mov %r8, %rax
     ret

@@ -111,7 +111,7 @@ fn vectors() {
 fn make(kind: Kind, count: u64) -> Result<u64, vectra_tasks::rt::Refused> {
     let memory = find("memory")?;
     let [low, high] = free_name("made").words();
-    Ok(call::reticle_retype(memory.0, kind as u64, count, low, high)?[0])
+    Ok(call::reticle_retype(memory.0, kind as u64, count, low, high, 0)?[0])
 }
 
 /// Takes memory until it is refused; says whether the refusal was the right one.

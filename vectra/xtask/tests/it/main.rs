@@ -2,6 +2,7 @@
 
 mod bench;
 mod lockstep;
+mod prices;
 mod shape;
 mod suite;
 mod tasks;

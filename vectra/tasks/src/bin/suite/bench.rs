@@ -138,7 +138,7 @@ impl Bench {
     /// Makes an object out of the case's part.
     pub fn make(&self, kind: Kind, count: u64) -> Result<u64, Refused> {
         let [low, high] = free_name("made").words();
-        Ok(call::reticle_retype(self.part.0, kind as u64, count, low, high)?[0])
+        Ok(call::reticle_retype(self.part.0, kind as u64, count, low, high, 0)?[0])
     }
 
     /// Makes and maps a page, and returns its slot and the first word's address.

@@ -116,7 +116,7 @@ pub fn run(bench: &mut Bench) {
         same(bench.wait(ENDED | NO)?, ENDED, "it ended")?;
         // It ended by exit, not by a fault, or it would have said no before.
         let [low, high] = free_name("x").words();
-        let page = call::reticle_retype(bench.part.0, Kind::Memory as u64, 1, low, high)?[0];
+        let page = call::reticle_retype(bench.part.0, Kind::Memory as u64, 1, low, high, 0)?[0];
         call::memory_map(SELF, page, AT, Access::Read as u64)?;
         Ok(())
     });

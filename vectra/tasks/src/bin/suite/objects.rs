@@ -55,7 +55,7 @@ fn reticles(bench: &mut Bench) {
         let [low, high] = Name::new("small").words();
         let small = call::reticle_split(bench.part.0, 10, low, high)?[0];
         let [low, high] = Name::new("big").words();
-        let result = call::reticle_retype(small, Kind::Memory as u64, 12, low, high);
+        let result = call::reticle_retype(small, Kind::Memory as u64, 12, low, high, 0);
         same(refused(result, Status::NoMemory)?.missing, 3 * PAGE_BYTES, "missing")
     });
     bench.case("reticle", "any number of pages, no powers of two", |bench| {
@@ -72,7 +72,7 @@ fn reticles(bench: &mut Bench) {
             reticle = call::reticle_split(reticle, pages, low, high)?[0];
         }
         let [low, high] = Name::new("leaf").words();
-        let leaf = call::reticle_retype(reticle, Kind::Memory as u64, 9, low, high)?[0];
+        let leaf = call::reticle_retype(reticle, Kind::Memory as u64, 9, low, high, 0)?[0];
         call::reticle_reset(bench.part.0)?;
         refused(call::cap_info(leaf), Status::EmptySlot)?;
         same(call::reticle_info(bench.part.0)?[1], 0, "pages in use")
