@@ -1,7 +1,11 @@
 //! Dhall, the programmable configuration language, at version 23.1.0 of its standard.
 //!
 //! It is a pure library: it opens no file and no socket, reads no environment variable and no
-//! clock. It never panics on a program, and no program overflows its stack.
+//! clock.
+//!
+//! Invariants:
+//! - no program, however hostile, makes it panic or overflow its stack;
+//! - two programs with one semantic hash have one normal form.
 #![forbid(unsafe_code)]
 
 mod alpha;

@@ -14,7 +14,7 @@ use crate::format::{Item, ItemId, ItemKind, Located, RecordKind, SealError};
 use crate::index::IndexError;
 use crate::paths;
 use crate::put::{PutError, Writer};
-use crate::read::ReadError;
+use crate::read_error::ReadError;
 use crate::store::{OpenError, Options, Store};
 
 /// Something to keep: an id, and whether it is a record with references.

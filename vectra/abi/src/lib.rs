@@ -2,7 +2,7 @@
 //!
 //! It is one description ([`table`]) and what is generated from it. It decides nothing.
 //!
-//! Always holds: no call takes a pointer; every argument and result is a 64-bit word; a number, once
+//! Invariants: no call takes a pointer; every argument and result is a 64-bit word; a number, once
 //! released, keeps its meaning (the golden file in `golden/` freezes the table).
 #![no_std]
 #![forbid(unsafe_code)]

@@ -4,7 +4,7 @@
 //! It knows no processor, no trap and no host; it owns no memory and keeps no heap. Whoever runs it
 //! (the kernel under one lock, the hosted supervisor, a test) is a [`Platform`].
 //!
-//! Always holds:
+//! Invariants:
 //! - every call is decoded, which may refuse and changes nothing, then performed, which may not
 //!   refuse;
 //! - every object's page belongs to exactly one Reticle, up to the root;

@@ -7,6 +7,8 @@
 //! Its trusted base is Linux and this program. Time and processors are Linux's: Budgets and
 //! priorities are kept as state here, and not enforced.
 //!
+//! Invariant: no system call of a Task reaches Linux but those that the supervisor puts there.
+//!
 //! `unsafe` is in `process` (tracing) and `pool` (shared memory) only.
 
 mod home;

@@ -78,8 +78,8 @@ impl Platform for Home {
     }
 
     fn object_mut(&mut self, frame: Frame) -> &mut Object {
-        // WHY, SAFETY: as in `object`; `self` is borrowed mutably, so this is the only reference.
-        // SAFETY: see above.
+        // WHY: as in `object`.
+        // SAFETY: as in `object`; `self` is borrowed mutably, so this is the only reference.
         unsafe { &mut *self.page(frame).cast::<Object>() }
     }
 

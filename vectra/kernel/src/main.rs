@@ -3,7 +3,7 @@
 //! It has no heap, no file, no driver but a console for first words, and no third-party code. It
 //! decides nothing: `vectra-core` does. Its Tasks' memory is the only memory it manages.
 //!
-//! Always holds:
+//! Invariants:
 //! - the kernel runs with interrupts off and under one lock, but for the instant in which an idle
 //!   processor sleeps;
 //! - `unsafe` is in `x86_64/`, `lock` and `home` only: what touches the processor, the lock's

@@ -2,6 +2,8 @@
 //!
 //! Its Tasks have no instructions: whoever tests makes their calls. Pages have real bytes, so that
 //! what flows through memory can be followed.
+//!
+//! Invariant: it decides nothing; every answer is the core's.
 #![forbid(unsafe_code)]
 
 mod audit;

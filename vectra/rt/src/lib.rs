@@ -4,6 +4,8 @@
 //! It has no global state and allocates nothing by itself. It decides nothing: what a Task may do is
 //! in its Bundle.
 //!
+//! Invariant: nothing is reached that the Bundle did not hand over.
+//!
 //! `unsafe` is in `sys` (the call instruction) and `memory` (mapped addresses seen as words) only.
 #![no_std]
 

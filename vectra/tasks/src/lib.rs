@@ -1,5 +1,7 @@
 //! What every Task of this package begins with, and what several of them share.
 //!
+//! Invariant: a Task starts with its Bundle and nothing else.
+//!
 //! It is linked without a host. `unsafe` is in `start` only: names that the linker must find.
 #![no_std]
 

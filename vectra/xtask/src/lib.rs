@@ -3,6 +3,8 @@
 //!
 //! It is the only place that knows how Vectra is built. It links nothing of the machine but the
 //! archive format.
+//!
+//! Invariant: both homes run the same Task files, byte for byte.
 #![forbid(unsafe_code)]
 
 mod build;

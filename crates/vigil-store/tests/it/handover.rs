@@ -58,9 +58,9 @@ fn sweep(freezes: bool) {
             let sim = Sim::default();
             let first = sim.process();
             if freezes {
-                first.freeze_at(number)
+                first.freeze_at(number);
             } else {
-                first.kill_at(number)
+                first.kill_at(number);
             }
             let mut ledger = Ledger::default();
             let _ended = begin(first, &blobs, &mut ledger);

@@ -144,9 +144,9 @@ fn killed_at_random() {
         let (role, seed) = role.split_once(' ').expect("a role and a seed");
         let seed = seed.parse().expect("a number");
         if role == "write" {
-            write_on(folder, seed)
+            write_on(folder, seed);
         } else {
-            read_on(folder, seed)
+            read_on(folder, seed);
         }
         return;
     }

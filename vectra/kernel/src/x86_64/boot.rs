@@ -107,7 +107,7 @@ extern "C" fn kernel_first(information: u64) -> ! {
 extern "C" fn kernel_other(number: usize) -> ! {
     let mut frame = context::empty();
     crate::run::other(number, &mut frame);
-    // WHY, SAFETY: as in `kernel_first`.
-    // SAFETY: see above.
+    // WHY: as in `kernel_first`.
+    // SAFETY: as in `kernel_first`.
     unsafe { leave_first(&mut frame) }
 }

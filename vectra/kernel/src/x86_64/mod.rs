@@ -57,8 +57,8 @@ fn out8(port: u16, value: u8) {
 /// Reads a byte from a port.
 fn in8(port: u16) -> u8 {
     let value: u8;
-    // WHY, SAFETY: as for `out8`.
-    // SAFETY: see above.
+    // WHY: as for `out8`.
+    // SAFETY: as for `out8`.
     unsafe { asm!("in al, dx", in("dx") port, out("al") value, options(nomem, nostack)) }
     value
 }
