@@ -10,6 +10,7 @@
 
 mod alpha;
 mod binary;
+mod blame;
 mod builtin;
 mod calendar;
 mod check;
@@ -33,6 +34,7 @@ mod stack;
 pub use crate::core::context::LimitError;
 pub use alpha::alpha_normalize;
 pub use binary::{DecodeError, decode, encode};
+pub use blame::Blame;
 pub use builtin::{Builtin, Const};
 pub use calendar::{Date, Time, TimeZone};
 pub use check::{TypeError, TypeErrorKind};

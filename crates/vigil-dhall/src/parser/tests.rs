@@ -70,3 +70,95 @@ fn an_error_names_place_and_expectation() {
     assert_eq!(error.offset(), 11);
     assert_eq!(error.to_string(), "unexpected `2`; expected `=`, `:`, `,` or `}`");
 }
+
+#[test]
+fn any_text_is_an_answer_and_never_a_panic() {
+    const PIECES: &[&str] = &[
+        "let ",
+        "x",
+        " in ",
+        "(",
+        ")",
+        "{",
+        "}",
+        "[",
+        "]",
+        "<",
+        ">",
+        ",",
+        "|",
+        " : ",
+        "=",
+        "\"",
+        "''\n",
+        "''",
+        "${",
+        "\\(",
+        " -> ",
+        "λ",
+        "∀(",
+        "+",
+        " + ",
+        "?",
+        " ? ",
+        "/\\",
+        "//",
+        "./a",
+        "~/b",
+        "http://a.b/c",
+        "env:X",
+        "sha256:",
+        " as Text",
+        "merge ",
+        "0x",
+        "0x\"",
+        "1.",
+        "1e",
+        "-",
+        "--",
+        "{-",
+        "-}",
+        "\n",
+        "\r",
+        "\u{FFFE}",
+        "é",
+        "2020-01-01",
+        "T12:00:00",
+        "Z",
+        "@",
+        ".",
+        "with ",
+        "`",
+        "\\u{",
+        "$",
+        "#",
+        "::",
+        "True",
+        "Natural",
+        "if ",
+        " then ",
+        " else ",
+        "missing",
+        "[::1]",
+        "\0",
+    ];
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    for _ in 0..20_000 {
+        let mut source = String::new();
+        for _ in 0..12 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            source.push_str(PIECES[(state >> 20) as usize % PIECES.len()]);
+        }
+        match parse(&source, &Limits::default()) {
+            Ok(parsed) => {
+                let printed = parsed.expr.to_string();
+                let again = parse(&printed, &Limits::default())
+                    .unwrap_or_else(|error| panic!("{source:?} printed as {printed:?}: {error}"));
+                assert_eq!(crate::encode(&again.expr), crate::encode(&parsed.expr), "{source:?}");
+            }
+            Err(error) => assert!(error.offset() <= source.len()),
+        }
+    }
+}

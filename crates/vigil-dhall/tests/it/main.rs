@@ -4,5 +4,6 @@ mod convert;
 mod errors;
 mod generated;
 mod importer;
+mod limits;
 mod server;
 mod suite;
