@@ -38,6 +38,15 @@ pub fn may_boot() -> bool {
 
 /// Runs a Task as the first on the bare machine, if that can be booted here.
 pub fn bare(first: &str, input: &str, processors: u32) -> Option<Ran> {
+    boot(first, input, processors, false)
+}
+
+/// The same on one processor whose instructions are counted, so that every run is equal.
+pub fn bare_counted(first: &str) -> Option<Ran> {
+    boot(first, "", 1, true)
+}
+
+fn boot(first: &str, input: &str, processors: u32, counted: bool) -> Option<Ran> {
     if !may_boot() {
         return None;
     }
@@ -45,7 +54,7 @@ pub fn bare(first: &str, input: &str, processors: u32) -> Option<Ran> {
         kernel: built().kernel.clone(),
         archive: archive(&format!("bare{processors}"), first),
         processors,
-        counted: false,
+        counted,
         words: format!("frames={FRAMES}"),
     };
     Some(machine.run(input).unwrap_or_else(|error| panic!("{error}")))

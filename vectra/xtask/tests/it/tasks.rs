@@ -1,6 +1,6 @@
 //! The first Tasks, in both homes: what the declared tree says when it runs.
 
-use crate::bench::everywhere;
+use crate::bench::{bare_counted, everywhere};
 
 /// Lines that every home says, in whatever order its Tasks come to run.
 const SAID: &[&str] = &[
@@ -47,4 +47,29 @@ fn a_task_shows_its_whole_authority() {
         let want = [&["self", "stack", "ask"][..], &["self", "stack", "ask", "answer"]];
         assert!(want.contains(&&slots[..]), "{home}: echod has {slots:?}");
     }
+}
+
+#[test]
+fn what_is_typed_arrives_by_interrupt() {
+    for (home, ran) in everywhere("typist", "abc!") {
+        let typed: String = ran.console.lines().filter_map(|l| l.strip_prefix("typed ")).collect();
+        assert_eq!(typed, "abc", "{home}: {}", ran.console);
+        assert_eq!(ran.code, Some(0), "{home}");
+    }
+}
+
+#[test]
+fn a_budget_holds() {
+    // Only a machine that counts instructions can show it without looking at a clock: there, a
+    // tenth of the time is a tenth of the work, give or take a tick in each period.
+    let Some(ran) = bare_counted("budgets") else { return };
+    let count = |name: &str| -> u64 {
+        let line = ran.console.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.trim().parse().ok())
+            .unwrap_or_else(|| panic!("`{name}` is not said\n{}", ran.console))
+    };
+    let (all, tenth) = (count("all:"), count("a tenth:"));
+    assert!(all > 1000, "{}", ran.console);
+    assert!(tenth * 5 < all && tenth * 20 > all, "{}", ran.console);
+    assert_eq!(count("revoked:"), 0, "{}", ran.console);
 }
