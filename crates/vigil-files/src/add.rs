@@ -34,6 +34,8 @@ pub struct AddOptions {
     pub file_bytes_max: u64,
     /// How many threads read, hash and compress.
     pub threads: usize,
+    /// Folders to leave out, by device and inode: the store itself, where it lies in what is added.
+    pub skips: Vec<(u64, u64)>,
     /// Whether files that have not changed since they were last added are not read again.
     pub uses_cache: bool,
 }
@@ -46,6 +48,7 @@ impl Default for AddOptions {
             metadata: false,
             file_bytes_max: FILE_BYTES_MAX,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
+            skips: Vec::new(),
             uses_cache: true,
         }
     }

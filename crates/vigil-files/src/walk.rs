@@ -259,6 +259,10 @@ impl Walker<'_> {
         if self.is_left_out(folder, name, is_folder, ignores) {
             return Ok(None);
         }
+        if is_folder && self.options.skips.contains(&(stat.st_dev, stat.st_ino)) {
+            self.shared.note(folder.path_of(name), NoteKind::Special { what: "the store itself" });
+            return Ok(None);
+        }
         let kind = match file_type {
             FileType::Directory => EntryKind::Tree,
             FileType::Symlink => EntryKind::Symlink,

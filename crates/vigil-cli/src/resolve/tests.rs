@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use vigil_base::world::{Clock, Moment, Randomness, RandomnessError};
 
+use vigil_store::Remote;
+
 use super::*;
+use crate::tiers::{TierDoor, TierFailure, TierLink, TierSettings};
 
 struct Still;
 
@@ -18,6 +21,17 @@ impl Randomness for Still {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {
         bytes.fill(7);
         Ok(())
+    }
+}
+
+/// A world without networks.
+impl TierDoor for Still {
+    fn open(&self, _: &TierSettings) -> Result<Box<dyn TierLink>, TierFailure> {
+        Err(self.remote(&[]).err().expect("there is none"))
+    }
+
+    fn remote(&self, _: &[TierSettings]) -> Result<Arc<dyn Remote>, TierFailure> {
+        Err((Blame::World, "there is no network".into()))
     }
 }
 
@@ -35,6 +49,7 @@ fn environment() -> Environment {
         processors: 3,
         clock: Arc::new(Still),
         randomness: Arc::new(Still),
+        tiers: Arc::new(Still),
     }
 }
 

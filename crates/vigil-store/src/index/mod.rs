@@ -105,9 +105,13 @@ impl Overlay {
     /// Drops what lies in arenas that somebody has removed. The rising `numbers` are those there are.
     fn forget_gone(&mut self, numbers: &[u32]) {
         let is_here = |number: &u32| numbers.binary_search(number).is_ok();
-        if self.ends.keys().all(is_here) {
-            return;
+        if !self.ends.keys().all(is_here) {
+            self.drop_gone(numbers);
         }
+    }
+
+    fn drop_gone(&mut self, numbers: &[u32]) {
+        let is_here = |number: &u32| numbers.binary_search(number).is_ok();
         self.ends.retain(|number, _| is_here(number));
         self.relied.retain(|number, _| is_here(number));
         self.damaged.retain(|_, item| is_here(&item.at.arena));
@@ -232,6 +236,8 @@ impl Index {
                             // Whoever rebuilt the index saw less than the runs that go now. What lies
                             // between is in neither, so the arenas are listed from the new ends on.
                             state.overlay.ends.clear();
+                            // Without ends, nothing else tells that an arena has been removed.
+                            state.overlay.drop_gone(&paths::arena_numbers(&*self.disk)?);
                         }
                         state.overlay.forget_covered(&manifest);
                         state.manifest = manifest;
@@ -255,8 +261,11 @@ impl Index {
             files.zip(state.runs.iter().cloned()).collect()
         };
         let open = |(file, _): &(u64, u64)| match known.get(file) {
-            Some(run) => Ok(run.clone()),
-            None => Ok(Arc::new(Run::open(&*self.disk, &paths::run(&self.class, *file))?)),
+            // Numbers start over when somebody removes the index, so a number alone is no proof.
+            Some(run) if run.is_at(&*self.disk, &paths::run(&self.class, *file))? => {
+                Ok(run.clone())
+            }
+            _ => Ok(Arc::new(Run::open(&*self.disk, &paths::run(&self.class, *file))?)),
         };
         manifest.runs.iter().map(open).collect()
     }

@@ -88,6 +88,16 @@ impl Run {
         Ok(Self { path: path.into(), entries, map, fence, checked })
     }
 
+    /// Returns whether the file at `path` is still this run, by its header, which has a checksum over
+    /// everything that tells runs apart: the fence, and through it all first ids.
+    pub fn is_at(&self, disk: &dyn Disk, path: &str) -> Result<bool, DiskError> {
+        let file = disk.open(path, OpenMode::Read)?;
+        let mut header = [0; HEADER_CHECK_AT + CHECK_LEN];
+        let read = file.read_at(0, &mut header)?;
+        let same_header = read == header.len() && self.map.bytes().starts_with(&header);
+        Ok(same_header && file.len()? == self.map.bytes().len() as u64)
+    }
+
     /// Returns how many entries there are.
     pub fn len(&self) -> usize {
         self.entries
