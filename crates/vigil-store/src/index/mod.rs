@@ -229,9 +229,11 @@ impl Index {
                     // What a rebuild has listed is complete without runs that may be damaged.
                     if !state.is_rebuilt && manifest != state.manifest {
                         if !manifest.reaches(&state.manifest) {
-                            // Whoever rebuilt the index saw less than the runs that go now. What lies
-                            // between is in neither, so the arenas are listed from the new ends on.
-                            state.overlay.ends.clear();
+                            // Whoever rebuilt the index saw less than the runs that go now, or has
+                            // removed arenas. What lies between is in neither, and what the overlay
+                            // lists may be gone: the arenas are listed from the new ends on.
+                            let own = std::mem::take(&mut state.overlay.own);
+                            state.overlay = Overlay { own, ..Overlay::default() };
                         }
                         state.overlay.forget_covered(&manifest);
                         state.manifest = manifest;
@@ -251,12 +253,15 @@ impl Index {
     fn open_runs(&self, manifest: &Manifest) -> Result<Vec<Arc<Run>>, RunOpenError> {
         let known: HashMap<u64, Arc<Run>> = {
             let state = self.read();
+            if *manifest == state.manifest {
+                return Ok(state.runs.clone());
+            }
             let files = state.manifest.runs.iter().map(|(file, _)| *file);
             files.zip(state.runs.iter().cloned()).collect()
         };
         let open = |(file, _): &(u64, u64)| match known.get(file) {
-            Some(run) => Ok(run.clone()),
-            None => Ok(Arc::new(Run::open(&*self.disk, &paths::run(&self.class, *file))?)),
+            Some(run) if run.is_current(&*self.disk)? => Ok(run.clone()),
+            _ => Ok(Arc::new(Run::open(&*self.disk, &paths::run(&self.class, *file))?)),
         };
         manifest.runs.iter().map(open).collect()
     }
