@@ -152,7 +152,7 @@ impl World {
 
 #[test]
 fn two_stores_agree_with_a_list() {
-    for seed in 0..24 {
+    for seed in (0..24).chain([67]) {
         let mut dice = Dice(Box::new(noise(seed * 31 + 1)));
         let mut world = World::new(seed);
         for step in 0..40 {
