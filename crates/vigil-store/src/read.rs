@@ -321,15 +321,17 @@ impl Inner {
         kind: ItemKind,
         mut read: impl FnMut(&Located) -> Result<T, CopyError>,
     ) -> Result<T, ReadError> {
-        let is_gone = |error: &ReadError| match error {
+        let may_be_stale = |error: &ReadError| match error {
             ReadError::Arena { source, .. } => {
                 matches!(&**source, ArenaError::Disk(error) if error.fault == DiskFault::Absent)
             }
+            // Another process may have written the missing part since.
+            ReadError::Incomplete { .. } => true,
             _ => false,
         };
         match self.first_intact_known(vcid, id, kind, &mut read) {
             // Another process has removed the arena, and copied what is to be kept.
-            Err(error) if is_gone(&error) => {
+            Err(error) if may_be_stale(&error) => {
                 let refreshed = self.index.refresh();
                 refreshed.map_err(|source| ReadError::Index { vcid, source: Box::new(source) })?;
                 self.first_intact_known(vcid, id, kind, &mut read)

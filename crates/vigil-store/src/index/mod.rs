@@ -105,13 +105,9 @@ impl Overlay {
     /// Drops what lies in arenas that somebody has removed. The rising `numbers` are those there are.
     fn forget_gone(&mut self, numbers: &[u32]) {
         let is_here = |number: &u32| numbers.binary_search(number).is_ok();
-        if !self.ends.keys().all(is_here) {
-            self.drop_gone(numbers);
+        if self.ends.keys().all(is_here) {
+            return;
         }
-    }
-
-    fn drop_gone(&mut self, numbers: &[u32]) {
-        let is_here = |number: &u32| numbers.binary_search(number).is_ok();
         self.ends.retain(|number, _| is_here(number));
         self.relied.retain(|number, _| is_here(number));
         self.damaged.retain(|_, item| is_here(&item.at.arena));
@@ -233,11 +229,11 @@ impl Index {
                     // What a rebuild has listed is complete without runs that may be damaged.
                     if !state.is_rebuilt && manifest != state.manifest {
                         if !manifest.reaches(&state.manifest) {
-                            // Whoever rebuilt the index saw less than the runs that go now. What lies
-                            // between is in neither, so the arenas are listed from the new ends on.
-                            state.overlay.ends.clear();
-                            // Without ends, nothing else tells that an arena has been removed.
-                            state.overlay.drop_gone(&paths::arena_numbers(&*self.disk)?);
+                            // Whoever rebuilt the index saw less than the runs that go now, or has
+                            // removed arenas. What lies between is in neither, and what the overlay
+                            // lists may be gone: the arenas are listed from the new ends on.
+                            let own = std::mem::take(&mut state.overlay.own);
+                            state.overlay = Overlay { own, ..Overlay::default() };
                         }
                         state.overlay.forget_covered(&manifest);
                         state.manifest = manifest;
@@ -257,14 +253,14 @@ impl Index {
     fn open_runs(&self, manifest: &Manifest) -> Result<Vec<Arc<Run>>, RunOpenError> {
         let known: HashMap<u64, Arc<Run>> = {
             let state = self.read();
+            if *manifest == state.manifest {
+                return Ok(state.runs.clone());
+            }
             let files = state.manifest.runs.iter().map(|(file, _)| *file);
             files.zip(state.runs.iter().cloned()).collect()
         };
         let open = |(file, _): &(u64, u64)| match known.get(file) {
-            // Numbers start over when somebody removes the index, so a number alone is no proof.
-            Some(run) if run.is_at(&*self.disk, &paths::run(&self.class, *file))? => {
-                Ok(run.clone())
-            }
+            Some(run) if run.is_current(&*self.disk)? => Ok(run.clone()),
             _ => Ok(Arc::new(Run::open(&*self.disk, &paths::run(&self.class, *file))?)),
         };
         manifest.runs.iter().map(open).collect()

@@ -81,10 +81,9 @@ impl World {
         let at = &self.at;
         match self.stores[store].read(vcid) {
             Ok(read) => assert!(read == *bytes, "{at}: other bytes"),
-            // Also damaged: a record that was torn before anybody acknowledged it.
-            Err(
-                ReadError::Absent { .. } | ReadError::Incomplete { .. } | ReadError::Corrupt { .. },
-            ) if !is_due => {}
+            Err(ReadError::Absent { .. } | ReadError::Incomplete { .. }) if !is_due => {}
+            // A record that was never acknowledged, and torn when the power went.
+            Err(ReadError::Corrupt { .. }) if !is_due => {}
             Err(why) => panic!("{at}: {} bytes, due {is_due}: {}", bytes.len(), chain(&why)),
         }
         let Ok(blob) = self.stores[store].find(vcid) else { return };
@@ -153,7 +152,7 @@ impl World {
 
 #[test]
 fn two_stores_agree_with_a_list() {
-    for seed in 0..24 {
+    for seed in (0..24).chain([67]) {
         let mut dice = Dice(Box::new(noise(seed * 31 + 1)));
         let mut world = World::new(seed);
         for step in 0..40 {
