@@ -44,7 +44,7 @@ fn arenas_move_away_and_come_back() {
     push_all(&site, &tier, &keep);
     check_names(&server);
     let again = tier.push_arena(&site.store, site.arenas[0], &keep).expect("a push");
-    assert_eq!(again, vigil_tier::Pushed { sent: Sent::Nothing, ..first.clone() });
+    assert_eq!(again, vigil_tier::Pushed { sent: Sent::Nothing, ..first });
     let status = tier.status(&site.store).expect("a status");
     assert_eq!((status.both_bytes, status.here_bytes, status.blobs), (total, 0, 0));
 
