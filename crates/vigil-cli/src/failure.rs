@@ -163,6 +163,8 @@ impl Blamed for CommandError {
     fn blame(&self) -> Blame {
         match self {
             Self::Open { source, .. } => source.blame(),
+            // What vanishes inside a folder is noted and skipped, so this is what was asked for.
+            Self::Add { .. } if is_absent(self) => Blame::Caller,
             Self::Add { source, .. } => source.blame(),
             Self::Resolve { source, .. } => source.blame(),
             Self::Read { source, .. } => source.blame(),
@@ -208,6 +210,9 @@ impl CommandError {
             Self::Lost { .. } => {
                 Some("adding the same files again stores the lost bytes again".into())
             }
+            Self::Restore { source, .. } if matches!(**source, RestoreError::Exists { .. }) => {
+                Some("`--overwrite` replaces files that are in the way".into())
+            }
             Self::NoCommand { .. } => Some("`vigil help` lists the commands".into()),
             Self::Tour { blame: Blame::Us, .. } => Some(crate::REPORT.into()),
             _ => causes(self).find_map(hint_of_cause),
@@ -225,9 +230,18 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     })
 }
 
+/// Whether the reason is that a file outside the store is not there.
+fn is_absent(error: &CommandError) -> bool {
+    causes(error).any(|cause| {
+        let io: Option<&io::Error> = seen(cause);
+        let errno_kind = io.map(io::Error::kind);
+        errno_kind == Some(io::ErrorKind::NotFound)
+    })
+}
+
 /// Sees an error of type `E`, in a box or without.
 fn seen<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    error.downcast_ref().or_else(|| error.downcast_ref().map(|boxed: &Box<E>| &**boxed))
+    error.downcast_ref().or_else(|| error.downcast_ref::<Box<E>>().map(|boxed| &**boxed))
 }
 
 /// Wrappers that print like what they wrap hide it from `source`, so each is looked into.

@@ -14,7 +14,8 @@ use rustix::io::Errno;
 use vigil_base::limits::TREE_DEPTH_MAX;
 use vigil_base::{Entry, EntryKind, EntryName, Vcid};
 
-use crate::add::{AddError, AddOptions};
+use crate::add::AddOptions;
+use crate::add_error::AddError;
 use crate::folder::{OpenFolder, Stamp, special_kind};
 use crate::note::{Note, NoteKind};
 use crate::snapshot::Attributes;

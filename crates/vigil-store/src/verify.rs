@@ -12,7 +12,8 @@ use crate::format::{ItemId, ItemKind, Located};
 use crate::index::IndexError;
 use crate::layout::Layout;
 use crate::paths;
-use crate::read::{Depth, ReadError};
+use crate::read::Depth;
+use crate::read_error::ReadError;
 use crate::store::Store;
 
 /// What to verify, and how.

@@ -14,29 +14,29 @@ pub(crate) const BLOCKS_MAX: usize = 16;
 pub(crate) const AHEAD: u64 = 4;
 const _: () = assert!((AHEAD as usize) * 2 <= BLOCKS_MAX);
 
-/// An arena, and the number of a block in it.
-type BlockId = (Vcid, u64);
+/// A block's bytes, and when they were used last.
+type Used = (Arc<Vec<u8>>, u64);
 
-/// Blocks, with when they were used last.
+/// Blocks by arena and number.
 #[derive(Default)]
 pub(crate) struct Blocks {
-    blocks: HashMap<BlockId, (Arc<Vec<u8>>, u64)>,
+    blocks: HashMap<(Vcid, u64), Used>,
     clock: u64,
 }
 
 impl Blocks {
-    pub fn get(&mut self, key: BlockId) -> Option<Arc<Vec<u8>>> {
+    pub fn get(&mut self, key: (Vcid, u64)) -> Option<Arc<Vec<u8>>> {
         self.clock += 1;
         let (block, used) = self.blocks.get_mut(&key)?;
         *used = self.clock;
         Some(block.clone())
     }
 
-    pub fn has(&self, key: BlockId) -> bool {
+    pub fn has(&self, key: (Vcid, u64)) -> bool {
         self.blocks.contains_key(&key)
     }
 
-    pub fn insert(&mut self, key: BlockId, block: Arc<Vec<u8>>) {
+    pub fn insert(&mut self, key: (Vcid, u64), block: Arc<Vec<u8>>) {
         self.clock += 1;
         self.blocks.insert(key, (block, self.clock));
         while self.blocks.len() > BLOCKS_MAX {

@@ -20,6 +20,7 @@ pub use upkeep::{
 };
 pub use values::{
     ByteRange, ValueError, parse_name, parse_percent, parse_range, parse_size, parse_span,
+    parse_uri,
 };
 
 /// One address space of verified resources: keeps bytes under names that prove them.

@@ -25,7 +25,7 @@ fn environment() -> Environment {
     Environment {
         store: None,
         data_home: None,
-        home: Some("/home/ada".into()),
+        home: Some("/people/ada".into()),
         folder: PathBuf::new(),
         working_folder: None,
         temporary: "/tmp".into(),
@@ -53,15 +53,15 @@ fn check_store(line: &str, change: impl FnOnce(&mut Environment), want: &str) {
 
 #[test]
 fn the_store_is_the_nearest_that_was_named() {
-    check_store("vigil status", |_| {}, "/home/ada/.local/share/vigil");
+    check_store("vigil status", |_| {}, "/people/ada/.local/share/vigil");
     check_store("vigil status", |e| e.data_home = Some("/data".into()), "/data/vigil");
     check_store(
         "vigil status",
         |e| e.data_home = Some("not/absolute".into()),
-        "/home/ada/.local/share/vigil",
+        "/people/ada/.local/share/vigil",
     );
     check_store("vigil status", |e| e.store = Some("/s".into()), "/s");
-    check_store("vigil status", |e| e.store = Some("".into()), "/home/ada/.local/share/vigil");
+    check_store("vigil status", |e| e.store = Some("".into()), "/people/ada/.local/share/vigil");
     check_store("vigil --store t status", |e| e.store = Some("/s".into()), "t");
     check_store("vigil status --store t", |e| e.folder = "/base".into(), "/base/t");
 }

@@ -99,7 +99,7 @@ fn report(
             .map(|note| json!({ "path": human::path(&note.path), "note": note.to_string() }))
             .collect();
         session.out.json(&json!({
-            "path": session.shown(path),
+            "path": human::path(path),
             "uri": uri.to_string(),
             "kind": human::kind(added.kind),
             "vcid": added.root.to_string(),

@@ -148,6 +148,9 @@ impl Session<'_> {
 
     /// Returns a path as its owner typed it, or would.
     pub fn shown(&self, path: &Path) -> String {
+        if crate::resolve::is_standard(path) {
+            return "standard input".into();
+        }
         let folder = &self.environment.folder;
         let short = if folder.as_os_str().is_empty() {
             path

@@ -102,6 +102,21 @@ impl Overlay {
         kept.drain(..).for_each(|item| self.insert(item));
     }
 
+    /// Drops what lies in arenas that somebody has removed. The rising `numbers` are those there are.
+    fn forget_gone(&mut self, numbers: &[u32]) {
+        let is_here = |number: &u32| numbers.binary_search(number).is_ok();
+        if self.ends.keys().all(is_here) {
+            return;
+        }
+        self.ends.retain(|number, _| is_here(number));
+        self.relied.retain(|number, _| is_here(number));
+        self.damaged.retain(|_, item| is_here(&item.at.arena));
+        let kept: Vec<Located> = self.all().filter(|item| is_here(&item.at.arena)).collect();
+        self.items.clear();
+        self.more.clear();
+        kept.into_iter().for_each(|item| self.insert(item));
+    }
+
     fn all(&self) -> impl Iterator<Item = Located> {
         self.items.values().chain(&self.more).copied()
     }
@@ -193,12 +208,24 @@ impl Index {
     /// Takes in what other processes have published or appended.
     pub fn refresh(&self) -> Result<(), IndexError> {
         for _ in 0..RETRIES_MAX {
+            let before = self.read().manifest.clone();
             let Some(manifest) = Manifest::load(&*self.disk, &paths::manifest(&self.class))? else {
+                let mut state = self.write();
+                if state.is_rebuilt {
+                    // Until somebody publishes, there is nothing but the arenas to look at, and what
+                    // they held before has been listed.
+                    return self.cover_arenas(&mut state);
+                }
+                drop(state);
                 return self.rebuild();
             };
             match self.open_runs(&manifest) {
                 Ok(runs) => {
                     let mut state = self.write();
+                    if state.manifest != before {
+                        // Another thread has published meanwhile: this manifest may be the older.
+                        continue;
+                    }
                     // What a rebuild has listed is complete without runs that may be damaged.
                     if !state.is_rebuilt && manifest != state.manifest {
                         if !manifest.reaches(&state.manifest) {
@@ -257,7 +284,9 @@ impl Index {
 
     /// Lists the items that lie behind the covered end of each arena of this class.
     fn cover_arenas(&self, state: &mut State) -> Result<(), IndexError> {
-        for number in paths::arena_numbers(&*self.disk)? {
+        let numbers = paths::arena_numbers(&*self.disk)?;
+        state.overlay.forget_gone(&numbers);
+        for number in numbers {
             let in_runs = state.manifest.covered.get(&number).copied();
             let here = state.overlay.ends.get(&number).copied();
             if in_runs.into_iter().chain(here).any(|covered| covered.is_sealed) {
