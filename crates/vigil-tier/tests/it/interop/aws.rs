@@ -62,11 +62,7 @@ fn objects_hash_to_their_keys_for_others_too() {
     let path = file.to_str().expect("text");
     for object in &objects {
         let key = format!("vigil/site/{object}");
-        aws(
-            &server,
-            home.path(),
-            &["s3api", "get-object", "--bucket", BUCKET, "--key", &key, path],
-        );
+        aws(&["s3api", "get-object", "--bucket", BUCKET, "--key", &key, path]);
         let bytes = std::fs::read(&file).expect("a file");
         assert_eq!(format!("cas/{}", Vcid::of(&bytes).to_hex()), *object);
     }
