@@ -93,7 +93,7 @@ pub struct PassphraseCost {
 }
 
 impl Default for PassphraseCost {
-    /// Near the second choice of RFC 9106 §4, in one lane: about a fifth of a second.
+    /// Near the second choice of RFC 9106 §4, in one lane.
     fn default() -> Self {
         Self { memory_kib: 64 << 10, passes: 3, lanes: 1 }
     }
