@@ -4,7 +4,7 @@
 //! the store and times what is too short to be seen from outside. They are no tests: nothing here
 //! decides whether a change may go in.
 //!
-//! What always holds: all tools work on the same bytes in the same session, in turns; no tool gets
+//! Invariants: all tools work on the same bytes in the same session, in turns; no tool gets
 //! settings or warm caches that another does not get; what a tool brings back is compared with what
 //! went in before its time counts for anything.
 #![forbid(unsafe_code)]

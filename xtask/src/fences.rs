@@ -14,6 +14,7 @@ const ORDER: &[&[&str]] = &[
     &["vigil-wire", "vigil-dhall", "vigil-abe"],
     &["vigil-access"],
     &["vigil-store", "vigil-trust"],
+    &["vigil-files", "vigil-tier"],
     &["vigil-kernel"],
     &["vigil-machine"],
     &["vigil-query", "vigil-build", "vigil-reach"],

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use vigil_base::world::{Clock, Randomness};
 
+use crate::tiers::TierDoor;
+
 /// What the commands may know about the world around them.
 #[derive(Clone)]
 pub struct Environment {
@@ -33,6 +35,8 @@ pub struct Environment {
     pub clock: Arc<dyn Clock>,
     /// Gives random bytes.
     pub randomness: Arc<dyn Randomness>,
+    /// Reaches tiers.
+    pub tiers: Arc<dyn TierDoor>,
 }
 
 impl Environment {

@@ -5,10 +5,10 @@ use std::io;
 use std::path::PathBuf;
 
 use vigil_base::world::{DiskError, DiskFault, RandomnessError};
-use vigil_base::{Blame, Blamed, Uri};
+use vigil_base::{Blame, Blamed, Name, Uri};
 use vigil_files::{AddError, ResolveError, RestoreError, WriteError};
 use vigil_store::{
-    ArenaError, CollectError, IndexError, NamesError, OpenError, PutError, ReadError,
+    AppendError, ArenaError, CollectError, IndexError, NamesError, OpenError, PutError, ReadError,
     TransferError, VerifyError,
 };
 
@@ -143,6 +143,36 @@ pub enum CommandError {
         /// How many blobs are lost.
         blobs: u64,
     },
+    /// A tier could not be used.
+    #[error("could not use the tier {}", name.as_str())]
+    Tier {
+        /// Which.
+        name: Name,
+        /// Who can mend it.
+        blame: Blame,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// There is no such tier.
+    #[error("{}", match name {
+        Some(name) => format!("there is no tier {}", name.as_str()),
+        None => "there is no tier".into(),
+    })]
+    NoTier {
+        /// The name, if one was given.
+        name: Option<Name>,
+    },
+    /// There are several tiers, and none was named.
+    #[error("there are several tiers")]
+    WhichTier,
+    /// The tier holds arenas that are nowhere else.
+    #[error("{} moved to {}, so it cannot be forgotten", human::count(*arenas, "arena was", "arenas were"), name.as_str())]
+    TierNeeded {
+        /// The tier.
+        name: Name,
+        /// How many arenas.
+        arenas: u64,
+    },
     /// There is no such command to show a page about.
     #[error("there is no command `vigil {words}`")]
     NoCommand {
@@ -163,6 +193,8 @@ impl Blamed for CommandError {
     fn blame(&self) -> Blame {
         match self {
             Self::Open { source, .. } => source.blame(),
+            // What vanishes inside a folder is noted and skipped, so this is what was asked for.
+            Self::Add { .. } if is_absent(self) => Blame::Caller,
             Self::Add { source, .. } => source.blame(),
             Self::Resolve { source, .. } => source.blame(),
             Self::Read { source, .. } => source.blame(),
@@ -176,7 +208,11 @@ impl Blamed for CommandError {
             Self::NotATree { .. }
             | Self::IsATree { .. }
             | Self::NoMetadata { .. }
+            | Self::NoTier { .. }
+            | Self::WhichTier
+            | Self::TierNeeded { .. }
             | Self::NoCommand { .. } => Blame::Caller,
+            Self::Tier { blame, .. } => *blame,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound
                 | io::ErrorKind::AlreadyExists
@@ -208,6 +244,14 @@ impl CommandError {
             Self::Lost { .. } => {
                 Some("adding the same files again stores the lost bytes again".into())
             }
+            Self::Restore { source, .. } if matches!(**source, RestoreError::Exists { .. }) => {
+                Some("`--overwrite` replaces files that are in the way".into())
+            }
+            Self::NoTier { .. } => {
+                Some("`vigil tier list` shows those that there are, `vigil tier add` adds one".into())
+            }
+            Self::WhichTier => Some("name one with `--tier NAME`".into()),
+            Self::TierNeeded { .. } => Some("`vigil tier pull` brings them back".into()),
             Self::NoCommand { .. } => Some("`vigil help` lists the commands".into()),
             Self::Tour { blame: Blame::Us, .. } => Some(crate::REPORT.into()),
             _ => causes(self).find_map(hint_of_cause),
@@ -225,9 +269,18 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     })
 }
 
+/// Whether the reason is that a file outside the store is not there.
+fn is_absent(error: &CommandError) -> bool {
+    causes(error).any(|cause| {
+        let io: Option<&io::Error> = seen(cause);
+        let errno_kind = io.map(io::Error::kind);
+        errno_kind == Some(io::ErrorKind::NotFound)
+    })
+}
+
 /// Sees an error of type `E`, in a box or without.
 fn seen<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    error.downcast_ref().or_else(|| error.downcast_ref().map(|boxed: &Box<E>| &**boxed))
+    error.downcast_ref().or_else(|| error.downcast_ref::<Box<E>>().map(|boxed| &**boxed))
 }
 
 /// Wrappers that print like what they wrap hide it from `source`, so each is looked into.
@@ -265,8 +318,10 @@ fn disk_fault(error: &(dyn Error + 'static)) -> Option<DiskFault> {
         Some(CommandError::Disk(disk)) => Some(disk),
         _ => match seen(error) {
             Some(OpenError::Disk(disk)) => Some(disk),
-            _ => match seen(error) {
-                Some(IndexError::Disk(disk)) => Some(disk),
+            _ => match (seen(error), seen(error)) {
+                (Some(IndexError::Disk(disk)), _) | (_, Some(AppendError::Disk(disk))) => {
+                    Some(disk)
+                }
                 _ => seen(error),
             },
         },

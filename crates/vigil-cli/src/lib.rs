@@ -19,12 +19,14 @@ mod resolve;
 mod retention;
 mod run;
 mod talk;
+mod tiers;
 mod tour;
 
 pub use args::{
     AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, DiffArgs,
     FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, ManArgs, NameCommand, RepairArgs,
-    StatArgs, StatusArgs, TarArgs, TourArgs, ValueError, VerifyArgs, VersionArgs,
+    StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError,
+    VerifyArgs, VersionArgs,
 };
 pub use environment::Environment;
 pub use failure::CommandError;
@@ -32,6 +34,9 @@ pub use output::Output;
 pub use resolve::{Request, ResolveArgsError};
 pub use run::{BUG, MISUSE, run};
 pub use talk::{Meter, Progress, Talk};
+pub use tiers::{
+    TierArena, TierDoor, TierFailure, TierLink, TierPulled, TierReport, TierSent, TierSettings,
+};
 
 /// What a person who met a bug is asked to do.
 pub const REPORT: &str = "this is a bug in vigil; please report it with the lines above and the output of `vigil version`";

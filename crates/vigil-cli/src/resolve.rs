@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use vigil_base::{Blame, Blamed};
 
-use crate::args::{ArenaCommand, Args, Command};
+use crate::args::{ArenaCommand, Args, Command, TierCommand};
 use crate::environment::Environment;
 
 /// What is to be done, with every path and default settled.
@@ -113,6 +113,13 @@ fn locate_paths(command: &mut Command, environment: &Environment) {
         Command::Repair(repair) => repair.from.iter_mut().for_each(locate),
         Command::Arena(ArenaCommand::Export { output, .. }) => output.iter_mut().for_each(locate),
         Command::Arena(ArenaCommand::Import { files, .. }) => files.iter_mut().for_each(locate),
+        // Remembered, and so absolute: the next command may run elsewhere.
+        Command::Tier(TierCommand::Add(add)) => {
+            for path in add.key_file.iter_mut().chain(&mut add.passphrase_file) {
+                let folder = environment.working_folder.clone().unwrap_or_default();
+                *path = folder.join(environment.locate(path));
+            }
+        }
         Command::Tour(tour) => tour.folder.iter_mut().for_each(locate),
         Command::Man(man) => man.output.iter_mut().for_each(locate),
         _ => {}

@@ -10,10 +10,11 @@ use std::sync::{Mutex, PoisonError};
 use crossbeam_channel::Receiver;
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
-use vigil_base::world::{DiskError, Moment};
-use vigil_base::{Blame, Blamed, Entry, EntryKind, Tree, Vcid};
+use vigil_base::world::Moment;
+use vigil_base::{Entry, EntryKind, Tree, Vcid};
 use vigil_store::{Batch, PutError, Stored, Writer};
 
+use crate::add_error::AddError;
 use crate::changes::Changes;
 use crate::folder::{Known, OpenFolder, Stamp};
 use crate::note::{Note, NoteKind};
@@ -33,6 +34,8 @@ pub struct AddOptions {
     pub file_bytes_max: u64,
     /// How many threads read, hash and compress.
     pub threads: usize,
+    /// Folders to leave out, by device and inode: the store itself, where it lies in what is added.
+    pub skips: Vec<(u64, u64)>,
     /// Whether files that have not changed since they were last added are not read again.
     pub uses_cache: bool,
 }
@@ -45,6 +48,7 @@ impl Default for AddOptions {
             metadata: false,
             file_bytes_max: FILE_BYTES_MAX,
             threads: std::thread::available_parallelism().map_or(2, usize::from),
+            skips: Vec::new(),
             uses_cache: true,
         }
     }
@@ -90,73 +94,6 @@ pub struct Added {
     pub stored: Stored,
     /// What was noticed on the way, in the order of the paths.
     pub notes: Vec<Note>,
-}
-
-/// Why nothing was added.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AddError {
-    /// The path cannot be opened.
-    #[error("could not read {}", path.display())]
-    Open {
-        /// The path.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The path is neither a file nor a folder.
-    #[error("{} is {what}, which cannot be added", path.display())]
-    Special {
-        /// The path.
-        path: PathBuf,
-        /// What it is.
-        what: &'static str,
-    },
-    /// A file is longer than allowed.
-    #[error("{} has {size} bytes, more than the {max} that a file may have; raise the limit with `--max-file-size`, or leave it out with `--exclude`", path.display())]
-    FileTooLong {
-        /// The file.
-        path: PathBuf,
-        /// Its length.
-        size: u64,
-        /// The limit.
-        max: u64,
-    },
-    /// Folders are nested too deep.
-    #[error("{} is nested deeper than a tree may be", path.display())]
-    Deep {
-        /// The innermost folder that was read.
-        path: PathBuf,
-    },
-    /// A pattern cannot be understood.
-    #[error("the pattern `{pattern}` cannot be understood: {reason}")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// Why.
-        reason: String,
-    },
-    /// Something could not be stored.
-    #[error("could not store {}", path.display())]
-    Put {
-        /// What was to be stored.
-        path: PathBuf,
-        /// What went wrong.
-        source: PutError,
-    },
-    /// The record of unchanged files could not be read or written.
-    #[error("could not use the record of unchanged files")]
-    Changes(#[from] DiskError),
-}
-
-impl Blamed for AddError {
-    fn blame(&self) -> Blame {
-        match self {
-            Self::Open { .. } | Self::Changes(_) => Blame::World,
-            Self::Put { source, .. } => source.blame(),
-            _ => Blame::Caller,
-        }
-    }
 }
 
 /// Batches of files that wait to be read: enough to keep the readers busy, few enough to be small.

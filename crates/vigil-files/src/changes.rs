@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 
 use vigil_base::Vcid;
-use vigil_base::world::{Disk, DiskError, DiskFault, Moment, OpenMode, replace_file};
+use vigil_base::world::{Disk, DiskError, DiskFault, Lock, Moment, OpenMode, replace_file};
 
 use crate::folder::{Known, Stamp};
 
 const PATH: &str = "cache/files";
+const LOCK: &str = "cache/lock";
 const MAGIC: [u8; 8] = *b"vigfiles";
 const HEADER_LEN: usize = 48;
 const ENTRY_LEN: usize = 72;
@@ -110,6 +111,9 @@ impl Changes {
         let check = Vcid::of(&bytes[HEADER_LEN..]);
         bytes[16..48].copy_from_slice(check.as_bytes());
         disk.create_folder("cache")?;
+        // Of several processes that save at once, the last one's record stays: it is advice.
+        let lock = disk.open(LOCK, OpenMode::Create)?;
+        lock.lock(Lock::Exclusive, true)?;
         replace_file(disk, PATH, &bytes)
     }
 }

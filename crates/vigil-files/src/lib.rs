@@ -9,6 +9,7 @@
 //! - a file is taken as unchanged only if it was last changed well before it was last read.
 
 mod add;
+mod add_error;
 mod changes;
 mod folder;
 mod note;
@@ -18,7 +19,8 @@ mod stream;
 mod trees;
 mod walk;
 
-pub use add::{AddError, AddOptions, AddProgress, Added, add_path, add_stream};
+pub use add::{AddOptions, AddProgress, Added, add_path, add_stream};
+pub use add_error::AddError;
 pub use note::{Note, NoteKind};
 pub use restore::{RestoreError, RestoreOptions, RestoreProgress, Restored, restore};
 pub use snapshot::{Attributes, Snapshot};

@@ -14,7 +14,8 @@ use rustix::io::Errno;
 use vigil_base::limits::TREE_DEPTH_MAX;
 use vigil_base::{Entry, EntryKind, EntryName, Vcid};
 
-use crate::add::{AddError, AddOptions};
+use crate::add::AddOptions;
+use crate::add_error::AddError;
 use crate::folder::{OpenFolder, Stamp, special_kind};
 use crate::note::{Note, NoteKind};
 use crate::snapshot::Attributes;
@@ -256,6 +257,10 @@ impl Walker<'_> {
         let file_type = FileType::from_raw_mode(stat.st_mode);
         let is_folder = file_type == FileType::Directory;
         if self.is_left_out(folder, name, is_folder, ignores) {
+            return Ok(None);
+        }
+        if is_folder && self.options.skips.contains(&(stat.st_dev, stat.st_ino)) {
+            self.shared.note(folder.path_of(name), NoteKind::Special { what: "the store itself" });
             return Ok(None);
         }
         let kind = match file_type {

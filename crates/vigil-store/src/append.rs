@@ -205,7 +205,8 @@ impl Lane {
             }
         }
         drop(turn);
-        Ok(())
+        // Whoever sealed the arena meanwhile may have failed, and has noted it.
+        self.state().check()
     }
 
     /// Returns the arenas that this lane has written, and up to which byte each is durable.
@@ -344,7 +345,8 @@ impl Open {
 
     fn create(maker: &Maker) -> Result<Self, AppendError> {
         maker.disk.create_folder(paths::ARENAS)?;
-        let mut number = paths::arena_numbers(&*maker.disk)?.last().map_or(1, |last| last + 1);
+        let next = paths::arena_number_next(&*maker.disk)?;
+        let mut number = next.ok_or(AppendError::Numbers)?;
         let file = loop {
             match maker.disk.open(&paths::arena(number), OpenMode::CreateNew) {
                 Ok(file) => break file,

@@ -6,6 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::{Deref, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::format::ItemId;
+
 /// A frame is known by its arena and its trailer.
 pub(crate) type FrameKey = (u32, u32);
 
@@ -49,8 +51,8 @@ impl std::fmt::Debug for ItemBytes {
 pub(crate) struct Decoded {
     /// The first bytes of the decoded payload.
     pub front: Arc<Vec<u8>>,
-    /// Where the proven items start.
-    pub proven: HashSet<u32>,
+    /// The proven items. A place alone would not do: an empty item starts where the next one does.
+    pub proven: HashSet<ItemId>,
     /// The stored payload has been compared with its checksum.
     pub is_checked: bool,
 }

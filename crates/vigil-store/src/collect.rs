@@ -14,7 +14,7 @@ use crate::format::{Item, ItemId, ItemKind, Located, RecordKind, SealError};
 use crate::index::IndexError;
 use crate::paths;
 use crate::put::{PutError, Writer};
-use crate::read::ReadError;
+use crate::read_error::ReadError;
 use crate::store::{OpenError, Options, Store};
 
 /// Something to keep: an id, and whether it is a record with references.
@@ -262,6 +262,7 @@ impl Store {
     /// Takes the index back, removes arenas, and rebuilds it. The caller holds the use lock.
     pub(crate) fn remove_arenas(&self, numbers: &[u32]) -> Result<(), IndexError> {
         let disk = &*self.inner.world.disk;
+        paths::retire_numbers(disk)?;
         disk.remove(&paths::manifest(&self.inner.options.class))?;
         disk.create_folder(&paths::index_folder(&self.inner.options.class))?;
         disk.sync_folder(&paths::index_folder(&self.inner.options.class))?;

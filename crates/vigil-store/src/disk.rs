@@ -33,7 +33,10 @@ fn blame_disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Di
         fault: match error.kind() {
             ErrorKind::NotFound => DiskFault::Absent,
             ErrorKind::AlreadyExists => DiskFault::Exists,
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => DiskFault::Full,
+            // A limit on the length of files is met like a full disk: what is written stays.
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                DiskFault::Full
+            }
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => DiskFault::Denied,
             _ => DiskFault::Other,
         },

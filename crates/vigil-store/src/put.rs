@@ -362,6 +362,11 @@ impl<'a> Batch<'a> {
     }
 
     fn flush_frame(&mut self, kind: ItemKind) -> Result<(), PutError> {
+        // A layout is written after the chunks that it lists, so that a process that is killed leaves
+        // chunks without a layout rather than the other way round.
+        if kind != ItemKind::Chunk && self.blobs.items.iter().any(|i| i.kind == ItemKind::Layout) {
+            self.flush_frame(ItemKind::Chunk)?;
+        }
         let frame = if kind == ItemKind::Chunk { &mut self.chunks } else { &mut self.blobs };
         if frame.items.is_empty() {
             return Ok(());

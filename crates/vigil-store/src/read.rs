@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use vigil_base::Vcid;
 use vigil_base::limits::RECORD_BYTES_MAX;
-use vigil_base::world::Mapped;
-use vigil_base::{Blame, Blamed, Vcid};
+use vigil_base::world::{DiskFault, Mapped};
 use zstd::zstd_safe;
 
 use crate::arena::{Arena, ArenaError, FRAME_BYTES_MAX, Record, is_item};
@@ -14,82 +14,8 @@ use crate::cache::{Decoded, ItemBytes};
 use crate::format::{ALIGN, Codec, Item, ItemId, ItemKind, Located, RecordKind};
 use crate::index::IndexError;
 use crate::layout::Layout;
+use crate::read_error::ReadError;
 use crate::store::{Inner, Store};
-
-/// Why a blob could not be read back.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// Nothing of that name is stored here.
-    #[error("no blob named {vcid}")]
-    Absent {
-        /// The name.
-        vcid: Vcid,
-    },
-    /// The bytes that are stored are not the ones that the name stands for.
-    #[error(
-        "the bytes of {vcid} in arena {arena:08} are damaged at byte {offset}; `vigil repair` can mend them from a tier or another arena"
-    )]
-    Corrupt {
-        /// The blob that was asked for.
-        vcid: Vcid,
-        /// The number of the arena.
-        arena: u32,
-        /// The offset of the record's trailer in it.
-        offset: u64,
-    },
-    /// A part of the blob is missing.
-    #[error("a part of {vcid} is missing; `vigil repair` can mend it from a tier or another arena")]
-    Incomplete {
-        /// The blob that was asked for.
-        vcid: Vcid,
-    },
-    /// The range ends behind the blob's end.
-    #[error("{vcid} has {len} bytes, so bytes {start} to {end} are not all in it")]
-    Range {
-        /// The blob.
-        vcid: Vcid,
-        /// Its length.
-        len: u64,
-        /// Where the range starts.
-        start: u64,
-        /// Where the range ends.
-        end: u64,
-    },
-    /// The blob is too long to be read into memory as a record.
-    #[error("{vcid} has {len} bytes, and no record has more than {RECORD_BYTES_MAX}")]
-    TooLong {
-        /// The blob.
-        vcid: Vcid,
-        /// Its length.
-        len: u64,
-    },
-    /// The arena could not be read.
-    #[error("could not read {vcid}")]
-    Arena {
-        /// The blob that was asked for.
-        vcid: Vcid,
-        /// What went wrong.
-        source: Box<ArenaError>,
-    },
-    /// The index could not be read.
-    #[error("could not look up {vcid}")]
-    Index {
-        /// The blob that was asked for.
-        vcid: Vcid,
-        /// What went wrong.
-        source: Box<IndexError>,
-    },
-}
-
-impl Blamed for ReadError {
-    fn blame(&self) -> Blame {
-        match self {
-            Self::Absent { .. } | Self::Range { .. } | Self::TooLong { .. } => Blame::Caller,
-            _ => Blame::World,
-        }
-    }
-}
 
 /// A blob that has been looked up: where its bytes lie.
 #[derive(Clone, Debug)]
@@ -315,10 +241,11 @@ pub(crate) struct Maps {
 #[derive(Default)]
 struct MapsState {
     maps: HashMap<u32, Arc<dyn Mapped>>,
-    proven: HashSet<(u32, u32, u32)>,
+    /// Arena, trailer, place in the record, and length of proven items.
+    proven: HashSet<(u32, u32, u32, u32)>,
 }
 
-/// Proven items that are remembered: 24 MB of memory at most. Beyond that all are forgotten, and
+/// Proven items that are remembered: some 30 MB of memory at most. Beyond that all are forgotten, and
 /// proven again when they are read.
 const PROVEN_MAX: usize = 1 << 20;
 
@@ -394,6 +321,32 @@ impl Inner {
         kind: ItemKind,
         mut read: impl FnMut(&Located) -> Result<T, CopyError>,
     ) -> Result<T, ReadError> {
+        let may_be_stale = |error: &ReadError| match error {
+            ReadError::Arena { source, .. } => {
+                matches!(&**source, ArenaError::Disk(error) if error.fault == DiskFault::Absent)
+            }
+            // Another process may have written the missing part since.
+            ReadError::Incomplete { .. } => true,
+            _ => false,
+        };
+        match self.first_intact_known(vcid, id, kind, &mut read) {
+            // Another process has removed the arena, and copied what is to be kept.
+            Err(error) if may_be_stale(&error) => {
+                let refreshed = self.index.refresh();
+                refreshed.map_err(|source| ReadError::Index { vcid, source: Box::new(source) })?;
+                self.first_intact_known(vcid, id, kind, &mut read)
+            }
+            other => other,
+        }
+    }
+
+    fn first_intact_known<T>(
+        &self,
+        vcid: Vcid,
+        id: ItemId,
+        kind: ItemKind,
+        read: &mut impl FnMut(&Located) -> Result<T, CopyError>,
+    ) -> Result<T, ReadError> {
         let mut trouble = None;
         for located in self.locations(vcid, &id)?.iter().filter(|located| located.kind == kind) {
             match read(located) {
@@ -456,11 +409,11 @@ impl Inner {
             *decoded = Decoded { front, proven: HashSet::new(), is_checked: needs_check };
             self.cache.resized(key, want);
         }
-        if !needs_check && !decoded.proven.contains(&located.at.inner) {
+        if !needs_check && !decoded.proven.contains(&item.id) {
             if !is_item(item, &decoded.front[start..end]) {
                 return Err(CopyError::Damaged);
             }
-            decoded.proven.insert(located.at.inner);
+            decoded.proven.insert(item.id);
         }
         Ok(ItemBytes::new(decoded.front.clone(), start..end))
     }
@@ -474,6 +427,10 @@ impl Inner {
         into: &mut [u8],
     ) -> Result<(), ReadError> {
         self.first_intact(vcid, id, ItemKind::Chunk, |located| {
+            if from + into.len() > located.at.len as usize {
+                // The layout gives the chunk another length than it has.
+                return Err(CopyError::Damaged);
+            }
             if let Some(mapped) = self.map_item(located)? {
                 into.copy_from_slice(&mapped[from..from + into.len()]);
             } else {
@@ -500,7 +457,7 @@ impl Inner {
         let end = start + located.at.len as usize;
         let Some(map) = self.map_arena(&arena, end)? else { return Ok(None) };
         let range = MappedRange { map, start, end };
-        let key = (number, located.at.trailer, located.at.inner);
+        let key = (number, located.at.trailer, located.at.inner, located.at.len);
         let is_proven = |maps: &Maps| {
             maps.state.lock().unwrap_or_else(PoisonError::into_inner).proven.contains(&key)
         };

@@ -182,7 +182,7 @@ impl DiskFile for MovedFile {
                 action: "read",
                 path: paths::arena(self.number),
                 reason: format!(
-                    "it has been moved to a tier as {}; name the tier with `--tier`",
+                    "it has been moved to a tier as {}; add that tier with `vigil tier add`",
                     self.moved.vcid
                 ),
             }),

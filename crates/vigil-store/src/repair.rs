@@ -165,6 +165,7 @@ impl Store {
     /// Moves damaged files out of the way and takes the copies into the index.
     fn set_aside(&self, damages: &[Damage]) -> Result<(), CollectError> {
         let disk = &*self.inner.world.disk;
+        paths::retire_numbers(disk)?;
         disk.create_folder(DAMAGED)?;
         let numbers: Vec<u32> = damages.iter().map(|damage| damage.number).collect();
         let path = paths::manifest(&self.inner.options.class);

@@ -247,11 +247,11 @@ impl Store {
     /// Gives a copied arena a number. A number that somebody takes at the same time is skipped.
     fn place(&self, path: &str) -> Result<u32, TransferError> {
         let disk = &*self.inner.world.disk;
-        let mut number = paths::arena_numbers(disk)?.last().map_or(1, |last| last + 1);
+        let mut number = paths::arena_number_next(disk)?.unwrap_or(u32::MAX);
         loop {
             match disk.open(&paths::arena(number), OpenMode::CreateNew) {
                 Ok(_) => break,
-                Err(error) if error.fault == DiskFault::Exists => number += 1,
+                Err(error) if error.fault == DiskFault::Exists => number = number.saturating_add(1),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -12,7 +12,8 @@ use crate::format::{ItemId, ItemKind, Located};
 use crate::index::IndexError;
 use crate::layout::Layout;
 use crate::paths;
-use crate::read::{Depth, ReadError};
+use crate::read::Depth;
+use crate::read_error::ReadError;
 use crate::store::Store;
 
 /// What to verify, and how.
@@ -40,8 +41,12 @@ pub struct VerifyReport {
     pub raw_bytes: u64,
     /// Items whose bytes are not what their ids say.
     pub damaged: Vec<Located>,
-    /// Blobs that cannot be read whole because of that, or because a chunk is missing.
+    /// Blobs that cannot be read whole because of that.
     pub lost: Vec<Vcid>,
+    /// Blobs whose layout is here and of which a chunk is not: what a crash leaves of an add that was
+    /// never acknowledged. They count as damage only where something that is kept needs them, which
+    /// only the caller can tell.
+    pub unfinished: Vec<Vcid>,
     /// Ranges of arenas that no record describes: what crashes leave, or what damage did to a
     /// record's description.
     pub strays: Vec<Stray>,
@@ -273,12 +278,13 @@ impl Store {
             }
         })?;
         for id in layouts {
-            let is_whole = match self.layout_of(id) {
-                Ok(layout) => self.has_chunks(&layout, &bad)?,
-                Err(_) => false,
-            };
-            if !is_whole {
-                lost.push(id.to_vcid());
+            match self.layout_of(id) {
+                Ok(layout) if layout.chunks().iter().any(|(id, _)| bad.contains(id)) => {
+                    lost.push(id.to_vcid());
+                }
+                Ok(layout) if self.has_chunks(&layout)? => {}
+                Ok(_) => report.unfinished.push(id.to_vcid()),
+                Err(_) => lost.push(id.to_vcid()),
             }
         }
         lost.sort_unstable();
@@ -293,9 +299,9 @@ impl Store {
         Layout::decode(&bytes).ok_or(ReadError::Incomplete { vcid })
     }
 
-    fn has_chunks(&self, layout: &Layout, bad: &HashSet<ItemId>) -> Result<bool, IndexError> {
+    fn has_chunks(&self, layout: &Layout) -> Result<bool, IndexError> {
         for (id, _) in layout.chunks() {
-            if bad.contains(id) || !self.inner.index.contains(id)? {
+            if !self.inner.index.contains(id)? {
                 return Ok(false);
             }
         }

@@ -14,10 +14,13 @@ pub(crate) const BLOCKS_MAX: usize = 16;
 pub(crate) const AHEAD: u64 = 4;
 const _: () = assert!((AHEAD as usize) * 2 <= BLOCKS_MAX);
 
-/// Blocks by arena and number, with when they were used last.
+/// A block's bytes, and when they were used last.
+type Used = (Arc<Vec<u8>>, u64);
+
+/// Blocks by arena and number.
 #[derive(Default)]
 pub(crate) struct Blocks {
-    blocks: HashMap<(Vcid, u64), (Arc<Vec<u8>>, u64)>,
+    blocks: HashMap<(Vcid, u64), Used>,
     clock: u64,
 }
 

@@ -65,15 +65,17 @@ fn roots(resolved: &Resolved) -> Result<RootCertStore, SettingsError> {
             let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
             return Err(SettingsError::Certificates {
                 place: "the system's store".into(),
-                reason: if reasons.is_empty() { "there are none".into() } else { reasons.join("; ") },
+                reason: if reasons.is_empty() {
+                    "there are none".into()
+                } else {
+                    reasons.join("; ")
+                },
             });
         }
         return Ok(roots);
     };
-    let failed = |reason: String| SettingsError::Certificates {
-        place: path.display().to_string(),
-        reason,
-    };
+    let failed =
+        |reason: String| SettingsError::Certificates { place: path.display().to_string(), reason };
     let certificates = CertificateDer::pem_file_iter(path).map_err(|e| failed(e.to_string()))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| failed(error.to_string()))?;

@@ -10,8 +10,8 @@ use object_store::aws::{AmazonS3Builder, Checksum};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
+    BackoffConfig, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt as _,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
 };
 use vigil_base::{Blame, Blamed};
 
@@ -35,6 +35,12 @@ pub enum ObjectError {
     /// It is not there.
     #[error("there is no object `{object}`; `vigil tier status` shows what is there")]
     Absent {
+        /// The object.
+        object: String,
+    },
+    /// Nothing can be written, because what it would be in is not there.
+    #[error("could not write `{object}`: the bucket or folder is not there; make it first")]
+    NoBucket {
         /// The object.
         object: String,
     },
@@ -99,7 +105,9 @@ pub enum ObjectError {
         object: String,
     },
     /// It was encrypted with another key.
-    #[error("`{object}` was encrypted with another key or passphrase; name the one it was made with")]
+    #[error(
+        "`{object}` was encrypted with another key or passphrase; name the one it was made with"
+    )]
     WrongKey {
         /// The object.
         object: String,
@@ -147,7 +155,10 @@ pub enum ObjectError {
 impl Blamed for ObjectError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Absent { .. } | Self::WrongKey { .. } | Self::NeedsKey { .. } => Blame::Caller,
+            Self::Absent { .. }
+            | Self::NoBucket { .. }
+            | Self::WrongKey { .. }
+            | Self::NeedsKey { .. } => Blame::Caller,
             _ => Blame::World,
         }
     }
@@ -160,6 +171,9 @@ fn explain(action: &'static str, object: &str) -> impl Fn(object_store::Error) -
         let object = object.clone();
         let reason = chain(&error);
         match error {
+            object_store::Error::NotFound { .. } if action == "write" => {
+                ObjectError::NoBucket { object }
+            }
             object_store::Error::NotFound { .. } => ObjectError::Absent { object },
             object_store::Error::PermissionDenied { .. }
             | object_store::Error::Unauthenticated { .. } => {
@@ -315,10 +329,14 @@ impl Objects {
     pub fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, ObjectError> {
         let (store, path) = (self.store.clone(), self.path(folder));
         let prefix = path.clone();
-        let listed: Vec<_> = self.worker.run(async move { store.list(Some(&prefix)).collect().await });
+        let listed: Vec<_> =
+            self.worker.run(async move { store.list(Some(&prefix)).collect().await });
         let mut found = Vec::new();
         for meta in listed {
-            let meta = meta.map_err(explain("list", folder))?;
+            let meta = match meta {
+                Ok(meta) => meta,
+                Err(error) => return Err(self.explain_list(error, folder)),
+            };
             let name = meta.location.prefix_match(&path).map(|parts| parts.collect::<Vec<_>>());
             if let Some([name]) = name.as_deref() {
                 found.push((name.as_ref().to_owned(), meta.size));
@@ -326,6 +344,17 @@ impl Objects {
         }
         found.sort();
         Ok(found)
+    }
+
+    /// The object-store crate does not say why a listing failed, other than in a text; that of an
+    /// object it does.
+    fn explain_list(&self, error: object_store::Error, folder: &str) -> ObjectError {
+        match self.len(folder) {
+            Err(ObjectError::Denied { object, reason, .. }) => {
+                ObjectError::Denied { object, action: "list", reason }
+            }
+            _ => explain("list", folder)(error),
+        }
     }
 }
 
@@ -358,8 +387,7 @@ fn open_bucket(
     builder = match resolved.keys {
         None => builder.with_skip_signature(true),
         Some(keys) => {
-            let builder =
-                builder.with_access_key_id(keys.id).with_secret_access_key(keys.secret);
+            let builder = builder.with_access_key_id(keys.id).with_secret_access_key(keys.secret);
             match keys.token {
                 Some(token) => builder.with_token(token),
                 None => builder,

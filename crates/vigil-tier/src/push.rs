@@ -190,9 +190,10 @@ impl Tier {
         let entry = describe(store, &arena, key.is_some())?;
         let place = Self::entry_place(key, entry.site, entry.serial);
         let listed = match self.read_entry(&place) {
-            // A record that nobody can read is written anew.
-            Err(ObjectError::Record { .. } | ObjectError::Altered { .. }) => None,
-            other => other?,
+            Ok(listed) => listed,
+            // A record that nobody can use is written anew.
+            Err(ObjectError::Record { .. }) => None,
+            Err(error) => is_wrong(error).map(|_| None)?,
         };
         if let Some(there) = listed.as_ref().map(|listed| listed.vcid).filter(|v| *v != entry.vcid)
         {
@@ -214,7 +215,7 @@ impl Tier {
         Ok(pushed)
     }
 
-    /// Pushes a single blob. It stays here too.
+    /// Pushes a single blob. It stays here too: without `keep`, it is read back and compared.
     pub fn push_blob(
         &self,
         store: &Store,
@@ -224,8 +225,8 @@ impl Tier {
         let hold = store.writer()?;
         let key = self.writing_key()?;
         let blob = store.find(vcid)?;
-        let (len, options) = (blob.len(), PushOptions { keep: true, ..*options });
-        let pushed = self.push(key, &BlobSource(store, blob), vcid, len, &options);
+        let len = blob.len();
+        let pushed = self.push(key, &BlobSource(store, blob), vcid, len, options);
         drop(hold);
         pushed
     }

@@ -93,7 +93,7 @@ pub struct PassphraseCost {
 }
 
 impl Default for PassphraseCost {
-    /// Near the second choice of RFC 9106 §4, in one lane: about a fifth of a second.
+    /// Near the second choice of RFC 9106 §4, in one lane.
     fn default() -> Self {
         Self { memory_kib: 64 << 10, passes: 3, lanes: 1 }
     }
@@ -145,8 +145,7 @@ impl Derivation {
             1 => {
                 let mut salt = [0; 32];
                 salt.copy_from_slice(&bytes[16..]);
-                let cost =
-                    PassphraseCost { memory_kib: word(4), passes: word(8), lanes: word(12) };
+                let cost = PassphraseCost { memory_kib: word(4), passes: word(8), lanes: word(12) };
                 Self::Passphrase { cost, salt }
             }
             _ => return None,

@@ -155,14 +155,12 @@ impl Tier {
                 (Derivation::Passphrase { cost, .. }, true) => {
                     OpenTierError::Memory { memory_kib: cost.memory_kib }
                 }
-                (Derivation::Passphrase { .. }, false) => OpenTierError::OtherKind {
-                    found: "passphrase",
-                    option: "--passphrase-file",
-                },
-                (Derivation::KeyFile, _) => OpenTierError::OtherKind {
-                    found: "key file",
-                    option: "--encrypt-key-file",
-                },
+                (Derivation::Passphrase { .. }, false) => {
+                    OpenTierError::OtherKind { found: "passphrase", option: "--passphrase-file" }
+                }
+                (Derivation::KeyFile, _) => {
+                    OpenTierError::OtherKind { found: "key file", option: "--encrypt-key-file" }
+                }
             });
         };
         envelope::check_key_record(&key, record).map_err(flawed)?;
@@ -205,7 +203,9 @@ impl Tier {
     pub(crate) fn content_place(key: Option<&TierKey>, vcid: Vcid) -> Place {
         match key {
             None => Place { object: format!("cas/{}", vcid.to_hex()), sealed: None },
-            Some(key) => sealed_place("enc/cas", key.name(&[b"cas/", &vcid.as_bytes()[..]].concat())),
+            Some(key) => {
+                sealed_place("enc/cas", key.name(&[b"cas/", &vcid.as_bytes()[..]].concat()))
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod panic;
+mod tiers;
 mod world;
 
 use std::io::{stderr, stdout};

@@ -9,6 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use vigil_base::world::{Clock, Moment, Randomness, RandomnessError};
 use vigil_cli::Environment;
 
+use crate::tiers::ObjectStores;
+
 /// The machine's clock.
 struct SystemClock;
 
@@ -61,6 +63,7 @@ pub(crate) fn environment() -> Environment {
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
+        tiers: Arc::new(ObjectStores { randomness: Arc::new(SystemRandomness) }),
     }
 }
 

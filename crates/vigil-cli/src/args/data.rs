@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use vigil_base::{Name, Uri, Vcid};
 
-use super::{ByteRange, FormatArgs, help, parse_name, parse_range, parse_size};
+use super::{ByteRange, FormatArgs, help, parse_name, parse_range, parse_size, parse_uri};
 
 /// Arguments of `vigil add`.
 #[derive(Clone, Debug, clap::Args)]
@@ -42,6 +42,7 @@ pub struct AddArgs {
 #[command(after_help = help::GET)]
 pub struct GetArgs {
     /// What to get
+    #[arg(value_parser = parse_uri)]
     pub uri: Uri,
     /// Where to put it; without this, the bytes of a file go to standard output
     #[arg(long, short, value_name = "PATH")]
@@ -70,7 +71,7 @@ pub struct GetArgs {
 #[command(after_help = help::CAT)]
 pub struct CatArgs {
     /// The files
-    #[arg(required = true, value_name = "URI")]
+    #[arg(required = true, value_name = "URI", value_parser = parse_uri)]
     pub uris: Vec<Uri>,
 }
 
@@ -79,6 +80,7 @@ pub struct CatArgs {
 #[command(after_help = help::TAR)]
 pub struct TarArgs {
     /// The tree
+    #[arg(value_parser = parse_uri)]
     pub uri: Uri,
 }
 
@@ -87,6 +89,7 @@ pub struct TarArgs {
 #[command(after_help = help::LS)]
 pub struct ListArgs {
     /// The tree
+    #[arg(value_parser = parse_uri)]
     pub uri: Uri,
     /// Also tell kind, size and Vcid
     #[arg(long, short)]
@@ -104,6 +107,7 @@ pub struct ListArgs {
 #[command(after_help = help::STAT)]
 pub struct StatArgs {
     /// What to look at
+    #[arg(value_parser = parse_uri)]
     pub uri: Uri,
     /// How to print
     #[command(flatten)]
@@ -115,10 +119,10 @@ pub struct StatArgs {
 #[command(after_help = help::DIFF)]
 pub struct DiffArgs {
     /// The tree to compare from
-    #[arg(value_name = "LEFT-URI")]
+    #[arg(value_name = "LEFT-URI", value_parser = parse_uri)]
     pub left: Uri,
     /// The tree to compare to
-    #[arg(value_name = "RIGHT-URI")]
+    #[arg(value_name = "RIGHT-URI", value_parser = parse_uri)]
     pub right: Uri,
     /// How to print
     #[command(flatten)]
@@ -152,6 +156,7 @@ pub enum NameCommand {
         #[arg(value_parser = parse_name)]
         name: Name,
         /// What it is to mean
+        #[arg(value_parser = parse_uri)]
         uri: Uri,
     },
     /// Take a name away, with its history; what it meant stays stored until `vigil gc`

@@ -146,7 +146,8 @@ pub(super) const VERIFY: &str = "\
 The exit code is 3 if anything is damaged.
 
 With --json, one document: clean, arenas, records, items, stored_bytes, raw_bytes, damaged (a list of \
-vcid, kind, arena, offset), lost (a list of Vcids that cannot be read whole), strays (a list of arena, \
+vcid, kind, arena, offset), lost (a list of Vcids that cannot be read whole), \
+unfinished (a list of Vcids of blobs whose add was interrupted; no name needs them), strays (a list of arena, \
 start, end, is_damage), unreadable (a list of arena and reason), damaged_seals (a list of arenas), \
 unindexed.
 
@@ -157,8 +158,8 @@ Examples:
     $ vigil verify --sample 10";
 
 pub(super) const REPAIR: &str = "\
-Damaged arenas are written anew from what is intact in them, from other copies in the store, and from \
-the arenas given with --from; the damaged files are kept aside under damaged/ in the store. The exit \
+Damaged arenas are written anew from what is intact in them, from other copies in the store, from \
+its tiers, or from the arenas given with --from; the damaged files are kept aside under damaged/ in the store. The exit \
 code is 3 if something is lost.
 
 With --json, one document: replaced (a list of arenas), saved_items, mended_items, lost (a list of \
@@ -272,3 +273,76 @@ With --json, one document: version.
 Examples:
   Which version this is:
     $ vigil version";
+
+pub(super) const TIER: &str = "\
+A tier is a bucket or a folder that keeps sealed arenas and single blobs. Objects are named cas/SHA-256: \
+any S3 client can fetch one and compare it. Arenas that were moved there are read from there by ranges, \
+without a word. Nothing that a tier says is believed.
+
+Keys for S3 come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from the profile files.
+
+Examples:
+  Keep a copy of everything in a folder on another disk:
+    $ mkdir -p shelf && vigil tier add file://$PWD/shelf
+    $ vigil arena seal
+    $ vigil tier push";
+
+pub(super) const TIER_ADD: &str = "\
+Keys are not remembered, only where to find them.
+
+With --json, one document: name, address, encrypted.
+
+Examples:
+  A folder, such as one on another disk:
+    $ mkdir -p shelf && vigil tier add file://$PWD/shelf --name shelf
+  The same, encrypted:
+    $ mkdir -p safe && head -c 32 /dev/urandom > key && vigil tier add file://$PWD/safe --name safe --key-file key";
+
+pub(super) const TIER_LIST: &str = "\
+With --json, one line for each: name, address, endpoint (or null), region (or null), profile (or null), \
+encrypted.
+
+Examples:
+  All of them:
+    $ vigil tier list";
+
+pub(super) const TIER_REMOVE: &str = "\
+A tier that arenas were moved to is not forgotten; pull them first.
+
+Examples:
+  Forget one:
+    $ mkdir -p shelf && vigil tier add file://$PWD/shelf --name shelf
+    $ vigil tier remove shelf";
+
+pub(super) const TIER_PUSH: &str = "\
+With --json, one line for each: vcid, bytes, object, new (it was not there before), moved (its file here \
+is gone).
+
+Examples:
+  Send every sealed arena:
+    $ mkdir -p shelf && vigil tier add file://$PWD/shelf
+    $ vigil arena seal
+    $ vigil tier push
+  Make room: move them, after reading them back:
+    $ vigil tier push --move
+  Send one file under its own name:
+    $ vigil tier push @home/hello.txt";
+
+pub(super) const TIER_PULL: &str = "\
+With --json, one document for arenas: pulled (a list of numbers), present, bytes; one line for each \
+blob: uri, bytes.
+
+Examples:
+  Bring everything back:
+    $ mkdir -p shelf && vigil tier add file://$PWD/shelf
+    $ vigil arena seal && vigil tier push --move
+    $ vigil tier pull";
+
+pub(super) const TIER_STATUS: &str = "\
+With --json, one document: arenas (a list of number, vcid, bytes, here, there), blobs, blob_bytes, \
+complaints.
+
+Examples:
+  What is where:
+    $ mkdir -p shelf && vigil tier add file://$PWD/shelf
+    $ vigil tier status";

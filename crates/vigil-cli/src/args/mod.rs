@@ -5,6 +5,7 @@
 
 mod data;
 mod help;
+mod tier;
 mod upkeep;
 mod values;
 
@@ -14,12 +15,14 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use data::{AddArgs, CatArgs, DiffArgs, GetArgs, ListArgs, NameCommand, StatArgs, TarArgs};
+pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use upkeep::{
     ArenaCommand, CompletionsArgs, GcArgs, KeepArgs, ManArgs, RepairArgs, StatusArgs, TourArgs,
     VerifyArgs, VersionArgs,
 };
 pub use values::{
     ByteRange, ValueError, parse_name, parse_percent, parse_range, parse_size, parse_span,
+    parse_uri,
 };
 
 /// One address space of verified resources: keeps bytes under names that prove them.
@@ -95,6 +98,9 @@ pub enum Command {
     /// List arenas, seal them, and carry them from store to store as files
     #[command(subcommand, after_help = help::ARENA)]
     Arena(ArenaCommand),
+    /// Keep arenas and blobs in a bucket or another folder, and read them from there
+    #[command(subcommand, after_help = help::TIER)]
+    Tier(TierCommand),
     /// Tell what the store holds and how much room it takes
     Status(StatusArgs),
     /// Show the main things on real files, in seconds

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use vigil_base::Name;
+use vigil_base::{Name, Uri, UriError};
 
 /// Why a text is not the value that an argument needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +25,9 @@ pub enum ValueError {
     /// The range ends before it starts.
     #[error("the range ends before it starts")]
     Backwards,
+    /// The text is not a URI.
+    #[error("{}", chain(.0))]
+    Uri(UriError),
     /// The text is not a percentage.
     #[error("a percentage is a whole number from 1 to 100")]
     Percent,
@@ -107,6 +110,19 @@ pub fn parse_range(text: &str) -> Result<ByteRange, ValueError> {
     match end {
         Some(end) if end < start => Err(ValueError::Backwards),
         _ => Ok(ByteRange { start, end }),
+    }
+}
+
+/// Reads a URI.
+pub fn parse_uri(text: &str) -> Result<Uri, ValueError> {
+    text.parse().map_err(ValueError::Uri)
+}
+
+/// Joins the messages of an error and its sources, since the argument parser prints only the first.
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
     }
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use vigil_base::world::{Clock, Moment, Randomness, RandomnessError};
 
+use vigil_store::Remote;
+
 use super::*;
+use crate::tiers::{TierDoor, TierFailure, TierLink, TierSettings};
 
 struct Still;
 
@@ -21,11 +24,22 @@ impl Randomness for Still {
     }
 }
 
+/// A world without networks.
+impl TierDoor for Still {
+    fn open(&self, _: &TierSettings) -> Result<Box<dyn TierLink>, TierFailure> {
+        Err(self.remote(&[]).err().expect("there is none"))
+    }
+
+    fn remote(&self, _: &[TierSettings]) -> Result<Arc<dyn Remote>, TierFailure> {
+        Err((Blame::World, "there is no network".into()))
+    }
+}
+
 fn environment() -> Environment {
     Environment {
         store: None,
         data_home: None,
-        home: Some("/home/ada".into()),
+        home: Some("/people/ada".into()),
         folder: PathBuf::new(),
         working_folder: None,
         temporary: "/tmp".into(),
@@ -35,6 +49,7 @@ fn environment() -> Environment {
         processors: 3,
         clock: Arc::new(Still),
         randomness: Arc::new(Still),
+        tiers: Arc::new(Still),
     }
 }
 
@@ -53,15 +68,15 @@ fn check_store(line: &str, change: impl FnOnce(&mut Environment), want: &str) {
 
 #[test]
 fn the_store_is_the_nearest_that_was_named() {
-    check_store("vigil status", |_| {}, "/home/ada/.local/share/vigil");
+    check_store("vigil status", |_| {}, "/people/ada/.local/share/vigil");
     check_store("vigil status", |e| e.data_home = Some("/data".into()), "/data/vigil");
     check_store(
         "vigil status",
         |e| e.data_home = Some("not/absolute".into()),
-        "/home/ada/.local/share/vigil",
+        "/people/ada/.local/share/vigil",
     );
     check_store("vigil status", |e| e.store = Some("/s".into()), "/s");
-    check_store("vigil status", |e| e.store = Some("".into()), "/home/ada/.local/share/vigil");
+    check_store("vigil status", |e| e.store = Some("".into()), "/people/ada/.local/share/vigil");
     check_store("vigil --store t status", |e| e.store = Some("/s".into()), "t");
     check_store("vigil status --store t", |e| e.folder = "/base".into(), "/base/t");
 }

@@ -16,15 +16,17 @@ use crate::talk::Progress;
 
 pub(super) fn add(args: &AddArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
     let defaults = AddOptions::default();
+    // Opened first: the store's folder must be there to be told from others.
+    let store = session.store()?;
     let options = AddOptions {
         exclude: args.exclude.clone(),
         obeys_ignore_files: args.ignore_files,
         metadata: args.metadata,
         file_bytes_max: args.max_file_size.unwrap_or(defaults.file_bytes_max),
         threads: session.threads,
+        skips: identity(&session.store_folder).into_iter().collect(),
         uses_cache: !args.no_cache,
     };
-    let store = session.store()?;
     let writer = store.writer()?;
     for path in &args.paths {
         let added = if is_standard(path) {
@@ -99,7 +101,7 @@ fn report(
             .map(|note| json!({ "path": human::path(&note.path), "note": note.to_string() }))
             .collect();
         session.out.json(&json!({
-            "path": session.shown(path),
+            "path": human::path(path),
             "uri": uri.to_string(),
             "kind": human::kind(added.kind),
             "vcid": added.root.to_string(),
@@ -143,4 +145,11 @@ fn summary(added: &Added) -> String {
             &format!("; {} not read again", human::count(added.unchanged_files, "file", "files"));
     }
     text
+}
+
+/// Returns what the system knows a folder by, if it is there.
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let data = std::fs::metadata(folder).ok()?;
+    Some((data.dev(), data.ino()))
 }

@@ -116,7 +116,7 @@ fn print_report(
     let dead = human::count(report.dead_items, "item", "items");
     let size = human::size(report.dead_bytes);
     let out = &mut session.out;
-    out.line(format_args!("{live} in use; {dead} ({size} of content) in no version that stays"))?;
+    out.line(format_args!("{live} in use; {dead} ({size} of content) that nothing kept leads to"))?;
     if report.dropped.is_empty() && report.copied.is_empty() {
         return out.line(if report.dead_items == 0 {
             "nothing to remove".into()

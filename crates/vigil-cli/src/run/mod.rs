@@ -8,6 +8,7 @@ mod look;
 mod names;
 mod pages;
 mod status;
+mod tier;
 mod verify;
 
 use std::ffi::OsString;
@@ -125,6 +126,7 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
             }
             ArenaCommand::Import { files, format } => arenas::import(files, *format, session),
         },
+        Command::Tier(command) => tier::perform(command, session),
         Command::Status(args) => status::status(args, session),
         Command::Tour(args) => crate::tour::tour(args, session),
         Command::Completions(args) => pages::completions(args, session),
@@ -136,7 +138,9 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
 impl Session<'_> {
     /// Opens the store, creating it where there is none.
     pub fn store(&self) -> Result<Store, CommandError> {
-        open_store(&self.store_folder, self.environment)
+        let store = open_store(&self.store_folder, self.environment)?;
+        tier::attach(&store, self)?;
+        Ok(store)
     }
 
     /// Says a line, after what has been printed.
@@ -148,6 +152,9 @@ impl Session<'_> {
 
     /// Returns a path as its owner typed it, or would.
     pub fn shown(&self, path: &Path) -> String {
+        if crate::resolve::is_standard(path) {
+            return "standard input".into();
+        }
         let folder = &self.environment.folder;
         let short = if folder.as_os_str().is_empty() {
             path

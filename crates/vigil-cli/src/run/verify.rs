@@ -1,15 +1,16 @@
 //! `vigil verify` and `repair`.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
-use vigil_base::Vcid;
 use vigil_base::world::{Disk as _, OpenMode};
-use vigil_store::format::ItemKind;
+use vigil_base::{EntryKind, References as _, TreeReferences, Vcid};
+use vigil_store::format::{ItemId, ItemKind};
 use vigil_store::{
-    Arena, ArenaError, ArenaSupply, FolderDisk, NoSupply, RepairReport, Store, VerifyOptions,
-    VerifyReport,
+    Arena, ArenaError, ArenaSupply, FolderDisk, NoSupply, RepairReport, Store, Supply,
+    VerifyOptions, VerifyReport,
 };
 
 use super::Session;
@@ -20,7 +21,11 @@ use crate::talk::Progress;
 
 pub(super) fn verify(args: &VerifyArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
     let store = session.store()?;
-    let report = read_all(&store, args.sample.unwrap_or(100), session)?;
+    let mut report = read_all(&store, args.sample.unwrap_or(100), session)?;
+    let missing = missing_from_names(&store)?;
+    report.lost.extend(missing);
+    report.lost.sort_unstable();
+    report.lost.dedup();
     if args.format.json {
         session.out.json(&json_of(&report))?;
     } else {
@@ -46,6 +51,37 @@ fn read_all(
         meter.show(&Progress { things: None, bytes: done, bytes_total: Some(total) });
     };
     Ok(store.verify(&VerifyOptions { percent, threads: session.threads, progress: &show })?)
+}
+
+/// Returns what names lead to and the store does not have whole.
+fn missing_from_names(store: &Store) -> Result<Vec<Vcid>, CommandError> {
+    let mut todo: Vec<(Vcid, bool)> = Vec::new();
+    for (_, versions) in store.names()? {
+        for version in versions {
+            todo.push((version.vcid, version.kind == EntryKind::Tree));
+            todo.extend(version.metadata.map(|metadata| (metadata, false)));
+        }
+    }
+    let mut seen = HashSet::new();
+    let mut missing = Vec::new();
+    while let Some((vcid, is_tree)) = todo.pop() {
+        if !seen.insert((vcid, is_tree)) {
+            continue;
+        }
+        if !store.contains(vcid).unwrap_or(false) {
+            missing.push(vcid);
+            continue;
+        }
+        let mut below = |vcid, is_tree| todo.push((vcid, is_tree));
+        let is_readable = !is_tree
+            || store
+                .read(vcid)
+                .is_ok_and(|bytes| TreeReferences.references(&bytes, &mut below).is_ok());
+        if !is_readable {
+            missing.push(vcid);
+        }
+    }
+    Ok(missing)
 }
 
 fn item_kind(kind: ItemKind) -> &'static str {
@@ -84,6 +120,7 @@ fn json_of(report: &VerifyReport) -> serde_json::Value {
         "raw_bytes": report.raw_bytes,
         "damaged": damaged.collect::<Vec<_>>(),
         "lost": report.lost.iter().map(Vcid::to_string).collect::<Vec<_>>(),
+        "unfinished": report.unfinished.iter().map(Vcid::to_string).collect::<Vec<_>>(),
         "strays": strays.collect::<Vec<_>>(),
         "unreadable": unreadable.collect::<Vec<_>>(),
         "damaged_seals": report.seals,
@@ -151,7 +188,10 @@ fn complaint(report: &VerifyReport) -> Option<String> {
 pub(super) fn repair(args: &RepairArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
     let store = session.store()?;
     let report = if args.from.is_empty() {
-        store.repair(&NoSupply)?
+        match super::tier::supplies(&store, session)?.as_slice() {
+            [] => store.repair(&NoSupply)?,
+            supplies => store.repair(&Several(supplies))?,
+        }
     } else {
         let mut arenas = Vec::new();
         for (number, path) in (0..).zip(&args.from) {
@@ -168,6 +208,15 @@ pub(super) fn repair(args: &RepairArgs, session: &mut Session<'_>) -> Result<(),
     match report.lost.len() as u64 {
         0 => Ok(()),
         blobs => Err(CommandError::Lost { blobs }),
+    }
+}
+
+/// Several places to have intact copies from, asked in turn.
+struct Several<'a>(&'a [Box<dyn Supply>]);
+
+impl Supply for Several<'_> {
+    fn item(&self, id: &ItemId, kind: ItemKind) -> Option<Vec<u8>> {
+        self.0.iter().find_map(|supply| supply.item(id, kind))
     }
 }
 

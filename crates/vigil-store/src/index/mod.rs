@@ -102,6 +102,21 @@ impl Overlay {
         kept.drain(..).for_each(|item| self.insert(item));
     }
 
+    /// Drops what lies in arenas that somebody has removed. The rising `numbers` are those there are.
+    fn forget_gone(&mut self, numbers: &[u32]) {
+        let is_here = |number: &u32| numbers.binary_search(number).is_ok();
+        if self.ends.keys().all(is_here) {
+            return;
+        }
+        self.ends.retain(|number, _| is_here(number));
+        self.relied.retain(|number, _| is_here(number));
+        self.damaged.retain(|_, item| is_here(&item.at.arena));
+        let kept: Vec<Located> = self.all().filter(|item| is_here(&item.at.arena)).collect();
+        self.items.clear();
+        self.more.clear();
+        kept.into_iter().for_each(|item| self.insert(item));
+    }
+
     fn all(&self) -> impl Iterator<Item = Located> {
         self.items.values().chain(&self.more).copied()
     }
@@ -193,18 +208,32 @@ impl Index {
     /// Takes in what other processes have published or appended.
     pub fn refresh(&self) -> Result<(), IndexError> {
         for _ in 0..RETRIES_MAX {
+            let before = self.read().manifest.clone();
             let Some(manifest) = Manifest::load(&*self.disk, &paths::manifest(&self.class))? else {
+                let mut state = self.write();
+                if state.is_rebuilt {
+                    // Until somebody publishes, there is nothing but the arenas to look at, and what
+                    // they held before has been listed.
+                    return self.cover_arenas(&mut state);
+                }
+                drop(state);
                 return self.rebuild();
             };
             match self.open_runs(&manifest) {
                 Ok(runs) => {
                     let mut state = self.write();
+                    if state.manifest != before {
+                        // Another thread has published meanwhile: this manifest may be the older.
+                        continue;
+                    }
                     // What a rebuild has listed is complete without runs that may be damaged.
                     if !state.is_rebuilt && manifest != state.manifest {
                         if !manifest.reaches(&state.manifest) {
-                            // Whoever rebuilt the index saw less than the runs that go now. What lies
-                            // between is in neither, so the arenas are listed from the new ends on.
-                            state.overlay.ends.clear();
+                            // Whoever rebuilt the index saw less than the runs that go now, or has
+                            // removed arenas. What lies between is in neither, and what the overlay
+                            // lists may be gone: the arenas are listed from the new ends on.
+                            let own = std::mem::take(&mut state.overlay.own);
+                            state.overlay = Overlay { own, ..Overlay::default() };
                         }
                         state.overlay.forget_covered(&manifest);
                         state.manifest = manifest;
@@ -224,12 +253,15 @@ impl Index {
     fn open_runs(&self, manifest: &Manifest) -> Result<Vec<Arc<Run>>, RunOpenError> {
         let known: HashMap<u64, Arc<Run>> = {
             let state = self.read();
+            if *manifest == state.manifest {
+                return Ok(state.runs.clone());
+            }
             let files = state.manifest.runs.iter().map(|(file, _)| *file);
             files.zip(state.runs.iter().cloned()).collect()
         };
         let open = |(file, _): &(u64, u64)| match known.get(file) {
-            Some(run) => Ok(run.clone()),
-            None => Ok(Arc::new(Run::open(&*self.disk, &paths::run(&self.class, *file))?)),
+            Some(run) if run.is_current(&*self.disk)? => Ok(run.clone()),
+            _ => Ok(Arc::new(Run::open(&*self.disk, &paths::run(&self.class, *file))?)),
         };
         manifest.runs.iter().map(open).collect()
     }
@@ -257,7 +289,9 @@ impl Index {
 
     /// Lists the items that lie behind the covered end of each arena of this class.
     fn cover_arenas(&self, state: &mut State) -> Result<(), IndexError> {
-        for number in paths::arena_numbers(&*self.disk)? {
+        let numbers = paths::arena_numbers(&*self.disk)?;
+        state.overlay.forget_gone(&numbers);
+        for number in numbers {
             let in_runs = state.manifest.covered.get(&number).copied();
             let here = state.overlay.ends.get(&number).copied();
             if in_runs.into_iter().chain(here).any(|covered| covered.is_sealed) {

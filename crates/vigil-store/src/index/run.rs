@@ -21,7 +21,8 @@ const _: () = assert!(BLOCK_ENTRIES * LOCATED_LEN + CHECK_LEN == BLOCK_LEN);
 const VERSION_AT: usize = MAGIC.len();
 const ENTRIES_AT: usize = VERSION_AT + 8;
 const FENCE_CHECK_AT: usize = ENTRIES_AT + 8;
-const HEADER_CHECK_AT: usize = FENCE_CHECK_AT + CHECK_LEN;
+const BLOCKS_CHECK_AT: usize = FENCE_CHECK_AT + CHECK_LEN;
+const HEADER_CHECK_AT: usize = BLOCKS_CHECK_AT + CHECK_LEN;
 
 /// The index cannot be believed; it must be rebuilt from the arenas.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,12 +81,20 @@ impl Run {
         let blocks = entries.div_ceil(BLOCK_ENTRIES);
         let fence_at = blocks.checked_add(1).and_then(|pages| pages.checked_mul(BLOCK_LEN));
         let fence = fence_at.and_then(|at| bytes.get(at..)).ok_or_else(damaged)?;
-        if fence.len() != blocks * 8 || check_of(fence) != header[FENCE_CHECK_AT..HEADER_CHECK_AT] {
+        if fence.len() != blocks * 8 || check_of(fence) != header[FENCE_CHECK_AT..BLOCKS_CHECK_AT] {
             return Err(damaged().into());
         }
         let fence = fence.chunks_exact(8).map(|eight| u64_at(eight, 0)).collect();
         let checked = (0..blocks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         Ok(Self { path: path.into(), entries, map, fence, checked })
+    }
+
+    /// Returns whether the file at this run's path still is this run. An index that was wiped starts
+    /// over with the same numbers.
+    pub fn is_current(&self, disk: &dyn Disk) -> Result<bool, DiskError> {
+        let mut header = [0; HEADER_CHECK_AT + CHECK_LEN];
+        let read = disk.open(&self.path, OpenMode::Read)?.read_at(0, &mut header)?;
+        Ok(self.map.bytes().starts_with(&header[..read]) && read == header.len())
     }
 
     /// Returns how many entries there are.
@@ -171,6 +180,8 @@ pub struct RunWriter {
     buffer: Vec<u8>,
     block: Vec<u8>,
     fence: Vec<u8>,
+    /// Over the blocks' checks: what the run holds, in 16 bytes.
+    blocks_check: blake3::Hasher,
     last: Option<Located>,
 }
 
@@ -189,6 +200,7 @@ impl RunWriter {
             buffer: Vec::new(),
             block: Vec::with_capacity(BLOCK_LEN),
             fence: Vec::new(),
+            blocks_check: blake3::Hasher::new(),
             last: None,
         })
     }
@@ -210,8 +222,10 @@ impl RunWriter {
 
     fn end_block(&mut self) -> Result<(), DiskError> {
         self.block.resize(BLOCK_LEN - CHECK_LEN, 0);
+        let check = check_of(&self.block);
         self.buffer.extend_from_slice(&self.block);
-        self.buffer.extend(check_of(&self.block));
+        self.buffer.extend(check);
+        self.blocks_check.update(&check);
         self.block.clear();
         if self.buffer.len() >= WRITE_LEN { self.write_buffer() } else { Ok(()) }
     }
@@ -235,7 +249,9 @@ impl RunWriter {
         header[..MAGIC.len()].copy_from_slice(&MAGIC);
         header[VERSION_AT..ENTRIES_AT].copy_from_slice(&VERSION.to_le_bytes());
         header[ENTRIES_AT..FENCE_CHECK_AT].copy_from_slice(&self.entries.to_le_bytes());
-        header[FENCE_CHECK_AT..HEADER_CHECK_AT].copy_from_slice(&check_of(&fence));
+        header[FENCE_CHECK_AT..BLOCKS_CHECK_AT].copy_from_slice(&check_of(&fence));
+        let blocks_check: [u8; CHECK_LEN] = array_at(self.blocks_check.finalize().as_bytes(), 0);
+        header[BLOCKS_CHECK_AT..HEADER_CHECK_AT].copy_from_slice(&blocks_check);
         let check = check_of(&header[..HEADER_CHECK_AT]);
         header[HEADER_CHECK_AT..HEADER_CHECK_AT + CHECK_LEN].copy_from_slice(&check);
         self.file.write_at(0, &header)?;

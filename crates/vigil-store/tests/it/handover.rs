@@ -58,9 +58,9 @@ fn sweep(freezes: bool) {
             let sim = Sim::default();
             let first = sim.process();
             if freezes {
-                first.freeze_at(number)
+                first.freeze_at(number);
             } else {
-                first.kill_at(number)
+                first.kill_at(number);
             }
             let mut ledger = Ledger::default();
             let _ended = begin(first, &blobs, &mut ledger);
@@ -180,5 +180,35 @@ fn a_seal_that_was_lost_does_not_hide_what_follows() {
             ledger.acknowledge();
         }
         check(&dark, &ledger, &at);
+    }
+}
+
+/// A thread publishes while another is taking in the manifest from before.
+#[test]
+fn an_older_manifest_does_not_replace_a_newer_one() {
+    let sim = Sim::default();
+    let store = open_on(sim.process()).expect("a store");
+    store.writer().and_then(vigil_store::Writer::finish).expect("a first index");
+    let other = open_on(sim.process()).expect("the store again");
+    let writer = other.writer().expect("a writer");
+    // So many that the run of the third index does not absorb their run.
+    let early: Vec<Vcid> =
+        (0..9).map(|seed| writer.put(&noise_bytes(seed, 99)).expect("a put")).collect();
+    writer.finish().expect("a second index");
+    let run = sim.paths().into_iter().find(|path| path.ends_with(".run")).expect("a run");
+    let late = Arc::new(std::sync::Mutex::new(None));
+    let (slot, thread) = (late.clone(), store.clone());
+    // The first has read the second manifest and is about to open its run.
+    sim.before_open(&run, move || {
+        let writer = thread.writer().expect("a writer");
+        let vcid = writer.put(&noise_bytes(8, 3000)).expect("a put");
+        writer.finish().expect("a third index");
+        *slot.lock().expect("no panic") = Some(vcid);
+    });
+    store.refresh().expect("a refresh");
+    let late = late.lock().expect("no panic").expect("the hook has run");
+    assert_eq!(store.item_count(), 10, "all are in the index that this process has");
+    for vcid in early.into_iter().chain([late]) {
+        assert!(store.contains(vcid).expect("a lookup"));
     }
 }

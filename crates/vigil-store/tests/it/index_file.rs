@@ -39,16 +39,19 @@ pub fn run_entries(run: &[u8]) -> Vec<Located> {
     let fence = &run[PAGE * (blocks + 1)..];
     assert_eq!(fence.len(), 8 * blocks);
     assert_eq!(run[24..40], blake3::hash(fence).as_bytes()[..16]);
-    assert_eq!(run[40..56], blake3::hash(&run[..40]).as_bytes()[..16]);
+    assert_eq!(run[56..72], blake3::hash(&run[..56]).as_bytes()[..16]);
+    let mut checks = Vec::new();
     let mut entries = Vec::new();
     for (index, block) in run[PAGE..PAGE * (blocks + 1)].chunks(PAGE).enumerate() {
         assert_eq!(block[PAGE - 16..], blake3::hash(&block[..PAGE - 16]).as_bytes()[..16]);
+        checks.extend_from_slice(&block[PAGE - 16..]);
         let first = u64::from_be_bytes(block[..8].try_into().expect("eight bytes"));
         assert_eq!(fence[8 * index..8 * index + 8], first.to_le_bytes());
         for entry in block[..85 * ENTRY].chunks(ENTRY).take(count - 85 * index) {
             entries.push(Located::decode(entry.try_into().expect("48 bytes")).expect("an entry"));
         }
     }
+    assert_eq!(run[40..56], blake3::hash(&checks).as_bytes()[..16]);
     assert!(entries.is_sorted_by(|a, b| a < b), "entries rise");
     entries
 }

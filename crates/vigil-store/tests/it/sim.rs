@@ -228,22 +228,6 @@ impl Sim {
         inode.changes.clear();
     }
 
-    /// Creates a file behind everybody's back, durably.
-    pub fn plant(&self, path: &str, content: &[u8]) {
-        let mut machine = self.machine();
-        let inode = machine.inodes.len();
-        let content = content.to_vec();
-        machine.inodes.push(Inode { durable: content.clone(), content, ..Inode::default() });
-        let mut folder = parent(path);
-        while !folder.is_empty() {
-            machine.visible.folders.insert(folder.into());
-            machine.durable.folders.insert(folder.into());
-            folder = parent(folder);
-        }
-        machine.visible.files.insert(path.into(), inode);
-        machine.durable.files.insert(path.into(), inode);
-    }
-
     /// Removes every file whose path starts so, behind everybody's back, durably.
     pub fn wipe(&self, prefix: &str) {
         let mut machine = self.machine();

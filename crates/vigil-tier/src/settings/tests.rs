@@ -102,13 +102,9 @@ fn servers_come_from_the_most_particular_place() {
     check(&both, None, "D/d/ eu-central-1 http://s3");
     check(&both[1..], None, "D/d/ eu-central-1 http://all");
     check(&[("AWS_ENDPOINT_URL", "127.0.0.1:9000")], None, "is no server");
-    let ignored =
-        [("AWS_PROFILE", "plant7"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
+    let ignored = [("AWS_PROFILE", "plant7"), ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")];
     check(&ignored, None, "P/p/t auto");
-    let no_region = [
-        ("HOME", "/nonexistent"),
-        ("AWS_ACCESS_KEY_ID", "E"),
-        ("AWS_SECRET_ACCESS_KEY", "e"),
-    ];
+    let no_region =
+        [("HOME", "/nonexistent"), ("AWS_ACCESS_KEY_ID", "E"), ("AWS_SECRET_ACCESS_KEY", "e")];
     check(&no_region, None, "there is no region");
 }

@@ -107,3 +107,17 @@ impl From<Output> for Ran {
         Self { code: output.status.code(), out: text(output.stdout), talk: text(output.stderr) }
     }
 }
+
+/// `len` bytes that do not compress and differ from seed to seed (xorshift64*).
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        bytes.extend_from_slice(&state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}

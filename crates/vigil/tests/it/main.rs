@@ -1,4 +1,11 @@
 //! The real program, on a real disk.
 
 mod bench;
+mod crowd;
 mod examples;
+mod hard_disk;
+mod kill;
+mod large;
+mod moving;
+mod session;
+mod tour;

@@ -1,0 +1,1 @@
+let port : Natural = "80" in port

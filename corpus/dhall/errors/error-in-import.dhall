@@ -1,0 +1,1 @@
+let broken = ./data/broken.dhall in broken

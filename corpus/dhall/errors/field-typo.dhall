@@ -1,0 +1,3 @@
+let config = { hostname = "a", port = 80 }
+
+in  config.hostnam

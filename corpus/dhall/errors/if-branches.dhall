@@ -1,0 +1,1 @@
+\(b : Bool) -> if b then 1 else "one"

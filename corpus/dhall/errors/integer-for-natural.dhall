@@ -1,0 +1,1 @@
+Natural/even +2

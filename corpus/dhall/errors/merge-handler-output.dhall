@@ -1,0 +1,3 @@
+let Level = < Debug | Info >
+
+in  merge { Debug = 0, Info = "1" } Level.Info

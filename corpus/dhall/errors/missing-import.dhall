@@ -1,0 +1,1 @@
+let lib = ./absent.dhall in lib.x

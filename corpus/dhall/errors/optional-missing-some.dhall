@@ -1,0 +1,1 @@
+let c = { timeout = 5 } in c : { timeout : Optional Natural }

@@ -1,0 +1,3 @@
+let Config = { host : Text, port : Natural }
+
+in  { host = "a" } : Config

@@ -1,0 +1,3 @@
+let replicas = 3
+
+in  { count = replcas }

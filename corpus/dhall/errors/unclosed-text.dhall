@@ -1,0 +1,3 @@
+let greeting = "hello
+
+in  greeting

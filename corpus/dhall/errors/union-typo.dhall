@@ -1,0 +1,1 @@
+let Level = < Debug | Info > in Level.Inof

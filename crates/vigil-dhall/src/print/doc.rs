@@ -1,0 +1,147 @@
+//! Documents that know two layouts, and the choice between them.
+
+use std::rc::Rc;
+
+use crate::core::shared::Shared;
+
+/// A piece of output.
+#[derive(Clone)]
+pub(super) enum Doc {
+    Nil,
+    /// Text without line ends.
+    Text(Rc<str>),
+    /// The end of a line, and the indentation of the next one.
+    Line,
+    /// The end of a line, and nothing else: what follows stands where it stood.
+    RawLine,
+    Cat(Shared<(Doc, Doc)>),
+    /// Indents by so many columns more.
+    Nest(usize, Shared<Doc>),
+    /// Indents to where the document begins.
+    Align(Shared<Doc>),
+    /// The first on one line if it fits, otherwise the second.
+    Choice(Shared<(Doc, Doc)>),
+}
+
+impl Doc {
+    pub(super) fn text(text: &str) -> Self {
+        Self::Text(Rc::from(text))
+    }
+
+    pub(super) fn then(self, next: Self) -> Self {
+        match (&self, &next) {
+            (Self::Nil, _) => next,
+            (_, Self::Nil) => self,
+            _ => Self::Cat(Shared::new((self, next))),
+        }
+    }
+
+    pub(super) fn and(self, text: &str) -> Self {
+        self.then(Self::text(text))
+    }
+
+    pub(super) fn line(self) -> Self {
+        self.then(Self::Line)
+    }
+
+    pub(super) fn nest(self, columns: usize) -> Self {
+        Self::Nest(columns, Shared::new(self))
+    }
+
+    pub(super) fn align(self) -> Self {
+        Self::Align(Shared::new(self))
+    }
+
+    pub(super) fn choice(short: Self, long: Self) -> Self {
+        Self::Choice(Shared::new((short, long)))
+    }
+}
+
+/// Where a document is being laid out.
+#[derive(Clone)]
+struct Task {
+    indent: usize,
+    /// Whether everything must stay on the line.
+    flat: bool,
+    doc: Doc,
+}
+
+/// Lays a document out in so many columns, where that is possible.
+pub(super) fn layout(doc: Doc, width: usize) -> String {
+    let mut out = String::new();
+    let mut column = 0;
+    let mut waiting = 0;
+    let mut tasks = vec![Task { indent: 0, flat: false, doc }];
+    while let Some(Task { indent, flat, doc }) = tasks.pop() {
+        let push = |tasks: &mut Vec<Task>, indent, flat, doc: &Doc| {
+            tasks.push(Task { indent, flat, doc: doc.clone() });
+        };
+        match &doc {
+            Doc::Nil => {}
+            Doc::Text(text) if text.is_empty() => {}
+            Doc::Text(text) => {
+                // Indentation waits for something to indent: empty lines stay empty.
+                out.extend(std::iter::repeat_n(' ', std::mem::take(&mut waiting)));
+                out.push_str(text);
+                column += text.chars().count();
+            }
+            Doc::Line => {
+                out.push('\n');
+                waiting = indent;
+                column = indent;
+            }
+            Doc::RawLine => {
+                out.push('\n');
+                waiting = 0;
+                column = 0;
+            }
+            Doc::Cat(pair) => {
+                push(&mut tasks, indent, flat, &pair.1);
+                push(&mut tasks, indent, flat, &pair.0);
+            }
+            Doc::Nest(columns, inner) => push(&mut tasks, indent + columns, flat, inner),
+            Doc::Align(inner) => push(&mut tasks, column, flat, inner),
+            Doc::Choice(pair) => {
+                let short = Task { indent, flat: true, doc: pair.0.clone() };
+                if flat || fits(width.saturating_sub(column), &short, &tasks) {
+                    tasks.push(short);
+                } else {
+                    push(&mut tasks, indent, false, &pair.1);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Whether a task fits on the line, along with what follows up to the next line end.
+fn fits(width: usize, task: &Task, after: &[Task]) -> bool {
+    let mut left = width;
+    let mut pending = vec![task.clone()];
+    let mut after = after.iter().rev();
+    loop {
+        let Some(Task { indent, flat, doc }) = pending.pop() else {
+            match after.next() {
+                Some(task) => pending.push(task.clone()),
+                None => return true,
+            }
+            continue;
+        };
+        let again = |doc: &Doc| Task { indent, flat, doc: doc.clone() };
+        match &doc {
+            Doc::Nil => {}
+            Doc::Text(text) => match left.checked_sub(text.chars().count()) {
+                Some(rest) => left = rest,
+                None => return false,
+            },
+            // Inside of the task a line end means that it does not fit; after it, all is well.
+            Doc::Line | Doc::RawLine => return !flat,
+            Doc::Cat(pair) => {
+                pending.push(again(&pair.1));
+                pending.push(again(&pair.0));
+            }
+            Doc::Nest(_, inner) | Doc::Align(inner) => pending.push(again(inner)),
+            Doc::Choice(pair) => pending.push(again(if flat { &pair.0 } else { &pair.1 })),
+        }
+    }
+}

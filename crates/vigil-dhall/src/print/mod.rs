@@ -1,0 +1,93 @@
+//! Expressions as text, in the standard style.
+//!
+//! What is printed parses back to the very same tree. With a source text at hand, comments and
+//! the spelling of numbers are kept; formatting what has been formatted changes nothing.
+
+mod atoms;
+mod doc;
+mod expression;
+mod groups;
+mod text;
+
+use std::fmt;
+
+use crate::expr::Expr;
+use crate::limits::Limits;
+use crate::parser::{Comment, ParseError, Parsed, parse};
+use doc::layout;
+use expression::Printer;
+
+/// Which signs operators have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CharacterSet {
+    /// `λ`, `∀`, `→`, `∧` …
+    #[default]
+    Unicode,
+    /// `\`, `forall`, `->`, `/\` …
+    Ascii,
+}
+
+/// How text should look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Which signs operators have.
+    pub characters: CharacterSet,
+    /// The number of columns that lines should stay within.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { characters: CharacterSet::Unicode, width: 80 }
+    }
+}
+
+impl Style {
+    /// One line, however long, unless a text needs several.
+    #[must_use]
+    pub fn one_line() -> Self {
+        Self { width: usize::MAX / 2, ..Self::default() }
+    }
+}
+
+/// Writes an expression.
+#[must_use]
+pub fn print(expr: &Expr, style: Style) -> String {
+    layout(Printer::new(style, None, &[]).file(expr), style.width)
+}
+
+/// Formats a text in the standard style, keeping its comments.
+///
+/// Operators stay Unicode if the text has any Unicode operator, and ASCII otherwise.
+///
+/// # Errors
+/// Returns where and why the text is not an expression.
+pub fn format(source: &str, limits: &Limits) -> Result<String, ParseError> {
+    let parsed = parse(source, limits)?;
+    let unicode = source.contains(['λ', '∀', '→', '∧', '⫽', '⩓', '≡']);
+    let characters = if unicode { CharacterSet::Unicode } else { CharacterSet::Ascii };
+    Ok(print_parsed(source, &parsed, Style { characters, ..Style::default() }))
+}
+
+/// Writes what was parsed from `source`, with its comments, in a style.
+///
+/// The tree may have been rewritten since; its spans must still be those of `source`.
+#[must_use]
+pub fn print_parsed(source: &str, parsed: &Parsed, style: Style) -> String {
+    let comments: &[Comment] = &parsed.comments;
+    let mut out =
+        layout(Printer::new(style, Some(source), comments).file(&parsed.expr), style.width);
+    out.push('\n');
+    out
+}
+
+impl fmt::Display for Expr {
+    /// Writes the expression in the standard style; `{:#}` keeps to one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let style = if f.alternate() { Style::one_line() } else { Style::default() };
+        f.write_str(&print(self, style))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! Everything that is tested from outside of the crate.
+
+mod convert;
+mod errors;
+mod generated;
+mod importer;
+mod limits;
+mod server;
+mod suite;

@@ -1,0 +1,215 @@
+//! A Task's registers: as the entry code leaves them on the stack, and in the context page.
+
+use core::arch::asm;
+
+use vectra_abi::FaultCode;
+use vectra_core::Answer;
+
+use super::X86;
+use crate::seams::{Context, MemoryModel, Physical, Trap, Traps};
+
+/// What `entry.s` pushes. The order is its order.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Frame {
+    r15: u64,
+    r14: u64,
+    r13: u64,
+    r12: u64,
+    r11: u64,
+    r10: u64,
+    r9: u64,
+    r8: u64,
+    rbp: u64,
+    rdi: u64,
+    rsi: u64,
+    rdx: u64,
+    rcx: u64,
+    rbx: u64,
+    rax: u64,
+    vector: u64,
+    error: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+/// The vector that `entry.s` uses for calls.
+const CALL: u64 = 256;
+pub const TICK: u64 = 0xf0;
+pub const NUDGE: u64 = 0xf1;
+pub const LINES: u64 = 0x20;
+const LINES_END: u64 = 0x30;
+
+/// Flags that a Task may own: all but interrupts on, which it always has, are its arithmetic.
+const FLAGS_START: u64 = 0x202;
+
+/// Vector registers lie here in the context page.
+const VECTORS_AT: usize = 512;
+
+fn context(task: Physical) -> *mut Frame {
+    X86::page(Physical(task.0 + 1)).cast()
+}
+
+/// Returns where the entry code puts a Task's vector registers.
+pub fn vectors(task: Physical) -> *mut u8 {
+    X86::page(Physical(task.0 + 1)).wrapping_add(VECTORS_AT)
+}
+
+/// Makes the vector registers what they are for a new Task.
+fn clean_vectors(task: Physical) {
+    let area = vectors(task);
+    // WHY: the area belongs to a Task, not to a Rust value.
+    // SAFETY: 512 bytes inside the context page, which only the kernel sees.
+    unsafe {
+        area.write_bytes(0, 512);
+        area.cast::<u16>().write(0x37f);
+        area.add(24).cast::<u32>().write(0x1f80);
+    }
+}
+
+/// Changes the saved registers of a Task that is not running.
+fn saved(task: Physical, change: impl FnOnce(&mut Frame)) {
+    // WHY: the context page belongs to a Task, not to a Rust value.
+    // SAFETY: the kernel is under its lock and the Task is on no processor, so nobody else has a
+    // reference; any bits are a `Frame`.
+    change(unsafe { &mut *context(task) });
+}
+
+fn set_answer(frame: &mut Frame, answer: Answer) {
+    frame.rax = answer.status;
+    [frame.rdi, frame.rsi, frame.rdx, frame.r10] = answer.words;
+}
+
+impl Context for X86 {
+    type Frame = Frame;
+
+    fn enter(task: Physical, entry: u64, stack: u64) {
+        clean_vectors(task);
+        saved(task, |frame| {
+            *frame = Frame {
+                rip: entry,
+                cs: 0x23,
+                rflags: FLAGS_START,
+                rsp: stack,
+                ss: 0x1b,
+                ..empty()
+            };
+        });
+    }
+
+    fn jump(task: Physical, program_counter: u64) {
+        saved(task, |frame| frame.rip = program_counter);
+    }
+
+    fn answer(task: Physical, answer: Answer) {
+        saved(task, |frame| set_answer(frame, answer));
+    }
+
+    fn answer_now(frame: &mut Frame, answer: Answer) {
+        set_answer(frame, answer);
+    }
+
+    fn program_counter(frame: &Frame) -> u64 {
+        frame.rip
+    }
+
+    fn save(task: Physical, frame: &Frame, called: bool) {
+        saved(task, |place| *place = *frame);
+        if called {
+            clean_vectors(task);
+        }
+    }
+
+    fn load(task: Physical, frame: &mut Frame) {
+        saved(task, |place| *frame = *place);
+        super::tables::set_vectors(vectors(task));
+    }
+}
+
+/// Returns registers without anything in them.
+pub const fn empty() -> Frame {
+    Frame {
+        r15: 0,
+        r14: 0,
+        r13: 0,
+        r12: 0,
+        r11: 0,
+        r10: 0,
+        r9: 0,
+        r8: 0,
+        rbp: 0,
+        rdi: 0,
+        rsi: 0,
+        rdx: 0,
+        rcx: 0,
+        rbx: 0,
+        rax: 0,
+        vector: 0,
+        error: 0,
+        rip: 0,
+        cs: 0,
+        rflags: 0,
+        rsp: 0,
+        ss: 0,
+    }
+}
+
+impl Traps for X86 {
+    type Frame = Frame;
+
+    fn prepare(processor: usize) {
+        super::tables::prepare(processor);
+    }
+
+    fn cause(frame: &Frame) -> Trap {
+        let fault = |code| Trap::Fault { code, address: 0 };
+        match frame.vector {
+            CALL => Trap::Call {
+                number: frame.rax,
+                words: [frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9],
+            },
+            14 => Trap::Fault { code: FaultCode::Memory, address: fault_address() },
+            6 | 7 => fault(FaultCode::Instruction),
+            0 | 16 | 19 => fault(FaultCode::Arithmetic),
+            1 | 3 => fault(FaultCode::Breakpoint),
+            0..LINES => fault(FaultCode::Protection),
+            LINES..LINES_END => Trap::Line((frame.vector - LINES) as u32),
+            TICK => Trap::Tick,
+            NUDGE => Trap::Nudge,
+            _ => Trap::Spurious,
+        }
+    }
+}
+
+fn fault_address() -> u64 {
+    let address: u64;
+    // WHY: the address that faulted is in this register only.
+    // SAFETY: reading it changes nothing.
+    unsafe { asm!("mov {}, cr2", out(reg) address, options(nomem, nostack)) }
+    address
+}
+
+/// Called by `entry.s` for every entry from a Task.
+// WHY: assembly finds it by name.
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+extern "C" fn trap(frame: &mut Frame) -> u64 {
+    u64::from(crate::run::entered(frame))
+}
+
+/// Called by `entry.s` when the kernel itself is interrupted: idle, or by its own fault.
+// WHY: assembly finds it by name.
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+extern "C" fn trap_in_kernel(frame: &mut Frame) {
+    match X86::cause(frame) {
+        Trap::Fault { address, .. } => crate::run::die(format_args!(
+            "fault {} (error {:#x}) at {:#x}, address {address:#x}",
+            frame.vector, frame.error, frame.rip
+        )),
+        trap => crate::run::woken(trap),
+    }
+}
