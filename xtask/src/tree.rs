@@ -101,7 +101,7 @@ fn private_texts(project: &Project) -> Vec<String> {
 
 /// Returns the hosts of all addresses in a text, but for those that every reader may see.
 fn hosts(text: &str) -> Vec<String> {
-    let public = ["github.com", "crates.io", "index.crates.io", "static.crates.io"];
+    let public = ["github.com"];
     let after = text.split("://").skip(1);
     let hosts = after.map(|rest| {
         let end = rest.find(['/', '"', '\'', ' ', '\n']).unwrap_or(rest.len());
