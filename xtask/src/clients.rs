@@ -27,8 +27,13 @@ struct Client {
 }
 
 /// Every client that a test or a page may ask for.
-const CLIENTS: &[Client] =
-    &[Client { program: "aws", probe: &["--version"], packages: &["awscli"] }];
+const CLIENTS: &[Client] = &[
+    Client { program: "aws", probe: &["--version"], packages: &["awscli"] },
+    Client { program: MACHINE, probe: &["--version"], packages: &["qemu-system-x86"] },
+];
+
+/// What Vectra's kernel boots on. Its own tests find it, so it is needed wherever they are.
+const MACHINE: &str = "qemu-system-x86_64";
 
 /// Another process may hold apt's lock for as long as an installation takes.
 const INSTALL_TRIES_MAX: u32 = 20;
@@ -137,8 +142,11 @@ fn module(program: &str) -> String {
 
 /// Returns the programs that tests and pages ask for.
 fn needed(project: &Project) -> Result<BTreeSet<String>, StepError> {
+    let tree = Tree::read(project)?;
     let mut programs: BTreeSet<String> =
-        find_tests(&Tree::read(project)?).into_iter().map(|tests| tests.program).collect();
+        find_tests(&tree).into_iter().map(|tests| tests.program).collect();
+    let has_machine = tree.rust().any(|(path, _)| path.starts_with("vectra/"));
+    programs.extend(has_machine.then(|| MACHINE.to_owned()));
     programs.extend(crate::walk::needs(project)?);
     Ok(programs)
 }
