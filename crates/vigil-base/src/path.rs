@@ -116,10 +116,10 @@ impl TreePath {
 
     /// Parses percent-encoded steps joined by `/`; one `/` at the end is allowed and dropped.
     pub fn parse(text: &str) -> Result<Self, TreePathError> {
-        let text = text.strip_suffix('/').unwrap_or(text);
         if text.is_empty() {
             return Ok(Self::root());
         }
+        let text = text.strip_suffix('/').unwrap_or(text);
         let mut names = Vec::new();
         for (index, step) in text.split('/').enumerate() {
             let number = index + 1;

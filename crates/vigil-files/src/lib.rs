@@ -10,6 +10,7 @@
 
 mod add;
 mod add_error;
+mod attributes;
 mod changes;
 mod folder;
 mod note;

@@ -12,13 +12,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use vigil_base::limits::SYMLINK_TARGET_BYTES_MAX;
 use vigil_base::{Blame, Blamed, Entry, EntryKind, EntryName, TreePath, Vcid};
 use vigil_store::{Depth, ReadError, Store};
 
+use crate::attributes::{apply_to_file, apply_to_folder, apply_to_link};
 use crate::folder::os_name;
 use crate::note::{Note, NoteKind};
 use crate::snapshot::{Attributes, Snapshot};
@@ -165,23 +167,38 @@ pub fn restore(
         root,
         folders: &folders,
         tasks: &tasks,
+        snapshot: snapshot.as_ref(),
+        links: snapshot.as_ref().map_or_else(HashMap::new, |snapshot| links(&tasks, snapshot)),
         next: AtomicUsize::new(0),
         files_done: AtomicU64::new(0),
         bytes_done: AtomicU64::new(0),
         is_cancelled: AtomicBool::new(false),
+        notes: Mutex::default(),
         progress,
     };
     restoring.run(options.threads)?;
-    let mut restored = Restored {
-        files: tasks.len() as u64,
-        folders: folders.len() as u64,
-        bytes: restoring.bytes_done.load(Ordering::Relaxed),
-        notes: Vec::new(),
-    };
-    if let Some(snapshot) = &snapshot {
-        restoring.apply(snapshot, &mut restored.notes)?;
+    restoring.join_links()?;
+    restoring.finish_folders();
+    let bytes = restoring.bytes_done.into_inner();
+    let mut notes = restoring.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    notes.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Restored { files: tasks.len() as u64, folders: folders.len() as u64, bytes, notes })
+}
+
+/// Returns which tasks are hard links to the file of an earlier one, by their places in `tasks`.
+fn links(tasks: &[Task], snapshot: &Snapshot) -> HashMap<usize, usize> {
+    let mut first: HashMap<(u64, Vcid), usize> = HashMap::new();
+    let mut links = HashMap::new();
+    for (index, task) in tasks.iter().enumerate() {
+        let link = snapshot.entries[task.order].link;
+        if link != 0 {
+            let first = *first.entry((link, task.vcid)).or_insert(index);
+            if first != index {
+                links.insert(index, first);
+            }
+        }
     }
-    Ok(restored)
+    links
 }
 
 fn load_metadata(store: &Store, from: &Resolved) -> Result<Snapshot, RestoreError> {
@@ -248,10 +265,14 @@ struct Restoring<'a> {
     root: OwnedFd,
     folders: &'a Folders,
     tasks: &'a [Task],
+    snapshot: Option<&'a Snapshot>,
+    /// Tasks that are hard links to the file of an earlier one.
+    links: HashMap<usize, usize>,
     next: AtomicUsize,
     files_done: AtomicU64,
     bytes_done: AtomicU64,
     is_cancelled: AtomicBool,
+    notes: Mutex<Vec<Note>>,
     progress: &'a (dyn Fn(RestoreProgress) + Sync),
 }
 
@@ -282,7 +303,10 @@ impl Restoring<'_> {
             if tasks.is_empty() || self.is_cancelled.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            for task in tasks {
+            for (task, index) in tasks.iter().zip(start..) {
+                if self.links.contains_key(&index) {
+                    continue;
+                }
                 if open.as_ref().is_none_or(|(number, _)| *number != task.folder) {
                     open = Some((task.folder, self.open_folder(task.folder)?));
                 }
@@ -313,46 +337,55 @@ impl Restoring<'_> {
 
     fn write_task(&self, folder: &OwnedFd, task: &Task) -> Result<u64, RestoreError> {
         let place = Place { folder, name: os_name(&task.name), path: &|| self.path_of(task) };
-        match task.kind {
-            EntryKind::Symlink => place.link(self.store, task.vcid).map(|()| 0),
-            kind => {
-                let mode = if kind == EntryKind::Executable { 0o777 } else { 0o666 };
-                place.create(self.store, task.vcid, mode, false)
-            }
+        let attributes = self.snapshot.map(|snapshot| &snapshot.entries[task.order]);
+        let mut notes = Vec::new();
+        let bytes = place.restore(self.store, task.vcid, task.kind, attributes, false, &mut notes);
+        self.note(notes);
+        bytes
+    }
+
+    fn note(&self, notes: Vec<Note>) {
+        if !notes.is_empty() {
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
         }
     }
 
-    /// Applies metadata: links first, then the files', then the folders' from the innermost out, so
-    /// that nothing that follows changes a time that has been set.
-    fn apply(&self, snapshot: &Snapshot, notes: &mut Vec<Note>) -> Result<(), RestoreError> {
-        let mut first: HashMap<u64, &Task> = HashMap::new();
-        for task in self.tasks {
-            let attributes = &snapshot.entries[task.order];
-            match first.get(&attributes.link) {
-                Some(other) if attributes.link != 0 && other.vcid == task.vcid => {
-                    self.join_links(other, task, notes);
-                }
-                _ => {
-                    first.insert(attributes.link, task);
-                    let is_link = task.kind == EntryKind::Symlink;
-                    apply_to(&self.path_of(task), attributes, is_link, notes);
+    /// Makes the hard links; where that does not work, a copy.
+    fn join_links(&self) -> Result<(), RestoreError> {
+        let mut links: Vec<(&usize, &usize)> = self.links.iter().collect();
+        links.sort_unstable();
+        for (&index, &first) in links {
+            let (task, first) = (&self.tasks[index], &self.tasks[first]);
+            let path = |task: &Task| below(&self.folders[task.folder].0).join(os_name(&task.name));
+            let flags = AtFlags::empty();
+            match rustix::fs::linkat(&self.root, path(first), &self.root, path(task), flags) {
+                Ok(()) => {}
+                Err(errno) => {
+                    let error = std::io::Error::from(errno);
+                    let reason = format!("could not be made a hard link again: {error}");
+                    let path = self.path_of(task);
+                    self.note(vec![Note { path, what: NoteKind::Metadata { reason } }]);
+                    self.write_task(&self.open_folder(task.folder)?, task)?;
                 }
             }
-        }
-        for (path, order) in self.folders.iter().rev() {
-            apply_to(&self.to.join(below(path)), &snapshot.entries[*order], false, notes);
         }
         Ok(())
     }
 
-    fn join_links(&self, first: &Task, task: &Task, notes: &mut Vec<Note>) {
-        let path = self.path_of(task);
-        let joined = std::fs::remove_file(&path)
-            .and_then(|()| std::fs::hard_link(self.path_of(first), &path));
-        if let Err(error) = joined {
-            let reason = format!("could not be made a hard link again: {error}");
-            notes.push(Note { path, what: NoteKind::Metadata { reason } });
+    /// Gives the folders their attributes, from the innermost out, so that nothing that follows
+    /// changes a time that has been set, or meets a folder that may not be written to.
+    fn finish_folders(&self) {
+        let Some(snapshot) = self.snapshot else { return };
+        let mut notes = Vec::new();
+        for (path, order) in self.folders.iter().rev() {
+            let below = below(path);
+            let attributes = &snapshot.entries[*order];
+            apply_to_folder(&self.root, &below, attributes, &mut |reason| {
+                notes
+                    .push(Note { path: self.to.join(&below), what: NoteKind::Metadata { reason } });
+            });
         }
+        self.note(notes);
     }
 }
 
@@ -385,13 +418,43 @@ impl<Fd: AsFd> Place<'_, Fd> {
             .map_err(|errno| self.failed(errno))
     }
 
+    /// Creates the link or file with its attributes, and returns how many bytes a file has.
+    fn restore(
+        &self,
+        store: &Store,
+        vcid: Vcid,
+        kind: EntryKind,
+        attributes: Option<&Attributes>,
+        overwrites: bool,
+        notes: &mut Vec<Note>,
+    ) -> Result<u64, RestoreError> {
+        let mut note = |reason| {
+            notes.push(Note { path: (self.path)(), what: NoteKind::Metadata { reason } });
+        };
+        if kind == EntryKind::Symlink {
+            self.link(store, vcid)?;
+            if let Some(attributes) = attributes {
+                apply_to_link(self.folder.as_fd(), self.name, attributes, &mut note);
+            }
+            return Ok(0);
+        }
+        let mode = if kind == EntryKind::Executable { 0o777 } else { 0o666 };
+        // With the final mode from the start, bytes that few may read never lie open to others.
+        let mode = attributes.map_or(mode, |attributes| attributes.mode & 0o777);
+        let (file, bytes) = self.create(store, vcid, mode, overwrites)?;
+        if let Some(attributes) = attributes {
+            apply_to_file(&file, attributes, &mut note);
+        }
+        Ok(bytes)
+    }
+
     fn create(
         &self,
         store: &Store,
         vcid: Vcid,
         mode: u32,
         overwrites: bool,
-    ) -> Result<u64, RestoreError> {
+    ) -> Result<(File, u64), RestoreError> {
         let read = |source| RestoreError::Read { path: (self.path)(), source };
         let blob = store.find(vcid).map_err(read)?;
         // The first piece is read before the file is made, so that a missing blob leaves nothing.
@@ -412,7 +475,7 @@ impl<Fd: AsFd> Place<'_, Fd> {
             file.write_all(&bytes)
                 .map_err(|source| RestoreError::Write { path: (self.path)(), source })?;
         }
-        Ok(blob.len())
+        Ok((file, blob.len()))
     }
 }
 
@@ -425,47 +488,8 @@ fn restore_file(
 ) -> Result<Restored, RestoreError> {
     let place = Place { folder: rustix::fs::CWD, name: to.as_os_str(), path: &|| to.to_path_buf() };
     let mut restored = Restored { files: 1, ..Restored::default() };
-    match from.kind {
-        EntryKind::Symlink => place.link(store, from.vcid)?,
-        kind => {
-            let mode = if kind == EntryKind::Executable { 0o777 } else { 0o666 };
-            restored.bytes = place.create(store, from.vcid, mode, options.overwrites)?;
-        }
-    }
-    if let Some(attributes) = snapshot.and_then(|snapshot| snapshot.entries.first()) {
-        apply_to(to, attributes, from.kind == EntryKind::Symlink, &mut restored.notes);
-    }
+    let attributes = snapshot.and_then(|snapshot| snapshot.entries.first());
+    let (overwrites, notes) = (options.overwrites, &mut restored.notes);
+    restored.bytes = place.restore(store, from.vcid, from.kind, attributes, overwrites, notes)?;
     Ok(restored)
-}
-
-/// Applies what can be applied; what cannot is noted. Owner first, since changing it clears bits.
-fn apply_to(path: &Path, attributes: &Attributes, is_link: bool, notes: &mut Vec<Note>) {
-    let mut note = |what: &str, errno: Errno| {
-        let reason = format!("could not restore its {what}: {}", std::io::Error::from(errno));
-        notes.push(Note { path: path.into(), what: NoteKind::Metadata { reason } });
-    };
-    let flags = AtFlags::SYMLINK_NOFOLLOW;
-    let (owner, group) = (Uid::from_raw(attributes.owner), Gid::from_raw(attributes.group));
-    // Only root may give files away; for everybody else the owner stays who restores.
-    if rustix::process::geteuid().is_root() {
-        let chown = rustix::fs::chownat(rustix::fs::CWD, path, Some(owner), Some(group), flags);
-        chown.unwrap_or_else(|errno| note("owner", errno));
-    }
-    if !is_link {
-        for (name, value) in &attributes.extended {
-            let name = OsStr::from_bytes(name);
-            rustix::fs::lsetxattr(path, name, value, XattrFlags::empty())
-                .unwrap_or_else(|errno| note("extended attributes", errno));
-        }
-        let mode = Mode::from(attributes.mode);
-        rustix::fs::chmodat(rustix::fs::CWD, path, mode, AtFlags::empty())
-            .unwrap_or_else(|errno| note("mode", errno));
-    }
-    let modified = Timespec {
-        tv_sec: attributes.modified.div_euclid(1_000_000_000),
-        tv_nsec: attributes.modified.rem_euclid(1_000_000_000) as _,
-    };
-    let times = Timestamps { last_access: modified, last_modification: modified };
-    rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)
-        .unwrap_or_else(|errno| note("time", errno));
 }

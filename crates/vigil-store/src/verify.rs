@@ -142,12 +142,7 @@ impl Store {
         let arena = match self.inner.arena(number) {
             Ok(arena) => arena,
             // What a crash leaves of an arena whose header was never written holds nothing.
-            Err(ArenaError::Header { number, source }) => {
-                let file = crate::remote::open_arena_file(&*self.inner.world.disk, number, None)?;
-                let is_stillborn = file.len()? <= crate::format::HEADER_LEN as u64;
-                let error = ArenaError::Header { number, source };
-                return if is_stillborn { Ok(None) } else { Err(error) };
-            }
+            Err(ArenaError::Header { .. }) if self.is_stillborn(number)? => return Ok(None),
             Err(error) => return Err(error),
         };
         if arena.header.class != self.inner.options.class {
@@ -180,6 +175,12 @@ impl Store {
             report.strays.push(Stray { arena: number, start, end, is_damage });
         }
         Ok(Some(Work { arena, records }))
+    }
+
+    /// Returns whether arena `number` got no further than its header, which a crash may have torn.
+    pub(crate) fn is_stillborn(&self, number: u32) -> Result<bool, ArenaError> {
+        let file = crate::remote::open_arena_file(&*self.inner.world.disk, number, None)?;
+        Ok(file.len()? <= crate::format::HEADER_LEN as u64)
     }
 
     fn sample(&self, work: &mut [Work], percent: u8) -> Result<(), RandomnessError> {
