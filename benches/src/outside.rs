@@ -61,6 +61,7 @@ pub fn one_core() -> Tool {
         note: "limit: one pass with the processor's SHA-256",
         version: &["--version"],
         prepare: nothing,
+        cache: None,
         steps: &[(Step::BigPut, |job| Pipeline::new(job.own(&[&"hash", &job.input])))],
     }
 }
@@ -118,6 +119,7 @@ fn restic() -> Tool {
         note: "encrypts; zstd",
         version: &["version"],
         prepare: |job| vec![Pipeline::new(run(job, &["init"]))],
+        cache: None,
         steps: &[
             (Step::Put, |job| put(job, &".")),
             (Step::PutAgain, |job| put(job, &".")),
@@ -157,6 +159,7 @@ fn borg() -> Tool {
         note: "encryption off; lz4",
         version: &["--version"],
         prepare: |job| vec![run(job, &[&"init", &"-e", &"none", &job.store], &job.home)],
+        cache: None,
         steps: &[
             (Step::Put, |job| create(job, "::one")),
             (Step::PutAgain, |job| create(job, "::two")),
@@ -192,6 +195,7 @@ fn bupstash() -> Tool {
             let key = job.at_home("key");
             vec![run(job, &[&"new-key", &"-o", &key]), run(job, &[&"init"])]
         },
+        cache: None,
         steps: &[
             (Step::Put, |job| run(job, &[&"put", &"name=one", &job.input])),
             (Step::PutAgain, |job| run(job, &[&"put", &"name=two", &job.input])),
@@ -218,6 +222,7 @@ fn casync() -> Tool {
         note: "plain; zstd",
         version: &["--version"],
         prepare: make_store,
+        cache: None,
         steps: &[
             (Step::Put, |job| run(job, "make", "one.caidx", Some(&job.input))),
             (Step::PutAgain, |job| run(job, "make", "two.caidx", Some(&job.input))),
@@ -239,6 +244,7 @@ fn tar_zstd() -> Tool {
         note: "one stream, no sharing, no hashes",
         version: &["--version"],
         prepare: make_store,
+        cache: None,
         steps: &[
             (Step::Put, |job| {
                 Pipeline::new(job.other("tar", &[&"-cf", &"-", &"."]))
@@ -260,6 +266,7 @@ fn tar() -> Tool {
         note: "of the plain files",
         version: &["--version"],
         prepare: nothing,
+        cache: None,
         steps: &[(Step::Stream, |job| {
             Pipeline::new(job.own(&[&"-cf", &"-", &"."])).writing(Sink::Count)
         })],
@@ -272,6 +279,7 @@ fn cp() -> Tool {
         note: "of the plain files",
         version: &["--version"],
         prepare: nothing,
+        cache: None,
         steps: &[
             (Step::Put, |job| Pipeline::new(job.own(&[&"-r", &job.input, &job.store]))),
             (Step::GetPlain, |job| Pipeline::new(job.own(&[&"-r", &"./.", &job.output]))),
@@ -285,6 +293,7 @@ fn cp_all() -> Tool {
         note: "of the plain files",
         version: &["--version"],
         prepare: nothing,
+        cache: None,
         steps: &[(Step::Get, |job| Pipeline::new(job.own(&[&"-a", &"./.", &job.output])))],
     }
 }
@@ -298,6 +307,7 @@ fn sha256sum() -> Tool {
             let find = job.other("find", &[&".", &"-type", &"f", &"-print0"]);
             vec![Pipeline::new(find).writing(Sink::File(job.at_home("files")))]
         },
+        cache: None,
         steps: &[(Step::Check, |job| {
             let files = job.at_home("files");
             Pipeline::new(job.other("xargs", &[&"-0", &"-a", &files, &job.program]))
@@ -311,6 +321,7 @@ fn cat() -> Tool {
         note: "limit: of the plain file",
         version: &["--version"],
         prepare: nothing,
+        cache: None,
         steps: &[(Step::BigCat, |job| Pipeline::new(job.own(&[&job.input])))],
     }
 }
@@ -321,6 +332,7 @@ fn write() -> Tool {
         note: "limit: one plain write",
         version: &["--version"],
         prepare: make_store,
+        cache: None,
         steps: &[(Step::BigPut, |job| {
             let mut command = job.own(&[&"bs=1M", &"conv=fdatasync", &"status=none"]);
             command.arg(joined("if=".as_ref(), &job.input));

@@ -129,6 +129,8 @@ pub struct Tool {
     pub version: &'static [&'static str],
     /// What makes an empty store; not timed.
     pub prepare: fn(&Job) -> Vec<Pipeline>,
+    /// A folder in the store that is not counted: what only saves reading, and others keep at home.
+    pub cache: Option<&'static str>,
     /// The steps that it can do.
     pub steps: &'static [(Step, Commands)],
 }

@@ -33,6 +33,7 @@ pub fn tool() -> Tool {
         note: "encryption off; verifies what it reads",
         version: &["--version"],
         prepare: |_| Vec::new(),
+        cache: Some("cache"),
         steps: &[
             (Step::Put, add_tree),
             (Step::PutAgain, add_tree),
