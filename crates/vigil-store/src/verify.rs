@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use vigil_base::world::RandomnessError;
+use vigil_base::world::{DiskFault, RandomnessError};
 use vigil_base::{Blame, Blamed, Vcid};
 
 use crate::arena::{Arena, ArenaError, Described, Scan};
@@ -52,10 +52,13 @@ pub struct VerifyReport {
     pub strays: Vec<Stray>,
     /// Arenas that cannot be read at all, and why.
     pub unreadable: Vec<(u32, String)>,
-    /// Arenas whose seal is damaged; their records are compared all the same.
+    /// Arenas whose seal is damaged or cut off; their records are compared all the same.
     pub seals: Vec<u32>,
     /// Items that arenas hold and the index did not know. It has been rebuilt.
     pub unindexed: u64,
+    /// The index on disk was damaged, or spoke of other arenas; it has been taken back, and whoever
+    /// writes next writes it anew. Nothing is lost by that.
+    pub is_index_damaged: bool,
 }
 
 /// Bytes of an arena that no record describes.
@@ -67,7 +70,8 @@ pub struct Stray {
     pub start: u64,
     /// Where they end.
     pub end: u64,
-    /// The arena is sealed and its table lists items that lie there, so this is damage.
+    /// The arena is sealed and its table lists items that lie there, or zeros should stand there: this
+    /// is damage.
     pub is_damage: bool,
 }
 
@@ -117,21 +121,75 @@ impl Store {
     pub fn verify(&self, options: &VerifyOptions<'_>) -> Result<VerifyReport, VerifyError> {
         self.refresh()?;
         let mut report = VerifyReport::default();
+        let cut = self.inner.index.cut_arenas();
         let mut work = Vec::new();
         for number in paths::arena_numbers(&*self.inner.world.disk).map_err(IndexError::from)? {
             match self.list_records(number, &mut report) {
                 Ok(Some(listed)) => work.push(listed),
                 Ok(None) => {}
-                Err(ArenaError::Disk(error)) => return Err(ArenaError::Disk(error).into()),
+                // Somebody has removed it since it was listed, or a link leads nowhere.
+                Err(ArenaError::Disk(error)) if error.fault == DiskFault::Absent => {}
+                Err(ArenaError::Disk(error)) if error.fault != DiskFault::NotAFile => {
+                    return Err(ArenaError::Disk(error).into());
+                }
                 Err(error) => report.unreadable.push((number, chain(&error))),
             }
         }
+        // What has lost its seal, or all of its end, is told even if no item lay there.
+        report.seals.extend(
+            cut.into_iter().filter(|number| !report.seals.contains(number)).collect::<Vec<_>>(),
+        );
         if options.percent < 100 {
             self.sample(&mut work, options.percent)?;
         }
-        self.compare(work, options, &mut report)?;
+        let mut found = self.compare(work, options, &mut report)?;
+        if options.percent == 100 {
+            report.is_index_damaged = !self.inner.index.is_sound()?;
+            report.is_index_damaged |= self.compare_index(&mut found, &mut report)?;
+        }
+        report.is_index_damaged |= report.unindexed > 0;
+        if report.is_index_damaged {
+            self.inner.index.withdraw()?;
+        }
         self.find_lost(&mut report)?;
         Ok(report)
+    }
+
+    /// Looks for what the index lists and no arena holds: it is damaged, unless it lies elsewhere.
+    /// Returns whether the index gave other places for items that are there.
+    fn compare_index(
+        &self,
+        found: &mut [Located],
+        report: &mut VerifyReport,
+    ) -> Result<bool, VerifyError> {
+        found.sort_unstable();
+        let known: HashSet<Located> = report.damaged.iter().copied().collect();
+        let is_news = |item: &Located| found.binary_search(item).is_err() && !known.contains(item);
+        let mut doubtful: Vec<Located> = Vec::new();
+        self.inner.index.for_each(&mut |item| {
+            if is_news(&item) {
+                doubtful.push(item);
+            }
+        })?;
+        // What has been appended since the arenas were listed is there all the same.
+        doubtful.retain(|item| self.inner.item_at(item, Depth::Front).is_err());
+        self.inner.index.for_each_damaged(&mut |item| {
+            if is_news(&item) {
+                doubtful.push(item);
+            }
+        });
+        doubtful.sort_unstable();
+        doubtful.dedup();
+        let is_elsewhere = |item: &Located| {
+            let wanted = (item.id, item.kind);
+            let first = found.partition_point(|found| (found.id, found.kind) < wanted);
+            found.get(first).is_some_and(|found| (found.id, found.kind) == wanted)
+        };
+        let listed = doubtful.len();
+        doubtful.retain(|item| !is_elsewhere(item));
+        let is_stale = doubtful.len() < listed;
+        report.damaged.extend(doubtful);
+        Ok(is_stale)
     }
 
     fn list_records(
@@ -199,14 +257,14 @@ impl Store {
         work: Vec<Work>,
         options: &VerifyOptions<'_>,
         report: &mut VerifyReport,
-    ) -> Result<(), VerifyError> {
+    ) -> Result<Vec<Located>, VerifyError> {
         let flat: Vec<(&Arc<Arena>, &Described)> = work
             .iter()
             .flat_map(|arena| arena.records.iter().map(|record| (&arena.arena, record)))
             .collect();
         let total: u64 = flat.iter().map(|(_, (record, _))| record.trailer.payload_len).sum();
         let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let found = Mutex::new((Scan::default(), 0_u64));
+        let found = Mutex::new((Scan::default(), Vec::new(), Vec::new()));
         let compare_some = || -> Result<(), VerifyError> {
             loop {
                 let start = next.fetch_add(STEP, Ordering::Relaxed);
@@ -215,12 +273,17 @@ impl Store {
                     break;
                 }
                 let mut scan = Scan::default();
-                let mut unindexed = 0;
+                let mut unindexed = Vec::new();
+                let mut unclean = Vec::new();
                 for (arena, (record, items)) in some {
+                    let before = scan.items.len();
                     arena.check_items(record, items, &mut scan)?;
-                    for item in items {
-                        unindexed += u64::from(!self.inner.index.contains(&item.id)?);
+                    for item in &scan.items[before..] {
+                        if !self.inner.index.has(item)? {
+                            unindexed.push(*item);
+                        }
                     }
+                    unclean.extend(scan.unclean.drain(..).map(|range| (arena.number, range)));
                     let bytes = record.trailer.payload_len;
                     let read = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
                     (options.progress)(read, total);
@@ -228,7 +291,8 @@ impl Store {
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 found.0.damaged.extend(scan.damaged);
                 found.0.items.extend(scan.items);
-                found.1 += unindexed;
+                found.1.extend(unindexed);
+                found.2.extend(unclean);
             }
             Ok(())
         };
@@ -240,17 +304,31 @@ impl Store {
                 Err(panic) => std::panic::resume_unwind(panic),
             })
         })?;
-        let (scan, unindexed) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (scan, mut unindexed, unclean) =
+            found.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.records += flat.len() as u64;
         report.stored_bytes += total;
         report.items += (scan.items.len() + scan.damaged.len()) as u64;
         report.raw_bytes += scan.items.iter().map(|item| u64::from(item.at.len)).sum::<u64>();
         report.damaged.extend(scan.damaged);
-        report.unindexed = unindexed;
-        if unindexed > 0 {
-            self.inner.index.rebuild()?;
+        report.strays.extend(unclean.into_iter().map(|(arena, (start, end))| Stray {
+            arena,
+            start,
+            end,
+            is_damage: true,
+        }));
+        if !unindexed.is_empty() {
+            // Another process may have written it since.
+            self.refresh()?;
+            let mut unknown: Vec<Located> = Vec::new();
+            for item in unindexed.drain(..) {
+                if !self.inner.index.has(&item)? {
+                    unknown.push(item);
+                }
+            }
+            report.unindexed = unknown.len() as u64;
         }
-        Ok(())
+        Ok(scan.items)
     }
 
     /// Names the blobs that cannot be read whole: damaged ones without another copy, and those of
