@@ -181,9 +181,9 @@ impl Store {
         doubtful.sort_unstable();
         doubtful.dedup();
         let is_elsewhere = |item: &Located| {
-            let wanted = (item.id, item.kind);
-            let first = found.partition_point(|found| (found.id, found.kind) < wanted);
-            found.get(first).is_some_and(|found| (found.id, found.kind) == wanted)
+            let first = found.partition_point(|found| found.id < item.id);
+            // Of whatever kind: a blob is there whether it is whole or laid out.
+            found.get(first).is_some_and(|found| found.id == item.id)
         };
         let listed = doubtful.len();
         doubtful.retain(|item| !is_elsewhere(item));
@@ -304,31 +304,30 @@ impl Store {
                 Err(panic) => std::panic::resume_unwind(panic),
             })
         })?;
-        let (scan, mut unindexed, unclean) =
-            found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (scan, unindexed, unclean) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.records += flat.len() as u64;
         report.stored_bytes += total;
         report.items += (scan.items.len() + scan.damaged.len()) as u64;
         report.raw_bytes += scan.items.iter().map(|item| u64::from(item.at.len)).sum::<u64>();
         report.damaged.extend(scan.damaged);
-        report.strays.extend(unclean.into_iter().map(|(arena, (start, end))| Stray {
+        let unclean = unclean.into_iter();
+        report.strays.extend(unclean.map(|(arena, (start, end))| Stray {
             arena,
             start,
             end,
             is_damage: true,
         }));
-        if !unindexed.is_empty() {
-            // Another process may have written it since.
-            self.refresh()?;
-            let mut unknown: Vec<Located> = Vec::new();
-            for item in unindexed.drain(..) {
-                if !self.inner.index.has(&item)? {
-                    unknown.push(item);
-                }
-            }
-            report.unindexed = unknown.len() as u64;
-        }
+        report.unindexed = self.count_unindexed(&unindexed)?;
         Ok(scan.items)
+    }
+
+    /// Returns how many of the items the index does not list at their places.
+    fn count_unindexed(&self, items: &[Located]) -> Result<u64, IndexError> {
+        if !items.is_empty() {
+            // Another process may have written them since the index was read.
+            self.refresh()?;
+        }
+        items.iter().try_fold(0, |count, item| Ok(count + u64::from(!self.inner.index.has(item)?)))
     }
 
     /// Names the blobs that cannot be read whole: damaged ones without another copy, and those of
