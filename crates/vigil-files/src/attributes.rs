@@ -1,6 +1,6 @@
-//! Giving restored files, links and folders the attributes that a snapshot keeps.
+//! The attributes that a snapshot keeps: reading them, and giving them to what was restored.
 //!
-//! Everything is reached through a descriptor, and what cannot be set is noted, never an error: who
+//! What is restored is reached through a descriptor, and what cannot be set is noted, never an error: who
 //! restores may not be who owned it, and the file system may be another one.
 //!
 //! Owner first, since changing it clears bits of the mode; times last, since everything else sets them.
@@ -10,10 +10,62 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags,
+};
 use rustix::io::Errno;
+use vigil_base::EntryKind;
 
+use crate::folder::Stamp;
 use crate::snapshot::Attributes;
+
+/// Reads the attributes of what lies at `path`. Hard links have numbers that are made small, and
+/// independent of the machine, once all are known.
+pub(crate) fn read_attributes(stat: &Stat, path: &Path, kind: EntryKind) -> Attributes {
+    let stamp = Stamp::of(stat);
+    let is_linked =
+        stat.st_nlink > 1 && FileType::from_raw_mode(stat.st_mode) != FileType::Directory;
+    Attributes {
+        mode: stat.st_mode & 0o7777,
+        owner: stat.st_uid,
+        group: stat.st_gid,
+        modified: stamp.modified,
+        link: if is_linked { stamp.inode ^ stamp.device.rotate_left(40) } else { 0 },
+        extended: extended_attributes(path, kind),
+    }
+}
+
+/// Longest list of names, and longest value, of extended attributes (Linux's `XATTR_LIST_MAX` and
+/// `XATTR_SIZE_MAX`).
+const EXTENDED_BYTES_MAX: usize = 64 << 10;
+
+/// Reads extended attributes; one that cannot be read is left out, as those of file systems that have
+/// none are.
+fn extended_attributes(path: &Path, kind: EntryKind) -> Vec<(Vec<u8>, Vec<u8>)> {
+    if kind == EntryKind::Symlink {
+        return Vec::new();
+    }
+    // Asked for their length first: nearly always there are none.
+    let len = match rustix::fs::llistxattr(path, &mut [0_u8; 0][..]) {
+        Ok(len) if len > 0 => len,
+        _ => return Vec::new(),
+    };
+    let mut names = vec![0; len.min(EXTENDED_BYTES_MAX)];
+    let Ok(len) = rustix::fs::llistxattr(path, &mut names[..]) else { return Vec::new() };
+    let mut extended: Vec<(Vec<u8>, Vec<u8>)> = names[..len]
+        .split(|&byte| byte == 0)
+        .filter(|name| !name.is_empty())
+        .filter_map(|name| {
+            let mut value = vec![0; EXTENDED_BYTES_MAX];
+            let len = rustix::fs::lgetxattr(path, name, &mut value[..]).ok()?;
+            value.truncate(len);
+            value.shrink_to_fit();
+            Some((name.to_vec(), value))
+        })
+        .collect();
+    extended.sort_unstable();
+    extended
+}
 
 /// Takes why something could not be restored.
 type Refused<'a> = &'a mut dyn FnMut(String);

@@ -11,6 +11,7 @@
 mod add;
 mod add_error;
 mod attributes;
+mod building;
 mod changes;
 mod folder;
 mod note;

@@ -4,6 +4,7 @@
 //! a place where nothing was before. So no tree, whatever it says, gets a byte written elsewhere.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -131,8 +132,12 @@ struct Task {
     order: usize,
 }
 
-/// Folders by number: path below the root, and place in the metadata.
-type Folders = Vec<(TreePath, usize)>;
+/// A folder: its path below the root, and its place in the metadata.
+type FolderMade = (TreePath, usize);
+
+/// Files that are listed before they are written: enough that starting threads does not show, few
+/// enough that a tree of any size fits in memory.
+const TASKS_AT_ONCE: usize = 8192;
 
 /// Tasks that a thread takes at once: neighbours lie in one frame.
 const STEP: usize = 32;
@@ -149,56 +154,55 @@ pub fn restore(
     if from.kind != EntryKind::Tree {
         return restore_file(store, from, to, options, snapshot.as_ref());
     }
-    let (folders, tasks) = plan(store, from.vcid)?;
-    if snapshot.as_ref().is_some_and(|s| s.entries.len() != folders.len() + tasks.len()) {
+    let extent = measure(store, from.vcid)?;
+    if snapshot.as_ref().is_some_and(|s| s.entries.len() as u64 != extent.folders + extent.files) {
         let vcid = from.metadata.unwrap_or(from.vcid);
         return Err(RestoreError::Metadata { vcid });
     }
-    let root = create_root(to)?;
-    let write =
-        |path: PathBuf| move |errno: Errno| RestoreError::Write { path, source: errno.into() };
-    for (path, _) in &folders[1..] {
-        let below = below(path);
-        rustix::fs::mkdirat(&root, &below, Mode::from(0o777)).map_err(write(to.join(&below)))?;
-    }
-    let restoring = Restoring {
+    let mut restoring = Restoring {
         store,
         to,
-        root,
-        folders: &folders,
-        tasks: &tasks,
+        root: create_root(to)?,
+        threads: options.threads.max(1),
         snapshot: snapshot.as_ref(),
-        links: snapshot.as_ref().map_or_else(HashMap::new, |snapshot| links(&tasks, snapshot)),
-        next: AtomicUsize::new(0),
+        folders: vec![(TreePath::root(), 0)],
+        linked: HashMap::new(),
+        links: Vec::new(),
+        files: extent.files,
         files_done: AtomicU64::new(0),
         bytes_done: AtomicU64::new(0),
         is_cancelled: AtomicBool::new(false),
         notes: Mutex::default(),
         progress,
     };
-    restoring.run(options.threads)?;
+    restoring.restore_all(from.vcid)?;
     restoring.join_links()?;
     restoring.finish_folders();
     let bytes = restoring.bytes_done.into_inner();
     let mut notes = restoring.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
     notes.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Restored { files: tasks.len() as u64, folders: folders.len() as u64, bytes, notes })
+    Ok(Restored { files: extent.files, folders: extent.folders, bytes, notes })
 }
 
-/// Returns which tasks are hard links to the file of an earlier one, by their places in `tasks`.
-fn links(tasks: &[Task], snapshot: &Snapshot) -> HashMap<usize, usize> {
-    let mut first: HashMap<(u64, Vcid), usize> = HashMap::new();
-    let mut links = HashMap::new();
-    for (index, task) in tasks.iter().enumerate() {
-        let link = snapshot.entries[task.order].link;
-        if link != 0 {
-            let first = *first.entry((link, task.vcid)).or_insert(index);
-            if first != index {
-                links.insert(index, first);
-            }
+/// How much a tree holds.
+#[derive(Default)]
+struct Extent {
+    files: u64,
+    folders: u64,
+}
+
+/// Counts what is to be restored, and finds out whether all of its trees are here, before anything is
+/// written.
+fn measure(store: &Store, tree: Vcid) -> Result<Extent, RestoreError> {
+    let mut extent = Extent { files: 0, folders: 1 };
+    walk(store, tree, true, &mut |_, entry| {
+        match entry.kind {
+            EntryKind::Tree => extent.folders += 1,
+            _ => extent.files += 1,
         }
-    }
-    links
+        ControlFlow::Continue(())
+    })?;
+    Ok(extent)
 }
 
 fn load_metadata(store: &Store, from: &Resolved) -> Result<Snapshot, RestoreError> {
@@ -211,29 +215,6 @@ fn load_metadata(store: &Store, from: &Resolved) -> Result<Snapshot, RestoreErro
         Ok(snapshot) if snapshot.root == from.vcid => Ok(snapshot),
         _ => Err(RestoreError::Metadata { vcid }),
     }
-}
-
-/// Lists what is to be created: folders parents first, and files in the order in which they were
-/// stored, those of a folder before those of the folders in it.
-fn plan(store: &Store, tree: Vcid) -> Result<(Folders, Vec<Task>), RestoreError> {
-    let mut folders = vec![(TreePath::root(), 0)];
-    let mut numbers: HashMap<TreePath, usize> = HashMap::from([(TreePath::root(), 0)]);
-    let mut tasks = Vec::new();
-    let mut order = 0;
-    walk(store, tree, true, &mut |path, entry| {
-        order += 1;
-        if entry.kind == EntryKind::Tree {
-            numbers.insert(path.clone(), folders.len());
-            folders.push((path.clone(), order));
-        } else {
-            let folder = numbers[&path.parent()];
-            let Entry { name, kind, vcid } = entry.clone();
-            tasks.push(Task { folder, name, kind, vcid, order });
-        }
-        ControlFlow::Continue(())
-    })?;
-    tasks.sort_by_key(|task| task.folder);
-    Ok((folders, tasks))
 }
 
 /// Creates the folder that everything goes to; an empty one that is there is taken.
@@ -263,12 +244,16 @@ struct Restoring<'a> {
     store: &'a Store,
     to: &'a Path,
     root: OwnedFd,
-    folders: &'a Folders,
-    tasks: &'a [Task],
+    threads: usize,
     snapshot: Option<&'a Snapshot>,
-    /// Tasks that are hard links to the file of an earlier one.
-    links: HashMap<usize, usize>,
-    next: AtomicUsize,
+    /// The folders made so far.
+    folders: Vec<FolderMade>,
+    /// By the number of the hard link and the bytes: the first file of each.
+    linked: HashMap<(u64, Vcid), PathBuf>,
+    /// Further names of those files, made when all files are there.
+    links: Vec<(Task, PathBuf)>,
+    /// How many files there are to restore.
+    files: u64,
     files_done: AtomicU64,
     bytes_done: AtomicU64,
     is_cancelled: AtomicBool,
@@ -277,10 +262,72 @@ struct Restoring<'a> {
 }
 
 impl Restoring<'_> {
-    fn run(&self, threads: usize) -> Result<(), RestoreError> {
+    /// Makes folders as they come, and hands on the files in between when there are enough of them.
+    fn restore_all(&mut self, tree: Vcid) -> Result<(), RestoreError> {
+        let store = self.store;
+        let mut tasks = Vec::new();
+        // The numbers of the folders on the way down to the entry that is visited.
+        let mut open = vec![0_usize];
+        let mut order = 0;
+        let mut trouble = None;
+        walk(store, tree, true, &mut |path, entry| {
+            order += 1;
+            open.truncate(path.names().len());
+            let folder = open[open.len() - 1];
+            let done = if entry.kind == EntryKind::Tree {
+                open.push(self.folders.len());
+                self.make_folder(path.clone(), order)
+            } else {
+                let Entry { name, kind, vcid } = entry.clone();
+                self.add_task(Task { folder, name, kind, vcid, order }, &mut tasks)
+            };
+            match done {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    trouble = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        match trouble {
+            Some(error) => Err(error),
+            None => self.write_tasks(&mut tasks),
+        }
+    }
+
+    fn make_folder(&mut self, path: TreePath, order: usize) -> Result<(), RestoreError> {
+        let below = below(&path);
+        rustix::fs::mkdirat(&self.root, &below, Mode::from(0o777)).map_err(|errno| {
+            RestoreError::Write { path: self.to.join(&below), source: errno.into() }
+        })?;
+        self.folders.push((path, order));
+        Ok(())
+    }
+
+    fn add_task(&mut self, task: Task, tasks: &mut Vec<Task>) -> Result<(), RestoreError> {
+        let link = self.snapshot.map_or(0, |snapshot| snapshot.entries[task.order].link);
+        if link != 0 {
+            let path = self.below_of(&task);
+            match self.linked.entry((link, task.vcid)) {
+                MapEntry::Vacant(slot) => _ = slot.insert(path),
+                MapEntry::Occupied(first) => {
+                    self.links.push((task, first.get().clone()));
+                    return Ok(());
+                }
+            }
+        }
+        tasks.push(task);
+        if tasks.len() == TASKS_AT_ONCE { self.write_tasks(tasks) } else { Ok(()) }
+    }
+
+    fn write_tasks(&self, tasks: &mut Vec<Task>) -> Result<(), RestoreError> {
+        // Files in the order in which they were stored: those of a folder before those of the folders
+        // in it.
+        tasks.sort_by_key(|task| task.folder);
+        let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let running: Vec<_> =
-                (0..threads.max(1)).map(|_| scope.spawn(|| self.write_some())).collect();
+                (0..self.threads).map(|_| scope.spawn(|| self.write_some(tasks, &next))).collect();
             let ended: Vec<Result<(), RestoreError>> = running
                 .into_iter()
                 .map(|thread| match thread.join() {
@@ -288,25 +335,24 @@ impl Restoring<'_> {
                     Err(panic) => std::panic::resume_unwind(panic),
                 })
                 .collect();
-            ended.into_iter().collect()
-        })
+            ended.into_iter().collect::<Result<(), RestoreError>>()
+        })?;
+        tasks.clear();
+        Ok(())
     }
 
-    fn write_some(&self) -> Result<(), RestoreError> {
+    fn write_some(&self, tasks: &[Task], next: &AtomicUsize) -> Result<(), RestoreError> {
         // The folder that was written to last stays open: its other files come next.
         let mut open: Option<(usize, OwnedFd)> = None;
         loop {
-            let start = self.next.fetch_add(STEP, Ordering::Relaxed);
-            let Some(tasks) = self.tasks.get(start..(start + STEP).min(self.tasks.len())) else {
+            let start = next.fetch_add(STEP, Ordering::Relaxed);
+            let Some(tasks) = tasks.get(start..(start + STEP).min(tasks.len())) else {
                 return Ok(());
             };
             if tasks.is_empty() || self.is_cancelled.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            for (task, index) in tasks.iter().zip(start..) {
-                if self.links.contains_key(&index) {
-                    continue;
-                }
+            for task in tasks {
                 if open.as_ref().is_none_or(|(number, _)| *number != task.folder) {
                     open = Some((task.folder, self.open_folder(task.folder)?));
                 }
@@ -315,10 +361,9 @@ impl Restoring<'_> {
                 if result.is_err() {
                     self.is_cancelled.store(true, Ordering::Relaxed);
                 }
-                let bytes = self.bytes_done.fetch_add(result?, Ordering::Relaxed);
+                let bytes_done = self.bytes_done.fetch_add(result?, Ordering::Relaxed);
                 let files_done = self.files_done.fetch_add(1, Ordering::Relaxed) + 1;
-                let files = self.tasks.len() as u64;
-                (self.progress)(RestoreProgress { files_done, files, bytes_done: bytes });
+                (self.progress)(RestoreProgress { files_done, files: self.files, bytes_done });
             }
         }
     }
@@ -331,8 +376,13 @@ impl Restoring<'_> {
             .map_err(|errno| RestoreError::Write { path: self.to.join(path), source: errno.into() })
     }
 
+    /// Returns the path below the root.
+    fn below_of(&self, task: &Task) -> PathBuf {
+        below(&self.folders[task.folder].0).join(os_name(&task.name))
+    }
+
     fn path_of(&self, task: &Task) -> PathBuf {
-        self.to.join(below(&self.folders[task.folder].0)).join(os_name(&task.name))
+        self.to.join(self.below_of(task))
     }
 
     fn write_task(&self, folder: &OwnedFd, task: &Task) -> Result<u64, RestoreError> {
@@ -352,21 +402,15 @@ impl Restoring<'_> {
 
     /// Makes the hard links; where that does not work, a copy.
     fn join_links(&self) -> Result<(), RestoreError> {
-        let mut links: Vec<(&usize, &usize)> = self.links.iter().collect();
-        links.sort_unstable();
-        for (&index, &first) in links {
-            let (task, first) = (&self.tasks[index], &self.tasks[first]);
-            let path = |task: &Task| below(&self.folders[task.folder].0).join(os_name(&task.name));
+        for (task, first) in &self.links {
+            let path = self.below_of(task);
             let flags = AtFlags::empty();
-            match rustix::fs::linkat(&self.root, path(first), &self.root, path(task), flags) {
-                Ok(()) => {}
-                Err(errno) => {
-                    let error = std::io::Error::from(errno);
-                    let reason = format!("could not be made a hard link again: {error}");
-                    let path = self.path_of(task);
-                    self.note(vec![Note { path, what: NoteKind::Metadata { reason } }]);
-                    self.write_task(&self.open_folder(task.folder)?, task)?;
-                }
+            if let Err(errno) = rustix::fs::linkat(&self.root, first, &self.root, &path, flags) {
+                let error = std::io::Error::from(errno);
+                let reason = format!("could not be made a hard link again: {error}");
+                let path = self.path_of(task);
+                self.note(vec![Note { path, what: NoteKind::Metadata { reason } }]);
+                self.write_task(&self.open_folder(task.folder)?, task)?;
             }
         }
         Ok(())

@@ -127,6 +127,13 @@ impl Writer {
         if self.store.inner.index.overlay_len() > OVERLAY_MAX { self.publish() } else { Ok(()) }
     }
 
+    /// Commits once so much is only in memory that a job of any length would take ever more of it.
+    /// To be called between streams: it waits for everybody who is writing one.
+    pub fn settle(&self) -> Result<(), PutError> {
+        let is_much = self.store.inner.index.overlay_len() > OVERLAY_MAX * 2;
+        if is_much { self.commit() } else { Ok(()) }
+    }
+
     fn sync(&self) -> Result<(), PutError> {
         let inner = &self.store.inner;
         inner.frames.commit()?;

@@ -50,7 +50,7 @@ impl Default for Options {
         Self {
             class: Class::shared(),
             arena_bytes_max: 512 << 20,
-            cache_bytes_max: 64 << 20,
+            cache_bytes_max: 32 << 20,
             tuning: Tuning::default(),
             sync_every_bytes: Some(64 << 20),
             continues_arenas: true,

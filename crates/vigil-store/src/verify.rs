@@ -1,6 +1,6 @@
 //! Verifying: every byte that is stored is read back and compared.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -113,6 +113,47 @@ struct Work {
     records: Vec<Described>,
 }
 
+/// What comparing has found so far: only what is wrong is kept item by item.
+#[derive(Default)]
+struct Compared {
+    intact: u64,
+    raw_bytes: u64,
+    unindexed: Vec<Located>,
+    unclean: Vec<Stray>,
+    damaged: Vec<Located>,
+}
+
+impl Compared {
+    fn take_in(&mut self, other: Self) {
+        self.intact += other.intact;
+        self.raw_bytes += other.raw_bytes;
+        self.unindexed.extend(other.unindexed);
+        self.unclean.extend(other.unclean);
+        self.damaged.extend(other.damaged);
+    }
+}
+
+impl Work {
+    /// Calls `visit` with every item that the records list, at its place.
+    fn for_each(&self, mut visit: impl FnMut(Located)) {
+        for (record, items) in &self.records {
+            self.arena.locate(record, items, |located, _| visit(located));
+        }
+    }
+
+    /// Returns whether a record lists the item at its place. Records lie in the order of trailers.
+    fn lists(&self, item: &Located) -> bool {
+        let trailer_at = u64::from(item.at.trailer) * crate::format::ALIGN;
+        let found = self.records.binary_search_by_key(&trailer_at, |(record, _)| record.trailer_at);
+        let Some((record, items)) = found.ok().and_then(|index| self.records.get(index)) else {
+            return false;
+        };
+        let mut is_listed = false;
+        self.arena.locate(record, items, |located, _| is_listed |= located == *item);
+        is_listed
+    }
+}
+
 /// Records handed to a thread at once.
 const STEP: usize = 8;
 
@@ -142,10 +183,10 @@ impl Store {
         if options.percent < 100 {
             self.sample(&mut work, options.percent)?;
         }
-        let mut found = self.compare(work, options, &mut report)?;
+        self.compare(&work, options, &mut report)?;
         if options.percent == 100 {
             report.is_index_damaged = !self.inner.index.is_sound()?;
-            report.is_index_damaged |= self.compare_index(&mut found, &mut report)?;
+            report.is_index_damaged |= self.compare_index(&work, &mut report)?;
         }
         report.is_index_damaged |= report.unindexed > 0;
         if report.is_index_damaged {
@@ -157,36 +198,40 @@ impl Store {
 
     /// Looks for what the index lists and no arena holds: it is damaged, unless it lies elsewhere.
     /// Returns whether the index gave other places for items that are there.
-    fn compare_index(
-        &self,
-        found: &mut [Located],
-        report: &mut VerifyReport,
-    ) -> Result<bool, VerifyError> {
-        found.sort_unstable();
+    fn compare_index(&self, work: &[Work], report: &mut VerifyReport) -> Result<bool, VerifyError> {
         let known: HashSet<Located> = report.damaged.iter().copied().collect();
-        let is_news = |item: &Located| found.binary_search(item).is_err() && !known.contains(item);
+        let arenas: HashMap<u32, &Work> =
+            work.iter().map(|work| (work.arena.number, work)).collect();
+        let is_news = |item: &Located| {
+            let is_listed = arenas.get(&item.at.arena).is_some_and(|work| work.lists(item));
+            !is_listed && !known.contains(item)
+        };
         let mut doubtful: Vec<Located> = Vec::new();
-        self.inner.index.for_each(&mut |item| {
+        let mut note = |item: Located| {
             if is_news(&item) {
                 doubtful.push(item);
             }
-        })?;
+        };
+        self.inner.index.for_each(&mut note)?;
+        self.inner.index.for_each_damaged(&mut note);
         // What has been appended since the arenas were listed is there all the same.
         doubtful.retain(|item| self.inner.item_at(item, Depth::Front).is_err());
-        self.inner.index.for_each_damaged(&mut |item| {
-            if is_news(&item) {
-                doubtful.push(item);
-            }
-        });
         doubtful.sort_unstable();
         doubtful.dedup();
-        let is_elsewhere = |item: &Located| {
-            let first = found.partition_point(|found| found.id < item.id);
-            // Of whatever kind: a blob is there whether it is whole or laid out.
-            found.get(first).is_some_and(|found| found.id == item.id)
-        };
+        // Of whatever kind it is: a blob is there whether it is whole or laid out.
+        let wanted: HashSet<ItemId> = doubtful.iter().map(|item| item.id).collect();
+        let mut elsewhere: HashSet<ItemId> = HashSet::new();
+        if !wanted.is_empty() {
+            work.iter().for_each(|work| {
+                work.for_each(|item| {
+                    if wanted.contains(&item.id) && !known.contains(&item) {
+                        elsewhere.insert(item.id);
+                    }
+                });
+            });
+        }
         let listed = doubtful.len();
-        doubtful.retain(|item| !is_elsewhere(item));
+        doubtful.retain(|item| !elsewhere.contains(&item.id));
         let is_stale = doubtful.len() < listed;
         report.damaged.extend(doubtful);
         Ok(is_stale)
@@ -254,17 +299,17 @@ impl Store {
 
     fn compare(
         &self,
-        work: Vec<Work>,
+        work: &[Work],
         options: &VerifyOptions<'_>,
         report: &mut VerifyReport,
-    ) -> Result<Vec<Located>, VerifyError> {
+    ) -> Result<(), VerifyError> {
         let flat: Vec<(&Arc<Arena>, &Described)> = work
             .iter()
             .flat_map(|arena| arena.records.iter().map(|record| (&arena.arena, record)))
             .collect();
         let total: u64 = flat.iter().map(|(_, (record, _))| record.trailer.payload_len).sum();
         let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let found = Mutex::new((Scan::default(), Vec::new(), Vec::new()));
+        let found = Mutex::new(Compared::default());
         let compare_some = || -> Result<(), VerifyError> {
             loop {
                 let start = next.fetch_add(STEP, Ordering::Relaxed);
@@ -272,27 +317,31 @@ impl Store {
                 if some.is_empty() {
                     break;
                 }
-                let mut scan = Scan::default();
-                let mut unindexed = Vec::new();
-                let mut unclean = Vec::new();
+                let mut compared = Compared::default();
                 for (arena, (record, items)) in some {
-                    let before = scan.items.len();
+                    let mut scan = Scan::default();
                     arena.check_items(record, items, &mut scan)?;
-                    for item in &scan.items[before..] {
+                    for item in &scan.items {
                         if !self.inner.index.has(item)? {
-                            unindexed.push(*item);
+                            compared.unindexed.push(*item);
                         }
                     }
-                    unclean.extend(scan.unclean.drain(..).map(|range| (arena.number, range)));
+                    let unclean = scan.unclean.iter();
+                    compared.unclean.extend(unclean.map(|(start, end)| Stray {
+                        arena: arena.number,
+                        start: *start,
+                        end: *end,
+                        is_damage: true,
+                    }));
+                    compared.intact += scan.items.len() as u64;
+                    compared.raw_bytes +=
+                        scan.items.iter().map(|item| u64::from(item.at.len)).sum::<u64>();
+                    compared.damaged.extend(scan.damaged);
                     let bytes = record.trailer.payload_len;
                     let read = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
                     (options.progress)(read, total);
                 }
-                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                found.0.damaged.extend(scan.damaged);
-                found.0.items.extend(scan.items);
-                found.1.extend(unindexed);
-                found.2.extend(unclean);
+                found.lock().unwrap_or_else(PoisonError::into_inner).take_in(compared);
             }
             Ok(())
         };
@@ -304,21 +353,15 @@ impl Store {
                 Err(panic) => std::panic::resume_unwind(panic),
             })
         })?;
-        let (scan, unindexed, unclean) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let compared = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.records += flat.len() as u64;
         report.stored_bytes += total;
-        report.items += (scan.items.len() + scan.damaged.len()) as u64;
-        report.raw_bytes += scan.items.iter().map(|item| u64::from(item.at.len)).sum::<u64>();
-        report.damaged.extend(scan.damaged);
-        let unclean = unclean.into_iter();
-        report.strays.extend(unclean.map(|(arena, (start, end))| Stray {
-            arena,
-            start,
-            end,
-            is_damage: true,
-        }));
-        report.unindexed = self.count_unindexed(&unindexed)?;
-        Ok(scan.items)
+        report.items += compared.intact + compared.damaged.len() as u64;
+        report.raw_bytes += compared.raw_bytes;
+        report.damaged.extend(compared.damaged);
+        report.strays.extend(compared.unclean);
+        report.unindexed = self.count_unindexed(&compared.unindexed)?;
+        Ok(())
     }
 
     /// Returns how many of the items the index does not list at their places.
