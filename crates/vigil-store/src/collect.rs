@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use vigil_base::world::{DiskError, Lock};
+use vigil_base::world::{DiskError, DiskFault, Lock};
 use vigil_base::{Blame, Blamed, References, Vcid};
 
 use crate::arena::{Arena, ArenaError};
@@ -215,6 +215,12 @@ impl Store {
         let arena = match self.inner.arena(number) {
             Ok(arena) if arena.header.class == self.inner.options.class => arena,
             Ok(_) | Err(ArenaError::Header { .. }) => return Ok(None),
+            // A folder or pipe that somebody has put there, or a link that leads nowhere.
+            Err(ArenaError::Disk(error))
+                if matches!(error.fault, DiskFault::NotAFile | DiskFault::Absent) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(error.into()),
         };
         let items = match arena.seal()? {

@@ -112,8 +112,8 @@ fn load(disk: &dyn Disk, number: u32) -> Result<Option<Moved>, DiskError> {
         decoder.finish().map(|()| Moved { vcid, len, table_at })
     };
     match decode() {
-        Ok(moved) if moved.table_at <= moved.len => Ok(Some(moved)),
-        Ok(_) => Err(not_a_record(path, "its table starts behind its end".into())),
+        Ok(moved) if (HEADER_LEN as u64..=moved.len).contains(&moved.table_at) => Ok(Some(moved)),
+        Ok(_) => Err(not_a_record(path, "its table is not between header and end".into())),
         Err(error) => Err(not_a_record(path, error.to_string())),
     }
 }

@@ -9,6 +9,7 @@
 
 mod manifest;
 mod run;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -53,6 +54,8 @@ struct State {
     overlay: Overlay,
     /// The overlay lists everything, and what is on disk is not to be believed.
     is_rebuilt: bool,
+    /// Arenas that ended too early when the index was opened.
+    cut: BTreeSet<u32>,
 }
 
 /// What is known beyond the runs.
@@ -134,6 +137,7 @@ impl Index {
     pub fn open(disk: Arc<dyn Disk>, class: Class) -> Result<Self, IndexError> {
         let index = Self { disk, class, state: RwLock::default() };
         index.refresh()?;
+        index.compare_with_arenas()?;
         Ok(index)
     }
 
@@ -301,7 +305,9 @@ impl Index {
             }
             let file = match open_arena_file(&*self.disk, number, None) {
                 Ok(file) => file,
-                Err(error) if error.fault == DiskFault::Absent => continue,
+                Err(error) if matches!(error.fault, DiskFault::Absent | DiskFault::NotAFile) => {
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             };
             // An arena without a whole header holds nothing yet; `verify` tells a damaged one.
@@ -426,6 +432,7 @@ impl Index {
             slot.end = slot.end.max(covered.end);
             slot.is_sealed |= covered.is_sealed;
         }
+        self.mark_arenas(&mut manifest)?;
         manifest.generation += 1;
         let runs = manifest.runs.iter().map(|(file, _)| self.open_run(*file));
         let runs = runs.collect::<Result<_, _>>()?;

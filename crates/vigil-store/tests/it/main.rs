@@ -1,8 +1,11 @@
 //! The crate from outside.
 
+mod codecs;
 mod crash;
 mod flips;
+mod golden;
 mod handover;
+mod hostile;
 mod index_file;
 mod jobs;
 mod model;
@@ -10,4 +13,5 @@ mod processes;
 mod round_trip;
 mod sim;
 mod small_files;
+mod verify_flips;
 mod world;
