@@ -405,13 +405,21 @@ impl Restoring<'_> {
         for (task, first) in &self.links {
             let path = self.below_of(task);
             let flags = AtFlags::empty();
-            if let Err(errno) = rustix::fs::linkat(&self.root, first, &self.root, &path, flags) {
-                let error = std::io::Error::from(errno);
-                let reason = format!("could not be made a hard link again: {error}");
-                let path = self.path_of(task);
-                self.note(vec![Note { path, what: NoteKind::Metadata { reason } }]);
-                self.write_task(&self.open_folder(task.folder)?, task)?;
-            }
+            let bytes = match rustix::fs::linkat(&self.root, first, &self.root, &path, flags) {
+                Ok(()) => {
+                    let path = self.path_of(task);
+                    let found = self.store.find(task.vcid);
+                    found.map_err(|source| RestoreError::Read { path, source })?.len()
+                }
+                Err(errno) => {
+                    let error = std::io::Error::from(errno);
+                    let reason = format!("could not be made a hard link again: {error}");
+                    let path = self.path_of(task);
+                    self.note(vec![Note { path, what: NoteKind::Metadata { reason } }]);
+                    self.write_task(&self.open_folder(task.folder)?, task)?
+                }
+            };
+            self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use vigil_base::world::{DiskFault, RandomnessError};
 use vigil_base::{Blame, Blamed, Vcid};
 
 use crate::arena::{Arena, ArenaError, Described, Scan};
-use crate::format::{ItemId, ItemKind, Located};
+use crate::format::{Item, ItemId, ItemKind, Located};
 use crate::index::IndexError;
 use crate::layout::Layout;
 use crate::paths;
@@ -140,17 +140,42 @@ impl Work {
             self.arena.locate(record, items, |located, _| visit(located));
         }
     }
+}
+
+/// The records of one arena, with where each of their items starts: a record may list many thousands.
+struct Directory<'a> {
+    work: &'a Work,
+    starts: Vec<Vec<u32>>,
+}
+
+impl<'a> Directory<'a> {
+    fn of(work: &'a Work) -> Self {
+        let starts = |(_, items): &Described| {
+            let mut next = 0_u32;
+            let start = items.iter().map(|item| {
+                let start = next;
+                next = next.saturating_add(item.len);
+                start
+            });
+            start.collect()
+        };
+        Self { work, starts: work.records.iter().map(starts).collect() }
+    }
 
     /// Returns whether a record lists the item at its place. Records lie in the order of trailers.
     fn lists(&self, item: &Located) -> bool {
         let trailer_at = u64::from(item.at.trailer) * crate::format::ALIGN;
-        let found = self.records.binary_search_by_key(&trailer_at, |(record, _)| record.trailer_at);
-        let Some((record, items)) = found.ok().and_then(|index| self.records.get(index)) else {
+        let records = &self.work.records;
+        let Ok(index) = records.binary_search_by_key(&trailer_at, |(record, _)| record.trailer_at)
+        else {
             return false;
         };
-        let mut is_listed = false;
-        self.arena.locate(record, items, |located, _| is_listed |= located == *item);
-        is_listed
+        let (starts, items) = (&self.starts[index], &records[index].1);
+        // Several items start at one place where all but the last are empty.
+        let first = starts.partition_point(|start| *start < item.at.inner);
+        let here = starts[first..].iter().take_while(|start| **start == item.at.inner).count();
+        let wanted = Item { id: item.id, kind: item.kind, len: item.at.len };
+        items[first..first + here].contains(&wanted)
     }
 }
 
@@ -200,10 +225,10 @@ impl Store {
     /// Returns whether the index gave other places for items that are there.
     fn compare_index(&self, work: &[Work], report: &mut VerifyReport) -> Result<bool, VerifyError> {
         let known: HashSet<Located> = report.damaged.iter().copied().collect();
-        let arenas: HashMap<u32, &Work> =
-            work.iter().map(|work| (work.arena.number, work)).collect();
+        let arenas: HashMap<u32, Directory<'_>> =
+            work.iter().map(|work| (work.arena.number, Directory::of(work))).collect();
         let is_news = |item: &Located| {
-            let is_listed = arenas.get(&item.at.arena).is_some_and(|work| work.lists(item));
+            let is_listed = arenas.get(&item.at.arena).is_some_and(|listed| listed.lists(item));
             !is_listed && !known.contains(item)
         };
         let mut doubtful: Vec<Located> = Vec::new();

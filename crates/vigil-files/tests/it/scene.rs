@@ -11,14 +11,17 @@ use vigil_files::{
 };
 use vigil_store::{FolderDisk, Options, Store, World};
 
-/// Far in the future, so that every file of a test counts as settled.
-struct LateClock;
+/// A clock that stands still.
+struct Stopped(Moment);
 
-impl Clock for LateClock {
+impl Clock for Stopped {
     fn now(&self) -> Moment {
-        Moment(i64::MAX / 2)
+        self.0
     }
 }
+
+/// Far in the future, so that every file of a test counts as settled.
+const LATE: Moment = Moment(i64::MAX / 2);
 
 struct FixedRandomness;
 
@@ -36,10 +39,15 @@ pub struct Scene {
 
 impl Scene {
     pub fn new() -> Self {
+        Self::at(LATE)
+    }
+
+    /// Makes a scene in which it is always `now`.
+    pub fn at(now: Moment) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let world = World {
             disk: Arc::new(FolderDisk::new(folder.path().join("store"))),
-            clock: Arc::new(LateClock),
+            clock: Arc::new(Stopped(now)),
             randomness: Arc::new(FixedRandomness),
         };
         let store = Store::open(world, Options::default()).expect("a new store");

@@ -12,6 +12,7 @@ mod model;
 mod processes;
 mod round_trip;
 mod sim;
+mod single_flight;
 mod small_files;
 mod verify_flips;
 mod world;
