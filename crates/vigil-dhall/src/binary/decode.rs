@@ -48,7 +48,16 @@ pub enum DecodeError {
 /// # Errors
 /// Returns where and why the bytes are not an expression's binary form.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Expr, DecodeError> {
-    let mut reader = Reader { bytes, at: 0, depth: 0, depth_max: limits.depth };
+    read(bytes, limits, true)
+}
+
+/// Decodes an expression that must import nothing, as those in a cache.
+pub(crate) fn decode_resolved(bytes: &[u8], limits: &Limits) -> Result<Expr, DecodeError> {
+    read(bytes, limits, false)
+}
+
+fn read(bytes: &[u8], limits: &Limits, may_import: bool) -> Result<Expr, DecodeError> {
+    let mut reader = Reader { bytes, at: 0, depth: 0, depth_max: limits.depth, may_import };
     let expr = reader.expr()?;
     if reader.at < bytes.len() {
         return Err(DecodeError::Trailing { offset: reader.at });
@@ -77,6 +86,7 @@ struct Reader<'b> {
     at: usize,
     depth: usize,
     depth_max: usize,
+    may_import: bool,
 }
 
 impl<'b> Reader<'b> {
@@ -322,7 +332,7 @@ impl<'b> Reader<'b> {
             (16, 1) => Ok(ExprKind::Integer(self.integer()?)),
             (18, 1..) if rest % 2 == 1 => self.chunks(rest / 2),
             (19, 1) => Ok(ExprKind::Assert(self.expr()?)),
-            (24, 3..) => self.import(rest),
+            (24, 3..) if self.may_import => self.import(rest),
             (25, 4..) if rest % 3 == 1 => self.bindings(rest / 3),
             (26, 2) => Ok(ExprKind::Annotation(self.expr()?, self.expr()?)),
             (27, 1) => Ok(ExprKind::ToMap(self.expr()?, None)),

@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 mod write;
 
+pub(crate) use decode::decode_resolved;
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
 pub(crate) use encode::operator_code;

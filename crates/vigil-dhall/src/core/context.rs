@@ -51,6 +51,8 @@ pub(crate) struct Context {
     limits: Limits,
     steps: Cell<u64>,
     memory: Cell<u64>,
+    /// The memory limit of the operation in progress.
+    memory_max: Cell<u64>,
     depth: Cell<usize>,
     /// How many variables a comparison in progress has invented.
     fresh: Cell<u32>,
@@ -87,6 +89,7 @@ impl Context {
             limits: limits.clone(),
             steps: Cell::new(0),
             memory: Cell::new(0),
+            memory_max: Cell::new(limits.memory_bytes),
             depth: Cell::new(0),
             fresh: Cell::new(0),
             exhausted: Cell::new(None),
@@ -108,8 +111,14 @@ impl Context {
 
     /// Starts a new account for the next operation.
     pub(crate) fn restart(&self) {
+        self.restart_within(u64::MAX);
+    }
+
+    /// Starts a new account that may take no more than so many bytes, whatever the limit.
+    pub(crate) fn restart_within(&self, memory_bytes: u64) {
         self.steps.set(0);
         self.memory.set(0);
+        self.memory_max.set(self.limits.memory_bytes.min(memory_bytes));
         self.exhausted.set(None);
     }
 
@@ -143,10 +152,15 @@ impl Context {
     pub(crate) fn charge(&self, bytes: u64) -> bool {
         let memory = self.memory.get().saturating_add(bytes);
         self.memory.set(memory);
-        if memory > self.limits.memory_bytes {
-            self.exhaust(LimitError::Memory { limit: self.limits.memory_bytes });
+        if memory > self.memory_max.get() {
+            self.exhaust(LimitError::Memory { limit: self.memory_max.get() });
         }
         !self.exhausted()
+    }
+
+    /// Returns how much memory the operation in progress has taken.
+    pub(crate) fn charged(&self) -> u64 {
+        self.memory.get()
     }
 
     /// Runs `f` one level deeper, or returns `otherwise` at the limit.

@@ -26,7 +26,13 @@ pub(crate) struct Loaded {
     pub(crate) ty: Value,
     pub(crate) value: Value,
     /// The normal form, once somebody wants to see it.
-    pub(crate) normal: OnceCell<Expr>,
+    pub(crate) normal: OnceCell<Normal>,
+}
+
+/// A normal form, and how many bytes writing it out has taken.
+pub(crate) struct Normal {
+    pub(crate) expr: Expr,
+    pub(crate) bytes: u64,
 }
 
 pub(crate) enum TermKind {

@@ -2,8 +2,11 @@
 
 mod convert;
 mod errors;
+mod freezing;
 mod generated;
 mod importer;
 mod limits;
 mod server;
+mod shapes;
+mod sharing;
 mod suite;

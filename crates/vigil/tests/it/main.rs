@@ -2,6 +2,8 @@
 
 mod bench;
 mod crowd;
+mod dhall;
+mod dhall_lsp;
 mod examples;
 mod hard_disk;
 mod kill;

@@ -1,0 +1,160 @@
+//! Freezing, and the caches that it fills.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use vigil_dhall::{
+    Cache, Expr, FetchError, Fetched, Freeze, Hash, Importer, Limits, Request, Root, Session, parse,
+};
+
+/// Files in memory, and caches that remember.
+#[derive(Default)]
+struct Memory {
+    files: BTreeMap<String, String>,
+    cached: RefCell<BTreeMap<(bool, String), Vec<u8>>>,
+    fetched: RefCell<Vec<String>>,
+}
+
+impl Importer for Memory {
+    fn fetch(&self, request: Request<'_>) -> Result<Fetched, FetchError> {
+        let name = match request {
+            Request::Local { path, .. } => {
+                path.components().map(ToString::to_string).collect::<Vec<_>>().join("/")
+            }
+            Request::Remote { url, .. } => url.to_owned(),
+            Request::Environment { name } => format!("env:{name}"),
+        };
+        self.fetched.borrow_mut().push(name.clone());
+        match self.files.get(&name) {
+            Some(text) => Ok(Fetched { bytes: text.clone().into_bytes(), headers: Vec::new() }),
+            None => Err(FetchError::Absent("there is none".to_owned())),
+        }
+    }
+
+    fn cached(&self, cache: Cache, hash: &Hash) -> Option<Vec<u8>> {
+        self.cached.borrow().get(&(cache == Cache::Semantic, hash.to_hex())).cloned()
+    }
+
+    fn store(&self, cache: Cache, hash: &Hash, bytes: &[u8]) {
+        let key = (cache == Cache::Semantic, hash.to_hex());
+        self.cached.borrow_mut().insert(key, bytes.to_vec());
+    }
+}
+
+fn memory(files: &[(&str, &str)]) -> Memory {
+    let files = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    Memory { files, ..Memory::default() }
+}
+
+fn freeze(memory: &Memory, source: &str, freeze: Freeze) -> String {
+    let limits = Limits::default();
+    let parsed = parse(source, &limits).expect("parses");
+    let mut session = Session::new(memory, &limits);
+    let frozen = session.freeze(&parsed.expr, &Root::anonymous(), freeze).expect("freezes");
+    format!("{frozen:#}")
+}
+
+fn normal(memory: &Memory, source: &str, is_semi: bool) -> Result<Expr, String> {
+    let limits = Limits::default();
+    let parsed = parse(source, &limits).expect("parses");
+    let mut session = Session::new(memory, &limits);
+    if is_semi {
+        session = session.with_semi_semantic_cache();
+    }
+    let resolved = session.resolve(&parsed.expr, &Root::anonymous());
+    let resolved = resolved.map_err(|error| error.to_string())?;
+    let checked = resolved.check().map_err(|error| error.to_string())?;
+    checked.normalize().map_err(|error| error.to_string())
+}
+
+const ONE: &str = "sha256:d60d8415e36e86dae7f42933d3b0c4fe3ca238f057fba206c7e9fbf5d784fe15";
+
+#[test]
+fn what_is_frozen_depends_on_what_is_asked_for() {
+    let memory =
+        memory(&[("one.dhall", "1"), ("http://a.b/one", "./two"), ("http://a.b/two", "1")]);
+    let all = Freeze { all: true, as_cache: false };
+    let source = "[ ./one.dhall, http://a.b/one, missing ? ./one.dhall as Text ]";
+    let text = "sha256:";
+    let frozen = freeze(&memory, "[ ./one.dhall, http://a.b/one, missing ? ./one.dhall ]", all);
+    assert_eq!(frozen.matches(ONE).count(), 3, "{frozen}");
+    assert!(frozen.contains("missing ? ./one.dhall sha256"), "{frozen}");
+    let web = freeze(&memory, source, Freeze::default());
+    assert_eq!(web.matches(text).count(), 1, "{web}");
+    assert!(web.contains(&format!("http://a.b/one {ONE}")), "{web}");
+    // Places are not contents, and have no hash.
+    assert_eq!(freeze(&memory, "./one.dhall as Location", all), "./one.dhall as Location");
+    // An old hash is replaced, and freezing again changes nothing.
+    let old = format!("./one.dhall sha256:{}", "0".repeat(64));
+    let new = freeze(&memory, &old, all);
+    assert_eq!(new, format!("./one.dhall {ONE}"));
+    assert_eq!(freeze(&memory, &new, all), new);
+}
+
+#[test]
+fn freezing_for_the_cache_keeps_a_way_to_what_has_changed() {
+    let mut memory = memory(&[("one.dhall", "1")]);
+    let cache = Freeze { all: true, as_cache: true };
+    let frozen = freeze(&memory, "./one.dhall", cache);
+    assert_eq!(frozen, format!("./one.dhall {ONE} ? ./one.dhall"));
+    assert_eq!(freeze(&memory, &frozen, cache), frozen);
+    memory.files.insert("one.dhall".into(), "2".into());
+    assert_eq!(normal(&memory, &frozen, false).expect("cached").to_string(), "1");
+    let again = freeze(&memory, &frozen, cache);
+    assert!(again != frozen && again.ends_with("? ./one.dhall"), "{again}");
+    assert_eq!(again.matches("one.dhall").count(), 2, "{again}");
+}
+
+#[test]
+fn frozen_imports_come_from_the_cache_once_it_has_them() {
+    let memory = memory(&[("one.dhall", "1")]);
+    let source = format!("./one.dhall {ONE}");
+    normal(&memory, &source, false).expect("fetched");
+    memory.fetched.borrow_mut().clear();
+    normal(&memory, &source, false).expect("cached");
+    assert!(memory.fetched.borrow().is_empty());
+    // A poisoned entry is as good as none, and replaced.
+    let good = memory.cached.borrow().clone();
+    for bytes in [vec![0x82, 0x0F, 0x02], vec![], vec![0xFF; 100]] {
+        memory.cached.borrow_mut().values_mut().for_each(|entry| entry.clone_from(&bytes));
+        assert_eq!(normal(&memory, &source, false).expect("fetched").to_string(), "1");
+        assert_eq!(*memory.cached.borrow(), good);
+    }
+}
+
+#[test]
+fn the_semi_semantic_cache_is_asked_only_when_told_and_never_for_imports() {
+    let memory = memory(&[("f.dhall", "let x = ./g.dhall in x + 1"), ("g.dhall", "1 + 1")]);
+    assert_eq!(normal(&memory, "./f.dhall", false).expect("resolves").to_string(), "3");
+    assert!(memory.cached.borrow().is_empty());
+    assert_eq!(normal(&memory, "./f.dhall", true).expect("resolves").to_string(), "3");
+    let stored = memory.cached.borrow().clone();
+    assert_eq!(stored.len(), 2);
+    // It is believed: that is why it must be asked for.
+    let two = vigil_dhall::encode(&parse("2", &Limits::default()).expect("parses").expr);
+    memory.cached.borrow_mut().values_mut().for_each(|entry| entry.clone_from(&two));
+    assert_eq!(normal(&memory, "./f.dhall", true).expect("resolves").to_string(), "2");
+    assert_eq!(normal(&memory, "./f.dhall", false).expect("resolves").to_string(), "3");
+    // What is torn, ill-typed, open or imports something is not.
+    for source in ["1 + True", "x", "./f.dhall", "env:SECRET as Text"] {
+        let expr = parse(source, &Limits::default()).expect("parses").expr;
+        let bytes = vigil_dhall::encode(&expr);
+        memory.cached.borrow_mut().values_mut().for_each(|entry| entry.clone_from(&bytes));
+        assert_eq!(normal(&memory, "./f.dhall", true).expect("resolves").to_string(), "3");
+        assert_eq!(*memory.cached.borrow(), stored, "{source}");
+    }
+}
+
+#[test]
+fn what_explodes_is_not_put_into_the_semi_semantic_cache() {
+    let mut large = String::from("let x0 = \"some text\"\n");
+    for at in 1..=30 {
+        large += &format!("let x{at} = {{ a = x{0}, b = x{0} }}\n", at - 1);
+    }
+    let memory =
+        memory(&[("large.dhall", &(large + "in x30")), ("next.dhall", "{ c = ./large.dhall }")]);
+    let source = format!("(./next.dhall).c{}", ".a".repeat(30));
+    let found = normal(&memory, &source, true).expect("resolves");
+    assert_eq!(found.to_string(), "\"some text\"");
+    assert!(memory.cached.borrow().is_empty());
+}
