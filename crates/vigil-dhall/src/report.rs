@@ -67,6 +67,12 @@ impl Report {
                     report.notes.push(("found", actual.to_string()));
                     report.hint = Some("if the change is meant, freeze the import anew".to_owned());
                 }
+                if let ImportErrorKind::Absent { location, reason }
+                | ImportErrorKind::Failed { location, reason } = kind
+                {
+                    report.headline = format!("could not import `{location}`");
+                    report.notes.push(("because", reason.clone()));
+                }
                 if let ImportErrorKind::Headers { actual } = kind {
                     report.notes.push(("found", one_line(actual)));
                 }

@@ -251,6 +251,15 @@ fn the_web_is_asked_with_headers_and_within_one_origin() {
         ("/loop.dhall", "302 Found", "/loop.dhall"),
         ("/home.dhall", "200 OK", "env:HOME as Text"),
         ("/broken.dhall", "500 Oh no", ""),
+        (
+            "/large.dhall",
+            "200 OK",
+            concat!(
+                "-- ",
+                "a long comment, and nothing else but a number, ",
+                "which makes this page larger than what imports it\n1"
+            ),
+        ),
     ]);
     let base = format!("http://{}", site.address);
     let get = |path: &str, more: &str| {
@@ -282,9 +291,9 @@ fn the_web_is_asked_with_headers_and_within_one_origin() {
     let frozen = std::fs::read_to_string(bench.join("it.dhall")).expect("a file");
     assert!(frozen.contains("sha256:"), "{frozen}");
     // A page larger than allowed is not read to its end.
-    bench.write("it.dhall", format!("{base}/package.dhall as Text"));
-    bench.run("dhall type it.dhall --max-import-size 20").expect(1);
-    bench.run("dhall type it.dhall --max-import-size 70").expect(0);
+    bench.write("it.dhall", format!("{base}/large.dhall"));
+    bench.run("dhall type it.dhall --max-import-size 80").expect(1).says("has more than 80 bytes");
+    bench.run("dhall type it.dhall --max-import-size 120").expect(0);
 }
 
 #[test]
@@ -335,9 +344,9 @@ x
         [
             "2",
             "x : Natural",
-            "f : Natural → Natural",
+            "f : ∀(n : Natural) → Natural",
             "42",
-            "Natural → Natural",
+            "∀(n : Natural) → Natural",
             hash.trim(),
             "{ a = 1 }",
             "{ a = 1 }",

@@ -166,7 +166,7 @@ fn an_editor_is_told_of_errors_types_names_and_style() {
     client.notify("textDocument/didChange", change);
     client.diagnostics();
     let edits = client.ask("textDocument/formatting", Client::at(&uri, 0, 0));
-    assert_eq!(edits["result"][0]["newText"], "{ a = 1 } -- kept\n");
+    assert_eq!(edits["result"][0]["newText"], "{ a = 1 }\n-- kept\n");
     let end = json!({ "line": 0, "character": 13 });
     assert_eq!(edits["result"][0]["range"]["end"], end);
     client.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));

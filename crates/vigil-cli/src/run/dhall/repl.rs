@@ -110,6 +110,8 @@ fn is_unfinished(entry: &str, limits: &Limits) -> bool {
     };
     match parse(text, limits) {
         Err(ParseError::Unexpected { offset, .. }) => offset >= text.trim_end().len(),
+        // A text in double quotes must end in its line.
+        Err(ParseError::Unclosed { close, .. }) => close != "\"",
         _ => false,
     }
 }
@@ -321,10 +323,18 @@ mod tests {
     #[test]
     fn unfinished_entries_go_on() {
         let limits = Limits::default();
-        for text in ["{ a = 1,", "let x = 1", "\\(x : Bool) ->", ":type {", "x = [ 1,", "'' text"] {
+        for text in [
+            "{ a = 1,",
+            "let x = 1",
+            "\\(x : Bool) ->",
+            ":type {",
+            "x = [ 1,",
+            "''\ntext",
+            "1 {- why",
+        ] {
             assert!(is_unfinished(text, &limits), "{text}");
         }
-        for text in ["1", "{ a = 1 }", ")", "{ a == 1", ":help", "x = 1", ":quit"] {
+        for text in ["1", "{ a = 1 }", ")", "{ a == 1", ":help", "x = 1", ":quit", "\"text"] {
             assert!(!is_unfinished(text, &limits), "{text}");
         }
     }
