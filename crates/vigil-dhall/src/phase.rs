@@ -16,7 +16,7 @@ use crate::core::context::{Context, LimitError};
 use crate::core::environment::Env;
 use crate::core::lower::{LoadedByAddress, lower_with};
 use crate::core::quote::Quote;
-use crate::core::term::{Loaded, Normal, Term};
+use crate::core::term::{Loaded, Normal, Term, TermKind};
 use crate::core::value::{Delayed, Value};
 use crate::expr::Expr;
 use crate::import::Hash;
@@ -91,7 +91,11 @@ impl Resolved {
         let ty = ty.map_err(CheckError::Type)?;
         let value = Value::thunk(Delayed::Term(Env::default(), term.clone()));
         let context = self.context.clone();
-        Ok(Checked { ty, evaluated: Evaluated { value, context } })
+        let hash = match &term.kind {
+            TermKind::Loaded(loaded) => loaded.hash.clone(),
+            _ => OnceCell::new(),
+        };
+        Ok(Checked { ty, evaluated: Evaluated { value, context }, hash })
     }
 
     /// Infers types as far as that goes, and tells what is known of the place at a byte of the text.
@@ -150,6 +154,8 @@ impl Rewrite for Substitute<'_> {
 pub struct Checked {
     ty: Value,
     evaluated: Evaluated,
+    /// The semantic hash, once it is known.
+    hash: OnceCell<Hash>,
 }
 
 /// A value, and what evaluates it.
@@ -175,11 +181,13 @@ impl Evaluated {
 impl Checked {
     pub(crate) fn from_loaded(loaded: &Loaded, context: Rc<Context>) -> Self {
         let value = loaded.value.clone();
-        Self { ty: loaded.ty.clone(), evaluated: Evaluated { value, context } }
+        let hash = loaded.hash.clone();
+        Self { ty: loaded.ty.clone(), evaluated: Evaluated { value, context }, hash }
     }
 
     pub(crate) fn into_loaded(self) -> Loaded {
-        Loaded { ty: self.ty, value: self.evaluated.value, normal: OnceCell::new() }
+        let Evaluated { value, .. } = self.evaluated;
+        Loaded { ty: self.ty, value, normal: OnceCell::new(), hash: self.hash }
     }
 
     /// Returns the type, normalized.
@@ -233,11 +241,15 @@ impl Checked {
     /// # Errors
     /// Returns the limit that was reached.
     pub fn hash(&self) -> Result<Hash, LimitError> {
+        if let Some(known) = self.hash.get() {
+            return Ok(*known);
+        }
         let context = &self.evaluated.context;
         let mut sha256 = Sha256::new();
         context.restart();
         Canonical::write(context, &mut sha256, &self.evaluated.value);
         context.finish()?;
-        Ok(Hash::from_bytes(sha256.finalize().into()))
+        let hash = Hash::from_bytes(sha256.finalize().into());
+        Ok(*self.hash.get_or_init(|| hash))
     }
 }

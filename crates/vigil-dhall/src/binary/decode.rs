@@ -1,5 +1,6 @@
 //! From bytes to expression (`standard/binary.md`, "Decoding judgment").
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::Limits;
@@ -54,6 +55,30 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Expr, DecodeError> {
 /// Decodes an expression that must import nothing, as those in a cache.
 pub(crate) fn decode_resolved(bytes: &[u8], limits: &Limits) -> Result<Expr, DecodeError> {
     read(bytes, limits, false)
+}
+
+/// Whether bytes are one item of CBOR and nothing else.
+pub(crate) fn is_one_item(bytes: &[u8]) -> bool {
+    let mut reader = Reader { bytes, at: 0, depth: 0, depth_max: 0, may_import: false };
+    reader.skip().is_ok() && reader.at == bytes.len()
+}
+
+/// Returns where the fields of an encoded record stand, if that is what the bytes are.
+pub(crate) fn record_parts(bytes: &[u8]) -> Option<Vec<(Label, Range<usize>)>> {
+    const RECORD: u64 = 8;
+    let mut reader = Reader { bytes, at: 0, depth: 0, depth_max: 0, may_import: false };
+    if reader.array().ok()? != 2 || reader.unsigned().ok()? != RECORD {
+        return None;
+    }
+    let count = reader.map().ok()?;
+    let mut parts = Vec::with_capacity(count.min(bytes.len()));
+    for _ in 0..count {
+        let label = Label::new(reader.text().ok()?);
+        let start = reader.at;
+        reader.skip().ok()?;
+        parts.push((label, start..reader.at));
+    }
+    (reader.at == bytes.len()).then_some(parts)
 }
 
 fn read(bytes: &[u8], limits: &Limits, may_import: bool) -> Result<Expr, DecodeError> {
@@ -150,6 +175,27 @@ impl<'b> Reader<'b> {
             5 => Head::Map(size()?),
             _ => Head::Tag(value),
         })
+    }
+
+    /// Passes over one item, whatever it is.
+    fn skip(&mut self) -> Decode<()> {
+        let mut left = 1_usize;
+        while left > 0 {
+            left -= 1;
+            let inside = match self.head()? {
+                Head::Bytes(length) | Head::Text(length) => {
+                    self.take(length)?;
+                    0
+                }
+                Head::Array(length) => length,
+                Head::Map(length) => length.saturating_mul(2),
+                Head::Tag(_) => 1,
+                _ => 0,
+            };
+            // More items than bytes end at the last byte.
+            left = left.saturating_add(inside);
+        }
+        Ok(())
     }
 
     /// Reads a head and tells an unwanted one by the expectation.

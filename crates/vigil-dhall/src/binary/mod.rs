@@ -8,8 +8,8 @@ mod decode;
 mod encode;
 mod write;
 
-pub(crate) use decode::decode_resolved;
 pub use decode::{DecodeError, decode};
+pub(crate) use decode::{decode_resolved, is_one_item, record_parts};
 pub use encode::encode;
 pub(crate) use encode::operator_code;
 pub(crate) use write::{Sink, Writer};

@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::environment::Env;
+use super::eval::NOTHING;
 use super::rope::Rope;
 use super::term::{Term, TermKind, term};
 use super::value::{Delayed, Piece, Value};
 use crate::builtin::Builtin;
 use crate::expr::{Operator, Span};
+use crate::import::Hash;
 use crate::label::Label;
 use crate::limits::Limits;
 use crate::number::Natural;
 use crate::stack::deep;
 
-/// A limit that an evaluation reached.
+/// Why an evaluation went no further: a limit, or an import that was not what its hash promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
@@ -36,6 +38,12 @@ pub enum LimitError {
     Depth {
         /// The limit.
         limit: usize,
+    },
+    /// A frozen import that the cache holds has no type: its hash was made up.
+    #[error("what the cache holds under {hash} has no type; freeze the import anew")]
+    Frozen {
+        /// The hash.
+        hash: Hash,
     },
 }
 
@@ -194,12 +202,17 @@ impl Context {
         };
         let delayed = match &*thunk.0.borrow() {
             Delayed::Done(value) => return value.clone(),
+            Delayed::Call(call) => Delayed::Call(call.clone()),
             Delayed::Term(env, body) => Delayed::Term(env.clone(), body.clone()),
             Delayed::Op(operator, left, right) => {
                 Delayed::Op(*operator, left.clone(), right.clone())
             }
         };
         let result = match delayed {
+            Delayed::Call(call) => {
+                let result = self.deeper(NOTHING, || call(self));
+                self.force(&result)
+            }
             Delayed::Term(env, body) => self.eval(&env, &body),
             Delayed::Op(operator, left, right) => self.operate(operator, &left, &right),
             Delayed::Done(value) => value,

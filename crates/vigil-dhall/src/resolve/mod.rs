@@ -4,6 +4,7 @@
 //! Each import is loaded once, checked once and evaluated when somebody looks, at most once;
 //! wherever else it is imported, the same value is shared.
 
+mod cached;
 mod error;
 mod freeze;
 mod headers;

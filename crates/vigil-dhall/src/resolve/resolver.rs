@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{Frame, ImportError, ImportErrorKind, Source};
 use super::headers::{OriginHeaders, pairs};
-use super::{Cache, FetchError, Fetched, Importer, Request};
+use super::{Cache, FetchError, Fetched, Importer, Request, cached};
 use crate::binary::decode_resolved;
 use crate::core::context::Context;
 use crate::core::lower::LoadedByAddress;
@@ -230,7 +230,7 @@ impl<'i> Resolver<'_, 'i> {
     pub(super) fn load(&mut self, import: &Import) -> Result<Rc<Loaded>, Failure> {
         if let Some(hash) = &import.hash
             && import.mode != ImportMode::Location
-            && let Some(loaded) = self.load_cached(hash)?
+            && let Some(loaded) = self.load_cached(hash)
         {
             return Ok(loaded);
         }
@@ -259,25 +259,18 @@ impl<'i> Resolver<'_, 'i> {
     }
 
     /// Finds a hashed import in this session or in the cache.
-    fn load_cached(&mut self, hash: &Hash) -> Result<Option<Rc<Loaded>>, Failure> {
+    fn load_cached(&mut self, hash: &Hash) -> Option<Rc<Loaded>> {
         if let Some(loaded) = self.session.by_hash.get(hash) {
-            return Ok(Some(loaded.clone()));
+            return Some(loaded.clone());
         }
-        let Some(bytes) = self.session.importer.cached(Cache::Semantic, hash) else {
-            return Ok(None);
-        };
+        let bytes = self.session.importer.cached(Cache::Semantic, hash)?;
         // What is damaged or poisoned is as good as absent.
         if Hash::from_bytes(Sha256::digest(&bytes).into()) != *hash {
-            return Ok(None);
+            return None;
         }
-        let Ok(expr) = decode_resolved(&bytes, &self.session.limits) else {
-            return Ok(None);
-        };
-        let context = self.session.context.clone();
-        let checked = self.check_resolved(&Resolved::new(expr, Rc::default(), context))?;
-        let loaded = Rc::new(checked.into_loaded());
+        let loaded = cached::load(bytes, hash, &self.session.limits).map(Rc::new)?;
         self.session.by_hash.insert(*hash, loaded.clone());
-        Ok(Some(loaded))
+        Some(loaded)
     }
 
     /// Compares what was loaded with the hash that it should have, and caches it.
@@ -295,6 +288,7 @@ impl<'i> Resolver<'_, 'i> {
             let kind = ImportErrorKind::HashMismatch { location, expected, actual };
             return Err(ImportError::new(kind));
         }
+        loaded.hash.get_or_init(|| *expected);
         self.session.importer.store(Cache::Semantic, expected, &bytes);
         self.session.by_hash.insert(*expected, loaded.clone());
         Ok(())

@@ -158,3 +158,55 @@ fn what_explodes_is_not_put_into_the_semi_semantic_cache() {
     assert_eq!(found.to_string(), "\"some text\"");
     assert!(memory.cached.borrow().is_empty());
 }
+
+#[test]
+fn what_the_cache_holds_is_checked_where_it_is_used() {
+    let good =
+        memory(&[("part.dhall", "{ a = { f = \\(x : Natural) -> x + 1, g = True }, b = 2 }")]);
+    let all = Freeze { all: true, as_cache: false };
+    let frozen = freeze(&good, "./part.dhall", all);
+    good.fetched.borrow_mut().clear();
+    for (more, want) in [
+        (".a.f 1", "2"),
+        (" // { b = 3 }", "{ a = { f = λ(_ : Natural) → _ + 1, g = True }, b = 3 }"),
+        (".a.g || False", "True"),
+    ] {
+        assert_eq!(
+            format!("{:#}", normal(&good, &format!("({frozen}){more}"), false).expect("fine")),
+            want
+        );
+    }
+    for ill in ["f", "b.c", "a.f True", "a.f + 1"] {
+        assert!(normal(&good, &format!("({frozen}).{ill}"), false).is_err(), "{ill}");
+    }
+    assert!(good.fetched.borrow().is_empty());
+    // A hash that somebody made up for something without a type.
+    let expr = parse("{ a = 1 + True, b = 2 }", &Limits::default()).expect("parses").expr;
+    let bytes = vigil_dhall::encode(&expr);
+    let hash = sha256(&bytes);
+    let made_up = memory(&[]);
+    made_up.store(Cache::Semantic, &hash, &bytes);
+    let source = format!("./made-up.dhall {hash}");
+    assert_eq!(
+        normal(&made_up, &format!("({source}).b + 1"), false).expect("fine").to_string(),
+        "3"
+    );
+    let why = normal(&made_up, &format!("({source}).a + 1"), false).expect_err("it has no type");
+    assert!(why.contains("has no type; freeze the import anew"), "{why}");
+    // Nor may it import, or be no expression at all.
+    for bytes in [
+        b"\x82\x08\xa1\x61a\x85\x18\x18\xf6\x00\x06\x61A".to_vec(),
+        vec![0x82, 0x08, 0xA1, 0x61, b'a', 0xA0],
+    ] {
+        let hash = sha256(&bytes);
+        made_up.store(Cache::Semantic, &hash, &bytes);
+        let why = normal(&made_up, &format!("(./x.dhall {hash}).a"), false).expect_err("nothing");
+        assert!(why.contains("has no type"), "{why}");
+    }
+}
+
+/// The library tells the hash of an encoding when it is an import's.
+fn sha256(bytes: &[u8]) -> Hash {
+    use sha2::Digest as _;
+    Hash::from_bytes(sha2::Sha256::digest(bytes).into())
+}

@@ -148,11 +148,12 @@ in  \\(all : Optional Overrides) ->
     let overrides = "{ image : Optional Text, cpu : Optional Natural\n\
                      , labels : Optional (List { mapKey : Text, mapValue : Text }) }";
     save(folder, "overrides.dhall", overrides);
-    let text = format!(
+    let generate = format!(
         "let Overrides = ./overrides.dhall\nlet Configuration = {ty} }}\n\
-         let generate = \\(configuration : Configuration) -> {generate} }}\n\
-         in  generate {plain} }}"
+         in  \\(configuration : Configuration) -> {generate} }}"
     );
+    save(folder, "generate.dhall", &generate);
+    let text = format!("let Overrides = ./overrides.dhall in ./generate.dhall {plain} }}");
     save(folder, "customized.dhall", &text)
 }
 
@@ -201,11 +202,9 @@ in  \\(base : Base) -> \\(overlay : Overlay) ->
         let new = if at % 3 == 0 { "Some { cpu = 100 }" } else { "None { cpu : Natural }" };
         write!(given, "{comma}d{at} = {new}").expect("grows");
     }
-    let text = format!(
-        "let apply = \\(base : ./base.dhall) -> \\(overlay : ./overlay.dhall) -> {whole}\n\
-         in  apply {bases} }} {given} }}"
-    );
-    save(folder, "overlays.dhall", &text)
+    let apply = format!("\\(base : ./base.dhall) -> \\(overlay : ./overlay.dhall) -> {whole}");
+    save(folder, "apply.dhall", &apply);
+    save(folder, "overlays.dhall", &format!("./apply.dhall {bases} }} {given} }}"))
 }
 
 /// A value whose normal form is twice as large with every line; `body` says what is wanted of it.
