@@ -344,6 +344,9 @@ impl<'b> Reader<'b> {
                 let at = self.at;
                 let code = self.unsigned()?;
                 let operator = usize::try_from(code).ok().and_then(|code| Operator::ALL.get(code));
+                // Resolution leaves no `?`, so that there is none in what is resolved.
+                let is_resolved = |operator: &&Operator| **operator != Operator::Alternative;
+                let operator = operator.filter(|found| self.may_import || is_resolved(found));
                 let Some(operator) = operator else {
                     return Err(DecodeError::Unexpected { offset: at, expected: "an operator" });
                 };
