@@ -1,6 +1,5 @@
 //! From bytes to expression (`standard/binary.md`, "Decoding judgment").
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::Limits;
@@ -57,30 +56,6 @@ pub(crate) fn decode_resolved(bytes: &[u8], limits: &Limits) -> Result<Expr, Dec
     read(bytes, limits, false)
 }
 
-/// Whether bytes are one item of CBOR and nothing else.
-pub(crate) fn is_one_item(bytes: &[u8]) -> bool {
-    let mut reader = Reader { bytes, at: 0, depth: 0, depth_max: 0, may_import: false };
-    reader.skip().is_ok() && reader.at == bytes.len()
-}
-
-/// Returns where the fields of an encoded record stand, if that is what the bytes are.
-pub(crate) fn record_parts(bytes: &[u8]) -> Option<Vec<(Label, Range<usize>)>> {
-    const RECORD: u64 = 8;
-    let mut reader = Reader { bytes, at: 0, depth: 0, depth_max: 0, may_import: false };
-    if reader.array().ok()? != 2 || reader.unsigned().ok()? != RECORD {
-        return None;
-    }
-    let count = reader.map().ok()?;
-    let mut parts = Vec::with_capacity(count.min(bytes.len()));
-    for _ in 0..count {
-        let label = Label::new(reader.text().ok()?);
-        let start = reader.at;
-        reader.skip().ok()?;
-        parts.push((label, start..reader.at));
-    }
-    (reader.at == bytes.len()).then_some(parts)
-}
-
 fn read(bytes: &[u8], limits: &Limits, may_import: bool) -> Result<Expr, DecodeError> {
     let mut reader = Reader { bytes, at: 0, depth: 0, depth_max: limits.depth, may_import };
     let expr = reader.expr()?;
@@ -90,10 +65,10 @@ fn read(bytes: &[u8], limits: &Limits, may_import: bool) -> Result<Expr, DecodeE
     Ok(expr)
 }
 
-type Decode<T> = Result<T, DecodeError>;
+pub(super) type Decode<T> = Result<T, DecodeError>;
 
 /// The head of an item: what comes before its contents.
-enum Head {
+pub(super) enum Head {
     Unsigned(u64),
     Negative(u64),
     Bytes(usize),
@@ -106,18 +81,24 @@ enum Head {
     Float(f64),
 }
 
-struct Reader<'b> {
-    bytes: &'b [u8],
-    at: usize,
+pub(super) struct Reader<'b> {
+    pub(super) bytes: &'b [u8],
+    pub(super) at: usize,
     depth: usize,
     depth_max: usize,
+    /// Whether imports, and what chooses among them, are expected.
     may_import: bool,
 }
 
 impl<'b> Reader<'b> {
+    /// Reads items whose inside does not matter.
+    pub(super) fn outside(bytes: &'b [u8]) -> Self {
+        Self { bytes, at: 0, depth: 0, depth_max: 0, may_import: false }
+    }
+
     // ---- items ----
 
-    fn take(&mut self, count: usize) -> Decode<&'b [u8]> {
+    pub(super) fn take(&mut self, count: usize) -> Decode<&'b [u8]> {
         let rest = &self.bytes[self.at..];
         match rest.get(..count) {
             Some(taken) => {
@@ -140,7 +121,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    fn head(&mut self) -> Decode<Head> {
+    pub(super) fn head(&mut self) -> Decode<Head> {
         self.skip_tags();
         let offset = self.at;
         let initial = self.take(1)?[0];
@@ -177,27 +158,6 @@ impl<'b> Reader<'b> {
         })
     }
 
-    /// Passes over one item, whatever it is.
-    fn skip(&mut self) -> Decode<()> {
-        let mut left = 1_usize;
-        while left > 0 {
-            left -= 1;
-            let inside = match self.head()? {
-                Head::Bytes(length) | Head::Text(length) => {
-                    self.take(length)?;
-                    0
-                }
-                Head::Array(length) => length,
-                Head::Map(length) => length.saturating_mul(2),
-                Head::Tag(_) => 1,
-                _ => 0,
-            };
-            // More items than bytes end at the last byte.
-            left = left.saturating_add(inside);
-        }
-        Ok(())
-    }
-
     /// Reads a head and tells an unwanted one by the expectation.
     fn want<T>(&mut self, expected: &'static str, pick: fn(Head) -> Option<T>) -> Decode<T> {
         let offset = self.at;
@@ -210,7 +170,7 @@ impl<'b> Reader<'b> {
             .map_err(|_| DecodeError::Unexpected { offset, expected: "UTF-8 text" })
     }
 
-    fn text(&mut self) -> Decode<&'b str> {
+    pub(super) fn text(&mut self) -> Decode<&'b str> {
         let length = self.want("a text", |head| match head {
             Head::Text(length) => Some(length),
             _ => None,
@@ -226,14 +186,14 @@ impl<'b> Reader<'b> {
         self.take(length)
     }
 
-    fn unsigned(&mut self) -> Decode<u64> {
+    pub(super) fn unsigned(&mut self) -> Decode<u64> {
         self.want("an unsigned number", |head| match head {
             Head::Unsigned(value) => Some(value),
             _ => None,
         })
     }
 
-    fn array(&mut self) -> Decode<usize> {
+    pub(super) fn array(&mut self) -> Decode<usize> {
         self.want("an array", |head| match head {
             Head::Array(length) => Some(length),
             _ => None,
@@ -340,18 +300,7 @@ impl<'b> Reader<'b> {
                 Ok(function.kind().clone())
             }
             (1 | 2, 2 | 3) => self.binder(label, rest),
-            (3, 3) => {
-                let at = self.at;
-                let code = self.unsigned()?;
-                let operator = usize::try_from(code).ok().and_then(|code| Operator::ALL.get(code));
-                // Resolution leaves no `?`, so that there is none in what is resolved.
-                let is_resolved = |operator: &&Operator| **operator != Operator::Alternative;
-                let operator = operator.filter(|found| self.may_import || is_resolved(found));
-                let Some(operator) = operator else {
-                    return Err(DecodeError::Unexpected { offset: at, expected: "an operator" });
-                };
-                Ok(ExprKind::Op(*operator, self.expr()?, self.expr()?))
-            }
+            (3, 3) => self.operation(),
             (4, 1..) => {
                 if self.looking_at_null() {
                     if rest < 2 {
@@ -418,11 +367,23 @@ impl<'b> Reader<'b> {
         })
     }
 
-    fn map(&mut self) -> Decode<usize> {
+    pub(super) fn map(&mut self) -> Decode<usize> {
         self.want("a map", |head| match head {
             Head::Map(length) => Some(length),
             _ => None,
         })
+    }
+
+    fn operation(&mut self) -> Decode<ExprKind> {
+        let offset = self.at;
+        let code = self.unsigned()?;
+        let operator = usize::try_from(code).ok().and_then(|code| Operator::ALL.get(code));
+        // Resolution leaves no `?`, so that there is none in what is resolved.
+        let is_resolved = |operator: &&Operator| **operator != Operator::Alternative;
+        match operator.filter(|found| self.may_import || is_resolved(found)) {
+            Some(operator) => Ok(ExprKind::Op(*operator, self.expr()?, self.expr()?)),
+            None => Err(DecodeError::Unexpected { offset, expected: "an operator" }),
+        }
     }
 
     fn fields(&mut self) -> Decode<Vec<(Label, Expr)>> {
