@@ -1,7 +1,7 @@
 //! Adding hashes to imports.
 
 use super::error::ImportError;
-use super::resolver::{Failure, Resolver, Root, Session, Visited, key, limit};
+use super::resolver::{Failure, Resolver, Root, Session, Visited, limit};
 use crate::expr::{Expr, ExprKind, Operator};
 use crate::import::{Import, ImportMode, ImportTarget};
 use crate::phase::Checked;
@@ -13,8 +13,8 @@ use crate::stack::deep;
 pub struct Freeze {
     /// Freeze imports of files and variables, too, and not only those from the web.
     pub all: bool,
-    /// Keep what is imported changeable: the hash only finds it in the cache, and where it is
-    /// something else by now, the import without a hash follows after `?`.
+    /// Use the hash for the cache only, as `missing sha256:… ? import`: what is imported may change,
+    /// and is then found as before.
     pub as_cache: bool,
 }
 
@@ -62,14 +62,14 @@ impl Freezing<'_, '_> {
     }
 }
 
-/// Returns the import behind `I sha256:… ? I`, which freezing for the cache has made.
+/// Returns the import behind `missing sha256:… ? import`, which freezing for the cache has made.
 fn fallback<'e>(left: &Expr, right: &'e Expr) -> Option<&'e Import> {
     match (left.kind(), right.kind()) {
         (ExprKind::Import(left), ExprKind::Import(right))
             if left.hash.is_some()
                 && right.hash.is_none()
                 && left.mode == right.mode
-                && key(&left.target) == key(&right.target) =>
+                && matches!(left.target, ImportTarget::Missing) =>
         {
             Some(right)
         }
@@ -94,12 +94,14 @@ impl Rewrite for Freezing<'_, '_> {
         if !self.wants(import) {
             return Ok(expr.clone());
         }
-        let frozen = Expr::at(expr.span(), ExprKind::Import(self.frozen(import)?));
+        let frozen = self.frozen(import)?;
         if !self.freeze.as_cache {
-            return Ok(frozen);
+            return Ok(Expr::at(expr.span(), ExprKind::Import(frozen)));
         }
+        let cached = Import { target: ImportTarget::Missing, ..frozen };
+        let cached = Expr::at(expr.span(), ExprKind::Import(cached));
         let bare = Import { hash: None, ..import.clone() };
         let bare = Expr::at(expr.span(), ExprKind::Import(bare));
-        Ok(Expr::at(expr.span(), ExprKind::Op(Operator::Alternative, frozen, bare)))
+        Ok(Expr::at(expr.span(), ExprKind::Op(Operator::Alternative, cached, bare)))
     }
 }

@@ -120,7 +120,7 @@ pub(super) struct Resolver<'s, 'i> {
 }
 
 /// Returns what tells one target from another, headers included.
-pub(super) fn key(target: &ImportTarget) -> String {
+fn key(target: &ImportTarget) -> String {
     let mut key = target.location();
     if let ImportTarget::Remote(url) = target
         && let Some(headers) = url.headers.as_ref().and_then(pairs)

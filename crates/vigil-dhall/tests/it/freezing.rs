@@ -96,13 +96,18 @@ fn freezing_for_the_cache_keeps_a_way_to_what_has_changed() {
     let mut memory = memory(&[("one.dhall", "1")]);
     let cache = Freeze { all: true, as_cache: true };
     let frozen = freeze(&memory, "./one.dhall", cache);
-    assert_eq!(frozen, format!("./one.dhall {ONE} ? ./one.dhall"));
+    assert_eq!(frozen, format!("missing {ONE} ? ./one.dhall"));
+    assert_eq!(freeze(&memory, "./one.dhall as Text", cache).matches(" as Text").count(), 2);
+    assert_eq!(freeze(&memory, &format!("./one.dhall {ONE}"), cache), frozen);
     assert_eq!(freeze(&memory, &frozen, cache), frozen);
     memory.files.insert("one.dhall".into(), "2".into());
     assert_eq!(normal(&memory, &frozen, false).expect("cached").to_string(), "1");
     let again = freeze(&memory, &frozen, cache);
     assert!(again != frozen && again.ends_with("? ./one.dhall"), "{again}");
-    assert_eq!(again.matches("one.dhall").count(), 2, "{again}");
+    assert_eq!(again.matches("one.dhall").count(), 1, "{again}");
+    // Without the cache, what has changed is imported.
+    memory.cached.borrow_mut().clear();
+    assert_eq!(normal(&memory, &frozen, false).expect("fetched").to_string(), "2");
 }
 
 #[test]
