@@ -179,8 +179,9 @@ impl Bench {
         if first && let Err(error) = self.look(step, index, &job, expected)? {
             self.note_failure(step, index, &error);
         }
-        if step == Step::Get {
+        if matches!(step, Step::Get | Step::GetPlain) {
             self.trash.take(&job.output)?;
+            fs::create_dir_all(&job.output).at("create", &job.output)?;
         }
         Ok(())
     }

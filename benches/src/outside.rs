@@ -46,6 +46,7 @@ pub fn known() -> Vec<Known> {
         Known { tool: tar_zstd(), program: "zstd", origin: Origin::Debian("zstd") },
         Known { tool: tar(), program: "tar", origin: Origin::Base },
         Known { tool: cp(), program: "cp", origin: Origin::Base },
+        Known { tool: cp_all(), program: "cp", origin: Origin::Base },
         Known { tool: sha256sum(), program: "sha256sum", origin: Origin::Base },
         Known { tool: cat(), program: "cat", origin: Origin::Base },
         Known { tool: write(), program: "dd", origin: Origin::Base },
@@ -75,6 +76,9 @@ pub const TAR_ZSTD: &str = "tar | zstd -1";
 
 /// The name of `cp -r`.
 pub const CP: &str = "cp -r";
+
+/// The name of `cp -a`.
+pub const CP_ALL: &str = "cp -a";
 
 /// The name of `sha256sum` over all files.
 pub const SHA256SUM: &str = "sha256sum";
@@ -270,8 +274,18 @@ fn cp() -> Tool {
         prepare: nothing,
         steps: &[
             (Step::Put, |job| Pipeline::new(job.own(&[&"-r", &job.input, &job.store]))),
-            (Step::Get, |job| Pipeline::new(job.own(&[&"-r", &"./.", &job.output]))),
+            (Step::GetPlain, |job| Pipeline::new(job.own(&[&"-r", &"./.", &job.output]))),
         ],
+    }
+}
+
+fn cp_all() -> Tool {
+    Tool {
+        name: CP_ALL,
+        note: "of the plain files",
+        version: &["--version"],
+        prepare: nothing,
+        steps: &[(Step::Get, |job| Pipeline::new(job.own(&[&"-a", &"./.", &job.output])))],
     }
 }
 

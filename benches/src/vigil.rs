@@ -39,6 +39,7 @@ pub fn tool() -> Tool {
             (Step::Get, |job| {
                 Pipeline::new(run(job, &[&"get", &"--metadata", &"@it", &"-o", &job.output]))
             }),
+            (Step::GetPlain, |job| Pipeline::new(run(job, &[&"get", &"@it", &"-o", &job.output]))),
             (Step::Check, |job| Pipeline::new(run(job, &[&"verify", &"--all"]))),
             (Step::Stream, |job| Pipeline::new(run(job, &[&"tar", &"@it"])).writing(Sink::Count)),
             (Step::BigPut, add),

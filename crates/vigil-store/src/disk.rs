@@ -79,7 +79,21 @@ impl Disk for FolderDisk {
 
     fn create_folder(&self, path: &str) -> Result<(), DiskError> {
         let full = self.root.join(path);
-        std::fs::create_dir_all(&full).map_err(blame_disk("create the folder", &full))
+        if full.is_dir() {
+            return Ok(());
+        }
+        // The entries of parents made here are synced too: nobody else will.
+        let absent: Vec<&Path> = full.ancestors().take_while(|folder| !folder.is_dir()).collect();
+        std::fs::create_dir_all(&full).map_err(blame_disk("create the folder", &full))?;
+        for made in absent.into_iter().filter_map(Path::parent) {
+            let parent = if made.as_os_str().is_empty() { Path::new(".") } else { made };
+            match File::open(parent).and_then(|folder| folder.sync_all()) {
+                // Whoever may not list a folder cannot sync it either, and its owner made it so.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+                synced => synced.map_err(blame_disk("sync the folder", parent))?,
+            }
+        }
+        Ok(())
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {

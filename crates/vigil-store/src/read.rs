@@ -409,13 +409,21 @@ impl Inner {
             *decoded = Decoded { front, proven: HashSet::new(), is_checked: needs_check };
             self.cache.resized(key, want);
         }
-        if !needs_check && !decoded.proven.contains(&item.id) {
-            if !is_item(item, &decoded.front[start..end]) {
+        let front = decoded.front.clone();
+        let is_proven = needs_check || decoded.proven.contains(&item.id);
+        // Hashed without the lock: other threads want other items of this frame.
+        drop(decoded);
+        if !is_proven {
+            if !is_item(item, &front[start..end]) {
                 return Err(CopyError::Damaged);
             }
-            decoded.proven.insert(item.id);
+            let mut decoded = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            // Proven are these bytes, not what somebody may have decoded instead meanwhile.
+            if Arc::ptr_eq(&decoded.front, &front) {
+                decoded.proven.insert(item.id);
+            }
         }
-        Ok(ItemBytes::new(decoded.front.clone(), start..end))
+        Ok(ItemBytes::new(front, start..end))
     }
 
     /// Copies a part of a chunk, proving the chunk first unless this process has done so.

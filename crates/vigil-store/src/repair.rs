@@ -97,6 +97,8 @@ impl Store {
             let arena = match self.inner.arena(number) {
                 Ok(arena) if arena.header.class == self.inner.options.class => arena,
                 Ok(_) => continue,
+                // What a crash leaves of an arena whose header was never written holds nothing.
+                Err(ArenaError::Header { .. }) if self.is_stillborn(number)? => continue,
                 // Without its header an arena's records cannot be told from other bytes.
                 Err(ArenaError::Header { .. }) => {
                     let damage =

@@ -109,6 +109,15 @@ struct Work {
     records: Vec<Described>,
 }
 
+/// What comparing has found so far: only what is wrong is kept item by item.
+#[derive(Default)]
+struct Compared {
+    intact: u64,
+    raw_bytes: u64,
+    unindexed: u64,
+    damaged: Vec<Located>,
+}
+
 /// Records handed to a thread at once.
 const STEP: usize = 8;
 
@@ -142,12 +151,7 @@ impl Store {
         let arena = match self.inner.arena(number) {
             Ok(arena) => arena,
             // What a crash leaves of an arena whose header was never written holds nothing.
-            Err(ArenaError::Header { number, source }) => {
-                let file = crate::remote::open_arena_file(&*self.inner.world.disk, number, None)?;
-                let is_stillborn = file.len()? <= crate::format::HEADER_LEN as u64;
-                let error = ArenaError::Header { number, source };
-                return if is_stillborn { Ok(None) } else { Err(error) };
-            }
+            Err(ArenaError::Header { .. }) if self.is_stillborn(number)? => return Ok(None),
             Err(error) => return Err(error),
         };
         if arena.header.class != self.inner.options.class {
@@ -182,6 +186,12 @@ impl Store {
         Ok(Some(Work { arena, records }))
     }
 
+    /// Returns whether arena `number` got no further than its header, which a crash may have torn.
+    pub(crate) fn is_stillborn(&self, number: u32) -> Result<bool, ArenaError> {
+        let file = crate::remote::open_arena_file(&*self.inner.world.disk, number, None)?;
+        Ok(file.len()? <= crate::format::HEADER_LEN as u64)
+    }
+
     fn sample(&self, work: &mut [Work], percent: u8) -> Result<(), RandomnessError> {
         for arena in work {
             let mut draws = vec![0; arena.records.len() * 2];
@@ -205,7 +215,7 @@ impl Store {
             .collect();
         let total: u64 = flat.iter().map(|(_, (record, _))| record.trailer.payload_len).sum();
         let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let found = Mutex::new((Scan::default(), 0_u64));
+        let found = Mutex::new(Compared::default());
         let compare_some = || -> Result<(), VerifyError> {
             loop {
                 let start = next.fetch_add(STEP, Ordering::Relaxed);
@@ -213,21 +223,26 @@ impl Store {
                 if some.is_empty() {
                     break;
                 }
-                let mut scan = Scan::default();
-                let mut unindexed = 0;
+                let mut compared = Compared::default();
                 for (arena, (record, items)) in some {
+                    let mut scan = Scan::default();
                     arena.check_items(record, items, &mut scan)?;
                     for item in items {
-                        unindexed += u64::from(!self.inner.index.contains(&item.id)?);
+                        compared.unindexed += u64::from(!self.inner.index.contains(&item.id)?);
                     }
+                    compared.intact += scan.items.len() as u64;
+                    compared.raw_bytes +=
+                        scan.items.iter().map(|item| u64::from(item.at.len)).sum::<u64>();
+                    compared.damaged.extend(scan.damaged);
                     let bytes = record.trailer.payload_len;
                     let read = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
                     (options.progress)(read, total);
                 }
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                found.0.damaged.extend(scan.damaged);
-                found.0.items.extend(scan.items);
-                found.1 += unindexed;
+                found.intact += compared.intact;
+                found.raw_bytes += compared.raw_bytes;
+                found.unindexed += compared.unindexed;
+                found.damaged.extend(compared.damaged);
             }
             Ok(())
         };
@@ -239,14 +254,14 @@ impl Store {
                 Err(panic) => std::panic::resume_unwind(panic),
             })
         })?;
-        let (scan, unindexed) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let compared = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.records += flat.len() as u64;
         report.stored_bytes += total;
-        report.items += (scan.items.len() + scan.damaged.len()) as u64;
-        report.raw_bytes += scan.items.iter().map(|item| u64::from(item.at.len)).sum::<u64>();
-        report.damaged.extend(scan.damaged);
-        report.unindexed = unindexed;
-        if unindexed > 0 {
+        report.items += compared.intact + compared.damaged.len() as u64;
+        report.raw_bytes += compared.raw_bytes;
+        report.damaged.extend(compared.damaged);
+        report.unindexed = compared.unindexed;
+        if compared.unindexed > 0 {
             self.inner.index.rebuild()?;
         }
         Ok(())

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use vigil_base::cbor::{Decoder, Encoder};
-use vigil_base::world::{Disk, DiskError, DiskFault, OpenMode};
+use vigil_base::world::{Disk, DiskError};
 
-use crate::format::check_of;
+use crate::checked::{self, Loaded};
 
 const TAG: &str = "vigil.index/1";
 
@@ -85,27 +85,15 @@ impl Manifest {
     /// Reads the manifest at `path`. One that is absent or damaged is `None`: the index is a cache,
     /// so both mean that it is to be rebuilt.
     pub fn load(disk: &dyn Disk, path: &str) -> Result<Option<Self>, DiskError> {
-        let file = match disk.open(path, OpenMode::Read) {
-            Ok(file) => file,
-            Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let len = usize::try_from(file.len()?).unwrap_or(usize::MAX).min(MANIFEST_BYTES_MAX);
-        let mut bytes = vec![0; len];
-        let read = file.read_at(0, &mut bytes)?;
-        let Some((body, check)) = bytes[..read].split_last_chunk::<16>() else { return Ok(None) };
-        if check_of(body) != *check {
-            return Ok(None);
+        match checked::load(disk, path, MANIFEST_BYTES_MAX)? {
+            Loaded::Record(record) => Ok(Self::decode(&record)),
+            Loaded::Absent | Loaded::Damaged => Ok(None),
         }
-        Ok(Self::decode(body))
     }
 
     /// Replaces the manifest at `path`.
     pub fn save(&self, disk: &dyn Disk, path: &str) -> Result<(), DiskError> {
-        let mut bytes = self.encode();
-        let check = check_of(&bytes);
-        bytes.extend(check);
-        vigil_base::world::replace_file(disk, path, &bytes)
+        checked::save(disk, path, self.encode())
     }
 }
 

@@ -280,11 +280,13 @@ impl Index {
         self.cover_arenas(&mut state)
     }
 
-    fn run_file_next(&self) -> Result<u64, DiskError> {
+    fn run_files(&self) -> Result<Vec<u64>, DiskError> {
         let names = self.disk.list(&paths::index_folder(&self.class))?;
-        let numbers =
-            names.iter().filter_map(|name| name.strip_suffix(".run")?.parse::<u64>().ok());
-        Ok(numbers.max().map_or(1, |last| last + 1))
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".run")?.parse().ok()).collect())
+    }
+
+    fn run_file_next(&self) -> Result<u64, DiskError> {
+        Ok(self.run_files()?.into_iter().max().map_or(1, |last| last.saturating_add(1)))
     }
 
     /// Lists the items that lie behind the covered end of each arena of this class.
@@ -428,6 +430,12 @@ impl Index {
         let runs = manifest.runs.iter().map(|(file, _)| self.open_run(*file));
         let runs = runs.collect::<Result<_, _>>()?;
         manifest.save(&*self.disk, &paths::manifest(&self.class))?;
+        if state.is_rebuilt {
+            // What the manifest before listed: nothing names these files any more.
+            let files = self.run_files()?;
+            let is_listed = |file: &u64| manifest.runs.iter().any(|(listed, _)| listed == file);
+            obsolete = files.into_iter().filter(|file| !is_listed(file)).collect();
+        }
         state.overlay.forget_covered(&manifest);
         state.runs = runs;
         state.manifest = manifest;
@@ -492,17 +500,10 @@ impl Index {
     /// Writes the index anew, as one run over the arenas that exist now. The caller holds the use
     /// lock exclusively.
     pub fn replace(&self) -> Result<(), IndexError> {
-        let path = paths::manifest(&self.class);
-        let files: Vec<u64> = match Manifest::load(&*self.disk, &path)? {
-            Some(manifest) => manifest.runs.iter().map(|(file, _)| *file).collect(),
-            None => Vec::new(),
-        };
-        self.disk.remove(&path)?;
+        self.disk.remove(&paths::manifest(&self.class))?;
         self.rebuild()?;
         self.sync_found()?;
-        self.publish(&|_| None)?;
-        files.iter().try_for_each(|file| self.disk.remove(&paths::run(&self.class, *file)))?;
-        Ok(())
+        self.publish(&|_| None)
     }
 }
 

@@ -9,4 +9,5 @@ mod model;
 mod processes;
 mod round_trip;
 mod sim;
+mod small_files;
 mod world;
