@@ -1,7 +1,8 @@
 //! Measures vigil beside the tools that a user would pick instead.
 //!
 //! `store` drives release programs from outside and prints medians and ratios; `store-inproc` links
-//! the store and times what is too short to be seen from outside. They are no tests: nothing here
+//! the store and times what is too short to be seen from outside; `dhall` compares `vigil dhall` with
+//! dhall-haskell. They are no tests: nothing here
 //! decides whether a change may go in.
 //!
 //! Invariants: all tools work on the same bytes in the same session, in turns; no tool gets
@@ -13,6 +14,7 @@ mod aims;
 mod bench;
 mod change;
 mod corpus;
+mod dhall;
 mod figures;
 mod files;
 mod find;
@@ -21,6 +23,7 @@ mod json;
 mod measure;
 mod noise;
 mod outside;
+mod program;
 mod report;
 mod sections;
 mod tool;
@@ -30,6 +33,7 @@ mod world;
 
 pub use bench::{Bench, BenchError, say};
 pub use corpus::{CorpusError, Wanted, open_or_gather};
+pub use dhall::{DhallBench, DhallBenchError, DhallSizes};
 pub use figures::Figures;
 pub use files::{FileError, hash, hash_input, list};
 pub use find::{Found, Policy, find};
@@ -37,6 +41,7 @@ pub use inproc::{
     InprocError, InprocSizes, Place, Timing, fill, open_times, render_timings, small_times,
 };
 pub use json::render as render_json;
+pub use program::{BuildError, build_vigil};
 pub use report::render as render_report;
 pub use sections::{Gathered, Sizes, big, memory, tree};
 pub use tool::Present;

@@ -8,6 +8,7 @@
 mod arena;
 mod cbor;
 mod cbor_model;
+mod dhall;
 mod faulty;
 mod forgery;
 mod header;
@@ -191,5 +192,33 @@ pub const TARGETS: &[Target] = &[
         input_bytes_max: 4096,
         memory_floor: 100 * MEBIBYTE,
         memory_per_byte: 256,
+    },
+    Target {
+        name: "dhall-text",
+        holds: "a text of Dhall means the same when printed, formatted, evaluated and read again",
+        run: dhall::run_text,
+        words: dhall::TEXT_WORDS,
+        input_bytes_max: 2048,
+        // Evaluation is bounded by its own limit, of which values in memory are a small multiple.
+        memory_floor: 64 * MEBIBYTE,
+        memory_per_byte: 16 << 10,
+    },
+    Target {
+        name: "dhall-binary",
+        holds: "an expression that is decoded encodes to bytes that decode to it, in a cache, too",
+        run: dhall::run_binary,
+        words: dhall::BINARY_WORDS,
+        input_bytes_max: 2048,
+        memory_floor: 64 * MEBIBYTE,
+        memory_per_byte: 16 << 10,
+    },
+    Target {
+        name: "dhall-typed",
+        holds: "a term keeps its type and its hash through normalizing, formatting and encoding",
+        run: dhall::run_typed,
+        words: &[],
+        input_bytes_max: 256,
+        memory_floor: 512 * MEBIBYTE,
+        memory_per_byte: 1 << 20,
     },
 ];

@@ -8,6 +8,8 @@
 //!
 //! Invariant: a client that a test needs is present, installed, or named as skipped.
 
+mod unpack;
+
 use crate::outcome::{Outcome, StepError};
 use crate::project::Project;
 use crate::tree::Tree;
@@ -22,14 +24,33 @@ struct Client {
     program: &'static str,
     /// What makes it say something and end with success, so that a broken one is not believed.
     probe: &'static [&'static str],
-    /// The Debian packages that bring it.
-    packages: &'static [&'static str],
+    /// Where it comes from.
+    from: From,
+}
+
+/// Where a client comes from.
+enum From {
+    /// Debian packages, installed.
+    Packages(&'static [&'static str]),
+    /// A package of Debian's next release, unpacked into the target folder.
+    NextRelease(&'static str),
+}
+
+impl From {
+    /// Returns what a person would look for.
+    fn describe(&self) -> String {
+        match self {
+            Self::Packages(packages) => packages.join(" "),
+            Self::NextRelease(package) => format!("{package} of the next release"),
+        }
+    }
 }
 
 /// Every client that a test or a page may ask for.
 const CLIENTS: &[Client] = &[
-    Client { program: "aws", probe: &["--version"], packages: &["awscli"] },
-    Client { program: MACHINE, probe: &["--version"], packages: &["qemu-system-x86"] },
+    Client { program: "aws", probe: &["--version"], from: From::Packages(&["awscli"]) },
+    Client { program: "dhall", probe: &["version"], from: From::NextRelease("dhall") },
+    Client { program: MACHINE, probe: &["--version"], from: From::Packages(&["qemu-system-x86"]) },
 ];
 
 /// What Vectra's kernel boots on. Its own tests find it, so it is needed wherever they are.
@@ -42,7 +63,11 @@ const INSTALL_PAUSE: Duration = Duration::from_secs(15);
 impl Client {
     /// Returns where the program is, if it is there and works.
     fn find(&self, project: &Project) -> Option<PathBuf> {
-        let path = project.find_program(self.program)?;
+        let path = match self.from {
+            // Whatever else has its name may be of another version.
+            From::NextRelease(package) => unpack::program(project, package),
+            From::Packages(_) => project.find_program(self.program)?,
+        };
         let works = crate::run::capture(Command::new(&path).args(self.probe)).is_ok();
         works.then_some(path)
     }
@@ -77,7 +102,7 @@ pub fn prepare(project: &Project) -> Result<Outcome, StepError> {
     let wanted = || CLIENTS.iter().filter(|client| needed.contains(client.program));
     let absent: Vec<&Client> = wanted().filter(|client| client.find(project).is_none()).collect();
     if !absent.is_empty() && project.may_install() {
-        install(&absent)?;
+        install(project, &absent)?;
     }
     for client in wanted() {
         match client.find(project) {
@@ -86,7 +111,7 @@ pub fn prepare(project: &Project) -> Result<Outcome, StepError> {
                 outcome.passed += 1;
             }
             None => {
-                let packages = client.packages.join(" ");
+                let packages = client.from.describe();
                 println!("clients: {} is missing; install {packages}", client.program);
                 outcome.skipped.push(format!("{} (Debian: {packages})", client.program));
             }
@@ -169,8 +194,17 @@ fn find_tests(tree: &Tree) -> BTreeSet<Tests> {
 }
 
 /// Installs what is absent with one `apt-get update` and one `apt-get install`.
-fn install(absent: &[&Client]) -> Result<(), StepError> {
-    let packages = absent.iter().flat_map(|client| client.packages.iter().copied());
+fn install(project: &Project, absent: &[&Client]) -> Result<(), StepError> {
+    let mut packages = Vec::new();
+    for client in absent {
+        match client.from {
+            From::Packages(names) => packages.extend_from_slice(names),
+            From::NextRelease(package) => unpack::unpack(project, package)?,
+        }
+    }
+    if packages.is_empty() {
+        return Ok(());
+    }
     let update = ["update"].into_iter().collect::<Vec<_>>();
     let install = ["install", "--yes", "--no-install-recommends"].into_iter().chain(packages);
     for arguments in [update, install.collect()] {
@@ -221,7 +255,7 @@ mod tests {
     #[test]
     fn every_client_comes_from_somewhere() {
         for client in CLIENTS {
-            assert!(!client.packages.is_empty(), "{}", client.program);
+            assert!(!client.from.describe().is_empty(), "{}", client.program);
         }
     }
 }

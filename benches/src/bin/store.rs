@@ -6,12 +6,12 @@ use std::error::Error;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use vigil_bench::{
-    Bench, Figures, Found, Gathered, Policy, Present, Sizes, Trash, Wanted, big, find, hash,
-    hash_input, list, memory, open_or_gather, render_json, render_report, say, tree,
+    Bench, Figures, Found, Gathered, Policy, Present, Sizes, Trash, Wanted, big, build_vigil, find,
+    hash, hash_input, list, memory, open_or_gather, render_json, render_report, say, tree,
 };
 
 /// Measures the store beside the tools a user would pick instead, and prints ratios
@@ -235,19 +235,6 @@ impl Arguments {
         let system = ["/usr/lib", "/usr/share", "/usr/include", "/usr/src"].map(PathBuf::from);
         registry.into_iter().chain(system).collect()
     }
-}
-
-/// Builds the program in its release profile and returns where it is.
-fn build_vigil(release: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no workspace")?;
-    let target = release.parent().ok_or("no target folder")?;
-    say("building vigil");
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--release", "--package", "vigil", "--target-dir"]).arg(target);
-    if !cargo.current_dir(root).status()?.success() {
-        return Err("vigil does not build; --without-vigil measures the outside tools".into());
-    }
-    Ok(release.join("vigil"))
 }
 
 /// Has the corpus gathered by another process, and names it among the facts.

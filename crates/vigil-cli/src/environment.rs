@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use vigil_base::world::{Clock, Randomness};
 
+use crate::dhall::DhallDoor;
 use crate::tiers::TierDoor;
 
 /// What the commands may know about the world around them.
@@ -37,6 +38,8 @@ pub struct Environment {
     pub randomness: Arc<dyn Randomness>,
     /// Reaches tiers.
     pub tiers: Arc<dyn TierDoor>,
+    /// Reaches what expressions import, and whoever types them.
+    pub dhall: Arc<dyn DhallDoor>,
 }
 
 impl Environment {

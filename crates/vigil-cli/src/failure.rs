@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use vigil_base::world::{DiskError, DiskFault, RandomnessError};
 use vigil_base::{Blame, Blamed, Name, Uri};
+use vigil_dhall::Report;
 use vigil_files::{AddError, ResolveError, RestoreError, WriteError};
 use vigil_store::{
     AppendError, ArenaError, CollectError, IndexError, NamesError, OpenError, PutError, ReadError,
@@ -173,6 +174,40 @@ pub enum CommandError {
         /// How many arenas.
         arenas: u64,
     },
+    /// An expression is wrong, or what it imports.
+    #[error("{report}")]
+    Expression {
+        /// What is wrong, and where.
+        report: Box<Report>,
+        /// Who can mend it.
+        blame: Blame,
+    },
+    /// Something cannot be converted to an expression, or from one.
+    #[error("could not {action} {}", human::path(path))]
+    Conversion {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Texts are not as they should be.
+    #[error("{} not {what}", match paths.as_slice() {
+        [path] => format!("{} is", human::path(path)),
+        paths => format!("{} files are", paths.len()),
+    })]
+    Untidy {
+        /// How they should be.
+        what: &'static str,
+        /// The command that makes them so.
+        command: &'static str,
+        /// The files.
+        paths: Vec<PathBuf>,
+    },
+    /// The editor left its server without the words that the protocol wants.
+    #[error("the client sent `exit` without `shutdown`")]
+    Abandoned,
     /// There is no such command to show a page about.
     #[error("there is no command `vigil {words}`")]
     NoCommand {
@@ -212,7 +247,8 @@ impl Blamed for CommandError {
             | Self::WhichTier
             | Self::TierNeeded { .. }
             | Self::NoCommand { .. } => Blame::Caller,
-            Self::Tier { blame, .. } => *blame,
+            Self::Abandoned | Self::Conversion { .. } | Self::Untidy { .. } => Blame::Caller,
+            Self::Tier { blame, .. } | Self::Expression { blame, .. } => *blame,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound
                 | io::ErrorKind::AlreadyExists
@@ -226,6 +262,14 @@ impl Blamed for CommandError {
 }
 
 impl CommandError {
+    /// Returns the report to show in place of a message, where there is one.
+    pub(crate) fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Expression { report, .. } => Some(report),
+            _ => None,
+        }
+    }
+
     /// Returns what to do about it, where that is not in the message.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -252,6 +296,9 @@ impl CommandError {
             }
             Self::WhichTier => Some("name one with `--tier NAME`".into()),
             Self::TierNeeded { .. } => Some("`vigil tier pull` brings them back".into()),
+            Self::Untidy { command, .. } => {
+                Some(format!("`vigil dhall {command} --inplace FILE` makes it so"))
+            }
             Self::NoCommand { .. } => Some("`vigil help` lists the commands".into()),
             Self::Tour { blame: Blame::Us, .. } => Some(crate::REPORT.into()),
             _ => causes(self).find_map(hint_of_cause),

@@ -11,6 +11,7 @@
 
 mod args;
 mod calendar;
+mod dhall;
 mod environment;
 mod failure;
 mod human;
@@ -23,11 +24,14 @@ mod tiers;
 mod tour;
 
 pub use args::{
-    AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, DiffArgs,
-    FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, ManArgs, NameCommand, RepairArgs,
-    StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError,
-    VerifyArgs, VersionArgs,
+    AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, DhallBounds,
+    DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs, DhallInput,
+    DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs, FormatArgs, GcArgs,
+    GetArgs, GlobalArgs, KeepArgs, ListArgs, ManArgs, NameCommand, RepairArgs, StatArgs,
+    StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError, VerifyArgs,
+    VersionArgs,
 };
+pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
 pub use failure::CommandError;
 pub use output::Output;

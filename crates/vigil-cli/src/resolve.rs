@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use vigil_base::{Blame, Blamed};
 
-use crate::args::{ArenaCommand, Args, Command, TierCommand};
+use crate::args::{ArenaCommand, Args, Command, DhallCommand, TierCommand};
 use crate::environment::Environment;
 
 /// What is to be done, with every path and default settled.
@@ -120,6 +120,7 @@ fn locate_paths(command: &mut Command, environment: &Environment) {
                 *path = folder.join(environment.locate(path));
             }
         }
+        Command::Dhall(dhall) => dhall.paths_mut().into_iter().for_each(locate),
         Command::Tour(tour) => tour.folder.iter_mut().for_each(locate),
         Command::Man(man) => man.output.iter_mut().for_each(locate),
         _ => {}
@@ -131,6 +132,9 @@ fn check(command: &Command, environment: &Environment) -> Result<(), ResolveArgs
     match command {
         Command::Add(add) if add.name.is_some() && add.paths.len() > 1 => {
             Err(ResolveArgsError::NameForMany { paths: add.paths.len() })
+        }
+        Command::Dhall(DhallCommand::Encode { .. }) if is_terminal => {
+            Err(ResolveArgsError::Terminal { what: "a binary form" })
         }
         Command::Tar(_) if is_terminal => Err(ResolveArgsError::Terminal { what: "a tar stream" }),
         Command::Arena(ArenaCommand::Export { output: None, .. }) if is_terminal => {

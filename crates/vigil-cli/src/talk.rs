@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::world::{Clock, Moment};
+use vigil_dhall::Report;
 
 use crate::environment::Environment;
 use crate::human;
@@ -81,6 +82,11 @@ impl<'a> Talk<'a> {
             text += &format!("{} {hint}\n", self.paint("1;36", "hint:"));
         }
         self.write(&text);
+    }
+
+    /// Says what is wrong with an expression.
+    pub fn report(&self, report: &Report) {
+        self.write(&report.render(self.has_colour));
     }
 
     fn paint(&self, code: &str, text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use crate::binary::DecodeError;
 use crate::check::TypeError;
-use crate::convert::{DeserializeError, FromJsonError, ToJsonError, TraceError};
+use crate::convert::{DeserializeError, FromJsonError, SerializeError, ToJsonError, TraceError};
 use crate::core::context::LimitError;
 use crate::parser::ParseError;
 use crate::phase::CheckError;
@@ -38,6 +38,7 @@ callers!(
     ToJsonError,
     FromJsonError,
     DeserializeError,
+    SerializeError,
     TraceError,
 );
 

@@ -103,7 +103,7 @@ builtins! {
 }
 
 /// Words that are never a label unless quoted (the `keyword` rule of `standard/dhall.abnf`).
-pub(crate) const KEYWORDS: &[&str] = &[
+pub const KEYWORDS: &[&str] = &[
     "if",
     "then",
     "else",

@@ -35,12 +35,12 @@ pub use crate::core::context::LimitError;
 pub use alpha::alpha_normalize;
 pub use binary::{DecodeError, decode, encode};
 pub use blame::Blame;
-pub use builtin::{Builtin, Const};
+pub use builtin::{Builtin, Const, KEYWORDS};
 pub use calendar::{Date, Time, TimeZone};
-pub use check::{TypeError, TypeErrorKind};
+pub use check::{Inspection, TypeError, TypeErrorKind};
 pub use convert::{
-    DeserializeError, FromJsonError, ToJsonError, TraceError, from_json, from_normal_form, to_json,
-    to_yaml, type_of,
+    DeserializeError, FromJsonError, SerializeError, ToJsonError, TraceError, from_json,
+    from_normal_form, from_rust, to_expr, to_json, to_yaml, type_of,
 };
 pub use difference::{Difference, difference};
 pub use expr::{Binding, Expr, ExprKind, Operator, Span, WithComponent};
@@ -51,9 +51,9 @@ pub use lint::lint;
 pub use number::{Integer, Natural, show_double};
 pub use parser::{Comment, ParseError, Parsed, parse, parse_bytes};
 pub use phase::{CheckError, Checked, Resolved};
-pub use print::{CharacterSet, Style, format, print, print_parsed};
+pub use print::{CharacterSet, Style, format, format_label, print, print_parsed};
 pub use report::Report;
 pub use resolve::{
-    FetchError, Fetched, Frame, Freeze, ImportError, ImportErrorKind, Importer, NoImports, Request,
-    Root, Session, Source,
+    Cache, FetchError, Fetched, Frame, Freeze, ImportError, ImportErrorKind, Importer, NoImports,
+    Request, Root, Session, Source,
 };

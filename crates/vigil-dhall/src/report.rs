@@ -67,6 +67,12 @@ impl Report {
                     report.notes.push(("found", actual.to_string()));
                     report.hint = Some("if the change is meant, freeze the import anew".to_owned());
                 }
+                if let ImportErrorKind::Absent { location, reason }
+                | ImportErrorKind::Failed { location, reason } = kind
+                {
+                    report.headline = format!("could not import `{location}`");
+                    report.notes.push(("because", reason.clone()));
+                }
                 if let ImportErrorKind::Headers { actual } = kind {
                     report.notes.push(("found", one_line(actual)));
                 }
@@ -165,6 +171,22 @@ impl Report {
         self.hint = similar.map(|label| format!("did you mean `{label}`?"));
     }
 
+    /// Returns where the error is, if it is in a text.
+    #[must_use]
+    pub fn place(&self) -> Option<(&Source, Span)> {
+        self.place.as_ref().map(|(source, span)| (source, *span))
+    }
+
+    /// Returns the report without the excerpt of the text, for whoever shows that text anyway.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let mut lines = vec![self.headline.clone()];
+        lines.extend(self.notes.iter().map(|(caption, text)| format!("{caption}: {text}")));
+        lines.extend(self.chain.iter().map(|link| format!("import: {link}")));
+        lines.extend(self.hint.iter().map(|hint| format!("hint: {hint}")));
+        lines.join("\n")
+    }
+
     /// Returns the lines of the report, with terminal colours if asked for.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
@@ -192,6 +214,13 @@ impl Report {
         }
         lines.push(String::new());
         lines.join("\n")
+    }
+}
+
+impl std::fmt::Display for Report {
+    /// Writes the headline.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.headline)
     }
 }
 

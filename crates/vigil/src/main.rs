@@ -5,6 +5,7 @@
 //! Invariant: only here are environment variables, the clock and randomness read.
 #![forbid(unsafe_code)]
 
+mod dhall;
 mod panic;
 mod tiers;
 mod world;

@@ -4,7 +4,9 @@
 //! [`Args::resolve`].
 
 mod data;
+mod dhall;
 mod help;
+mod help_dhall;
 mod tier;
 mod upkeep;
 mod values;
@@ -15,6 +17,10 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 pub use data::{AddArgs, CatArgs, DiffArgs, GetArgs, ListArgs, NameCommand, StatArgs, TarArgs};
+pub use dhall::{
+    DhallBounds, DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs,
+    DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns,
+};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use upkeep::{
     ArenaCommand, CompletionsArgs, GcArgs, KeepArgs, ManArgs, RepairArgs, StatusArgs, TourArgs,
@@ -101,6 +107,9 @@ pub enum Command {
     /// Keep arenas and blobs in a bucket or another folder, and read them from there
     #[command(subcommand, after_help = help::TIER)]
     Tier(TierCommand),
+    /// Evaluate, check, format and convert expressions of the language Dhall
+    #[command(subcommand, after_help = help_dhall::DHALL)]
+    Dhall(DhallCommand),
     /// Tell what the store holds and how much room it takes
     Status(StatusArgs),
     /// Show the main things on real files, in seconds

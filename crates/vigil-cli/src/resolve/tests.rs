@@ -7,6 +7,7 @@ use vigil_base::world::{Clock, Moment, Randomness, RandomnessError};
 use vigil_store::Remote;
 
 use super::*;
+use crate::dhall::{DhallDoor, DhallSettings, LineEditor};
 use crate::tiers::{TierDoor, TierFailure, TierLink, TierSettings};
 
 struct Still;
@@ -35,6 +36,21 @@ impl TierDoor for Still {
     }
 }
 
+/// A world without files to import, and nobody at the keyboard.
+impl DhallDoor for Still {
+    fn importer<'a>(
+        &self,
+        _: &DhallSettings,
+        _: &'a dyn Fn(&str),
+    ) -> Box<dyn vigil_dhall::Importer + 'a> {
+        Box::new(vigil_dhall::NoImports)
+    }
+
+    fn editor(&self) -> std::io::Result<Box<dyn LineEditor>> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
+
 fn environment() -> Environment {
     Environment {
         store: None,
@@ -50,6 +66,7 @@ fn environment() -> Environment {
         clock: Arc::new(Still),
         randomness: Arc::new(Still),
         tiers: Arc::new(Still),
+        dhall: Arc::new(Still),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod add;
 mod arenas;
+mod dhall;
 mod gc;
 mod get;
 mod look;
@@ -78,7 +79,10 @@ pub fn run(
         Err(error) => {
             // What was printed before the error belongs before it.
             let flushed = session.finish();
-            session.talk.error(&error, error.hint().as_deref());
+            match error.report() {
+                Some(report) => session.talk.report(report),
+                None => session.talk.error(&error, error.hint().as_deref()),
+            }
             if let Err(error) = flushed {
                 session.talk.error(&error, None);
             }
@@ -127,6 +131,7 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
             ArenaCommand::Import { files, format } => arenas::import(files, *format, session),
         },
         Command::Tier(command) => tier::perform(command, session),
+        Command::Dhall(command) => dhall::perform(command, session),
         Command::Status(args) => status::status(args, session),
         Command::Tour(args) => crate::tour::tour(args, session),
         Command::Completions(args) => pages::completions(args, session),

@@ -48,7 +48,16 @@ pub enum DecodeError {
 /// # Errors
 /// Returns where and why the bytes are not an expression's binary form.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Expr, DecodeError> {
-    let mut reader = Reader { bytes, at: 0, depth: 0, depth_max: limits.depth };
+    read(bytes, limits, true)
+}
+
+/// Decodes an expression that must import nothing, as those in a cache.
+pub(crate) fn decode_resolved(bytes: &[u8], limits: &Limits) -> Result<Expr, DecodeError> {
+    read(bytes, limits, false)
+}
+
+fn read(bytes: &[u8], limits: &Limits, may_import: bool) -> Result<Expr, DecodeError> {
+    let mut reader = Reader { bytes, at: 0, depth: 0, depth_max: limits.depth, may_import };
     let expr = reader.expr()?;
     if reader.at < bytes.len() {
         return Err(DecodeError::Trailing { offset: reader.at });
@@ -56,10 +65,10 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Expr, DecodeError> {
     Ok(expr)
 }
 
-type Decode<T> = Result<T, DecodeError>;
+pub(super) type Decode<T> = Result<T, DecodeError>;
 
 /// The head of an item: what comes before its contents.
-enum Head {
+pub(super) enum Head {
     Unsigned(u64),
     Negative(u64),
     Bytes(usize),
@@ -72,17 +81,24 @@ enum Head {
     Float(f64),
 }
 
-struct Reader<'b> {
-    bytes: &'b [u8],
-    at: usize,
+pub(super) struct Reader<'b> {
+    pub(super) bytes: &'b [u8],
+    pub(super) at: usize,
     depth: usize,
     depth_max: usize,
+    /// Whether imports, and what chooses among them, are expected.
+    may_import: bool,
 }
 
 impl<'b> Reader<'b> {
+    /// Reads items whose inside does not matter.
+    pub(super) fn outside(bytes: &'b [u8]) -> Self {
+        Self { bytes, at: 0, depth: 0, depth_max: 0, may_import: false }
+    }
+
     // ---- items ----
 
-    fn take(&mut self, count: usize) -> Decode<&'b [u8]> {
+    pub(super) fn take(&mut self, count: usize) -> Decode<&'b [u8]> {
         let rest = &self.bytes[self.at..];
         match rest.get(..count) {
             Some(taken) => {
@@ -105,7 +121,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    fn head(&mut self) -> Decode<Head> {
+    pub(super) fn head(&mut self) -> Decode<Head> {
         self.skip_tags();
         let offset = self.at;
         let initial = self.take(1)?[0];
@@ -154,7 +170,7 @@ impl<'b> Reader<'b> {
             .map_err(|_| DecodeError::Unexpected { offset, expected: "UTF-8 text" })
     }
 
-    fn text(&mut self) -> Decode<&'b str> {
+    pub(super) fn text(&mut self) -> Decode<&'b str> {
         let length = self.want("a text", |head| match head {
             Head::Text(length) => Some(length),
             _ => None,
@@ -170,14 +186,14 @@ impl<'b> Reader<'b> {
         self.take(length)
     }
 
-    fn unsigned(&mut self) -> Decode<u64> {
+    pub(super) fn unsigned(&mut self) -> Decode<u64> {
         self.want("an unsigned number", |head| match head {
             Head::Unsigned(value) => Some(value),
             _ => None,
         })
     }
 
-    fn array(&mut self) -> Decode<usize> {
+    pub(super) fn array(&mut self) -> Decode<usize> {
         self.want("an array", |head| match head {
             Head::Array(length) => Some(length),
             _ => None,
@@ -284,15 +300,7 @@ impl<'b> Reader<'b> {
                 Ok(function.kind().clone())
             }
             (1 | 2, 2 | 3) => self.binder(label, rest),
-            (3, 3) => {
-                let at = self.at;
-                let code = self.unsigned()?;
-                let operator = usize::try_from(code).ok().and_then(|code| Operator::ALL.get(code));
-                let Some(operator) = operator else {
-                    return Err(DecodeError::Unexpected { offset: at, expected: "an operator" });
-                };
-                Ok(ExprKind::Op(*operator, self.expr()?, self.expr()?))
-            }
+            (3, 3) => self.operation(),
             (4, 1..) => {
                 if self.looking_at_null() {
                     if rest < 2 {
@@ -322,7 +330,7 @@ impl<'b> Reader<'b> {
             (16, 1) => Ok(ExprKind::Integer(self.integer()?)),
             (18, 1..) if rest % 2 == 1 => self.chunks(rest / 2),
             (19, 1) => Ok(ExprKind::Assert(self.expr()?)),
-            (24, 3..) => self.import(rest),
+            (24, 3..) if self.may_import => self.import(rest),
             (25, 4..) if rest % 3 == 1 => self.bindings(rest / 3),
             (26, 2) => Ok(ExprKind::Annotation(self.expr()?, self.expr()?)),
             (27, 1) => Ok(ExprKind::ToMap(self.expr()?, None)),
@@ -359,11 +367,23 @@ impl<'b> Reader<'b> {
         })
     }
 
-    fn map(&mut self) -> Decode<usize> {
+    pub(super) fn map(&mut self) -> Decode<usize> {
         self.want("a map", |head| match head {
             Head::Map(length) => Some(length),
             _ => None,
         })
+    }
+
+    fn operation(&mut self) -> Decode<ExprKind> {
+        let offset = self.at;
+        let code = self.unsigned()?;
+        let operator = usize::try_from(code).ok().and_then(|code| Operator::ALL.get(code));
+        // Resolution leaves no `?`, so that there is none in what is resolved.
+        let is_resolved = |operator: &&Operator| **operator != Operator::Alternative;
+        match operator.filter(|found| self.may_import || is_resolved(found)) {
+            Some(operator) => Ok(ExprKind::Op(*operator, self.expr()?, self.expr()?)),
+            None => Err(DecodeError::Unexpected { offset, expected: "an operator" }),
+        }
     }
 
     fn fields(&mut self) -> Decode<Vec<(Label, Expr)>> {

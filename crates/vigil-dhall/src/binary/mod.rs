@@ -6,11 +6,14 @@
 
 mod decode;
 mod encode;
+mod parts;
 mod write;
 
+pub(crate) use decode::decode_resolved;
 pub use decode::{DecodeError, decode};
 pub use encode::encode;
 pub(crate) use encode::operator_code;
+pub(crate) use parts::{is_one_item, record_parts};
 pub(crate) use write::{Sink, Writer};
 
 #[cfg(test)]

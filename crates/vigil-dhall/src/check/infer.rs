@@ -24,7 +24,15 @@ impl Checker<'_> {
             return self.fail(term.span, TypeErrorKind::Untyped);
         }
         let otherwise = || self.fail(term.span, TypeErrorKind::Untyped);
-        self.context.deeper(None, || Some(self.infer_here(scope, term))).unwrap_or_else(otherwise)
+        let Some(probe) = self.probe else {
+            let here = || Some(self.infer_here(scope, term));
+            return self.context.deeper(None, here).unwrap_or_else(otherwise);
+        };
+        probe.borrow_mut().enter(scope, term);
+        let here = || Some(self.infer_here(scope, term));
+        let ty = self.context.deeper(None, here).unwrap_or_else(otherwise)?;
+        probe.borrow_mut().leave(scope, term, &ty);
+        Ok(ty)
     }
 
     fn infer_here(&self, scope: &Scope, term: &Term) -> Typing<Value> {

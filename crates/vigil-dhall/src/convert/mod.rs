@@ -1,10 +1,12 @@
 //! Normal forms as JSON and YAML, JSON as expressions, and both ways to Rust values.
 
+mod build;
 mod from_json;
 mod json;
 mod rust;
 mod trace;
 
+pub use build::{SerializeError, from_rust, to_expr};
 pub use from_json::{FromJsonError, from_json};
 pub use json::{ToJsonError, to_json, to_yaml};
 pub use rust::{DeserializeError, from_normal_form};

@@ -5,17 +5,19 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::environment::Env;
+use super::eval::NOTHING;
 use super::rope::Rope;
 use super::term::{Term, TermKind, term};
 use super::value::{Delayed, Piece, Value};
 use crate::builtin::Builtin;
 use crate::expr::{Operator, Span};
+use crate::import::Hash;
 use crate::label::Label;
 use crate::limits::Limits;
 use crate::number::Natural;
 use crate::stack::deep;
 
-/// A limit that an evaluation reached.
+/// Why an evaluation went no further: a limit, or an import that was not what its hash promised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
@@ -37,6 +39,12 @@ pub enum LimitError {
         /// The limit.
         limit: usize,
     },
+    /// A frozen import that the cache holds has no type: its hash was made up.
+    #[error("what the cache holds under {hash} has no type; freeze the import anew")]
+    Frozen {
+        /// The hash.
+        hash: Hash,
+    },
 }
 
 /// Evaluation nests deeper than its source: a fold over a list can nest as deep as the list is
@@ -51,6 +59,8 @@ pub(crate) struct Context {
     limits: Limits,
     steps: Cell<u64>,
     memory: Cell<u64>,
+    /// The memory limit of the operation in progress.
+    memory_max: Cell<u64>,
     depth: Cell<usize>,
     /// How many variables a comparison in progress has invented.
     fresh: Cell<u32>,
@@ -87,6 +97,7 @@ impl Context {
             limits: limits.clone(),
             steps: Cell::new(0),
             memory: Cell::new(0),
+            memory_max: Cell::new(limits.memory_bytes),
             depth: Cell::new(0),
             fresh: Cell::new(0),
             exhausted: Cell::new(None),
@@ -108,8 +119,14 @@ impl Context {
 
     /// Starts a new account for the next operation.
     pub(crate) fn restart(&self) {
+        self.restart_within(u64::MAX);
+    }
+
+    /// Starts a new account that may take no more than so many bytes, whatever the limit.
+    pub(crate) fn restart_within(&self, memory_bytes: u64) {
         self.steps.set(0);
         self.memory.set(0);
+        self.memory_max.set(self.limits.memory_bytes.min(memory_bytes));
         self.exhausted.set(None);
     }
 
@@ -143,10 +160,15 @@ impl Context {
     pub(crate) fn charge(&self, bytes: u64) -> bool {
         let memory = self.memory.get().saturating_add(bytes);
         self.memory.set(memory);
-        if memory > self.limits.memory_bytes {
-            self.exhaust(LimitError::Memory { limit: self.limits.memory_bytes });
+        if memory > self.memory_max.get() {
+            self.exhaust(LimitError::Memory { limit: self.memory_max.get() });
         }
         !self.exhausted()
+    }
+
+    /// Returns how much memory the operation in progress has taken.
+    pub(crate) fn charged(&self) -> u64 {
+        self.memory.get()
     }
 
     /// Runs `f` one level deeper, or returns `otherwise` at the limit.
@@ -180,12 +202,17 @@ impl Context {
         };
         let delayed = match &*thunk.0.borrow() {
             Delayed::Done(value) => return value.clone(),
+            Delayed::Call(call) => Delayed::Call(call.clone()),
             Delayed::Term(env, body) => Delayed::Term(env.clone(), body.clone()),
             Delayed::Op(operator, left, right) => {
                 Delayed::Op(*operator, left.clone(), right.clone())
             }
         };
         let result = match delayed {
+            Delayed::Call(call) => {
+                let result = self.deeper(NOTHING, || call(self));
+                self.force(&result)
+            }
             Delayed::Term(env, body) => self.eval(&env, &body),
             Delayed::Op(operator, left, right) => self.operate(operator, &left, &right),
             Delayed::Done(value) => value,

@@ -9,6 +9,7 @@ use super::value::Value;
 use crate::builtin::{Builtin, Const};
 use crate::calendar::{Date, Time, TimeZone};
 use crate::expr::{Expr, Operator, Span, WithComponent};
+use crate::import::Hash;
 use crate::label::Label;
 use crate::number::{Integer, Natural};
 
@@ -26,7 +27,15 @@ pub(crate) struct Loaded {
     pub(crate) ty: Value,
     pub(crate) value: Value,
     /// The normal form, once somebody wants to see it.
-    pub(crate) normal: OnceCell<Expr>,
+    pub(crate) normal: OnceCell<Normal>,
+    /// The semantic hash, once it is known.
+    pub(crate) hash: OnceCell<Hash>,
+}
+
+/// A normal form, and how many bytes writing it out has taken.
+pub(crate) struct Normal {
+    pub(crate) expr: Expr,
+    pub(crate) bytes: u64,
 }
 
 pub(crate) enum TermKind {

@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::context::Context;
 use super::environment::Env;
 use super::rope::Rope;
 use super::shared::Shared;
@@ -105,6 +106,8 @@ pub(crate) enum Piece {
 
 /// What a promise still has to do.
 pub(crate) enum Delayed {
+    /// Whatever this returns.
+    Call(Rc<dyn Fn(&Context) -> Value>),
     Term(Env, Term),
     Op(Operator, Value, Value),
     Done(Value),

@@ -64,6 +64,16 @@ pub enum ParseError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// A text or a comment does not end.
+    #[error("this {what} has no end; close it with `{close}`")]
+    Unclosed {
+        /// The byte where it starts.
+        offset: usize,
+        /// What it is.
+        what: &'static str,
+        /// What would end it.
+        close: &'static str,
+    },
     /// The expression nests deeper than the limit.
     #[error("nested deeper than {limit} levels; raise the depth limit if this is meant")]
     TooDeep {
@@ -90,6 +100,7 @@ impl ParseError {
         match self {
             Self::Unexpected { offset, .. }
             | Self::Invalid { offset, .. }
+            | Self::Unclosed { offset, .. }
             | Self::TooDeep { offset, .. }
             | Self::NotUtf8 { offset } => *offset,
             Self::TooLong => 0,
@@ -238,6 +249,10 @@ impl<'s> Parser<'s> {
 
     fn invalid<T>(&self, offset: usize, what: &'static str) -> Parse<T> {
         Err(Fail::Hard(Box::new(ParseError::Invalid { offset, what })))
+    }
+
+    fn unclosed<T>(&self, offset: usize, what: &'static str, close: &'static str) -> Parse<T> {
+        Err(Fail::Hard(Box::new(ParseError::Unclosed { offset, what, close })))
     }
 
     fn too_deep<T>(&self) -> Parse<T> {

@@ -82,9 +82,10 @@ impl Parser<'_> {
                     Some(_) if self.end_of_line() => {}
                     Some(_) => return self.fail("a printable character"),
                     None => {
-                        return Err(Fail::Hard(Box::new(ParseError::Invalid {
+                        return Err(Fail::Hard(Box::new(ParseError::Unclosed {
                             offset: start,
-                            what: "this comment has no end; close it with `-}`",
+                            what: "comment",
+                            close: "-}",
                         })));
                     }
                 }

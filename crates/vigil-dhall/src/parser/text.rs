@@ -44,7 +44,7 @@ impl Parser<'_> {
                     self.position += c.len_utf8();
                 }
                 Some(_) => return self.fail("a closing `\"` before the end of the line"),
-                None => return self.invalid(start, "this text has no end; close it with `\"`"),
+                None => return self.unclosed(start, "text", "\""),
             }
         }
         self.position += 1;
@@ -129,7 +129,7 @@ impl Parser<'_> {
                         self.position += c.len_utf8();
                     }
                     Some(_) => return self.fail("a printable character"),
-                    None => return self.invalid(start, "this text has no end; close it with `''`"),
+                    None => return self.unclosed(start, "text", "''"),
                 }
             }
         }

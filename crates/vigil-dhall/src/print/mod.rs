@@ -12,6 +12,7 @@ mod text;
 use std::fmt;
 
 use crate::expr::Expr;
+use crate::label::Label;
 use crate::limits::Limits;
 use crate::parser::{Comment, ParseError, Parsed, parse};
 use doc::layout;
@@ -43,6 +44,14 @@ impl Default for Style {
 }
 
 impl Style {
+    /// The default style with the signs that a text has: Unicode if it has any Unicode operator.
+    #[must_use]
+    pub fn of(source: &str) -> Self {
+        let unicode = source.contains(['λ', '∀', '→', '∧', '⫽', '⩓', '≡']);
+        let characters = if unicode { CharacterSet::Unicode } else { CharacterSet::Ascii };
+        Self { characters, ..Self::default() }
+    }
+
     /// One line, however long, unless a text needs several.
     #[must_use]
     pub fn one_line() -> Self {
@@ -56,6 +65,12 @@ pub fn print(expr: &Expr, style: Style) -> String {
     layout(Printer::new(style, None, &[]).file(expr), style.width)
 }
 
+/// Writes a label as a variable of that name is written: quoted where it must be.
+#[must_use]
+pub fn format_label(label: &Label) -> String {
+    atoms::label(label, atoms::Place::Variable)
+}
+
 /// Formats a text in the standard style, keeping its comments.
 ///
 /// Operators stay Unicode if the text has any Unicode operator, and ASCII otherwise.
@@ -64,9 +79,7 @@ pub fn print(expr: &Expr, style: Style) -> String {
 /// Returns where and why the text is not an expression.
 pub fn format(source: &str, limits: &Limits) -> Result<String, ParseError> {
     let parsed = parse(source, limits)?;
-    let unicode = source.contains(['λ', '∀', '→', '∧', '⫽', '⩓', '≡']);
-    let characters = if unicode { CharacterSet::Unicode } else { CharacterSet::Ascii };
-    Ok(print_parsed(source, &parsed, Style { characters, ..Style::default() }))
+    Ok(print_parsed(source, &parsed, Style::of(source)))
 }
 
 /// Writes what was parsed from `source`, with its comments, in a style.

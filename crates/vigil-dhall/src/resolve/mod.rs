@@ -4,12 +4,15 @@
 //! Each import is loaded once, checked once and evaluated when somebody looks, at most once;
 //! wherever else it is imported, the same value is shared.
 
+mod cached;
 mod error;
+mod freeze;
 mod headers;
 mod resolver;
 
 pub use error::{Frame, ImportError, ImportErrorKind, Source};
-pub use resolver::{Freeze, Root, Session};
+pub use freeze::Freeze;
+pub use resolver::{Root, Session};
 
 use crate::import::{Anchor, Hash, ImportPath};
 
@@ -66,14 +69,27 @@ pub trait Importer {
     /// Returns whether nothing is there or it cannot be had, in words for people.
     fn fetch(&self, request: Request<'_>) -> Result<Fetched, FetchError>;
 
-    /// Returns what the cache holds under a semantic hash. The bytes are verified afterwards.
-    fn cached(&self, _hash: &Hash) -> Option<Vec<u8>> {
+    /// Returns what a cache holds under a hash. What it says is checked afterwards.
+    fn cached(&self, _cache: Cache, _hash: &Hash) -> Option<Vec<u8>> {
         None
     }
 
-    /// Puts the binary form of a normal form into the cache. What goes wrong is the importer's to
+    /// Puts the binary form of a normal form into a cache. What goes wrong is the importer's to
     /// tell; resolution goes on without a cache.
-    fn store(&self, _hash: &Hash, _bytes: &[u8]) {}
+    fn store(&self, _cache: Cache, _hash: &Hash, _bytes: &[u8]) {}
+}
+
+/// Which of the two caches of normal forms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// The one of the standard (`standard/imports.md`): αβ-normal forms of imports with a hash, by
+    /// that hash. Whatever comes from there is compared with its hash before it is used.
+    Semantic,
+    /// The one of dhall-haskell: β-normal forms of imports without a hash, by the hash of the
+    /// binary form of the import with its own imports resolved. That hash says nothing of what is
+    /// found: it must be whole, closed and well-typed, but that it belongs there is believed. So
+    /// this cache is only asked after [`Session::with_semi_semantic_cache`].
+    SemiSemantic,
 }
 
 /// An importer that has nothing: for expressions that must not import.

@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::{Frame, ImportError, ImportErrorKind, Source};
 use super::headers::{OriginHeaders, pairs};
-use super::{FetchError, Fetched, Importer, Request};
+use super::{Cache, FetchError, Fetched, Importer, Request, cached};
+use crate::binary::decode_resolved;
 use crate::core::context::Context;
 use crate::core::lower::LoadedByAddress;
 use crate::core::term::Loaded;
@@ -54,12 +55,13 @@ impl Root {
 /// What was imported, and remains so while the session lasts: one place, one content.
 pub struct Session<'i> {
     importer: &'i dyn Importer,
-    context: Rc<Context>,
+    pub(super) context: Rc<Context>,
     limits: Limits,
     fetched: HashMap<String, Result<Rc<Fetched>, FetchError>>,
     loaded: HashMap<(String, ImportMode), Rc<Loaded>>,
     by_hash: HashMap<Hash, Rc<Loaded>>,
     pub(super) origin_headers: OriginHeaders,
+    is_semi_semantic: bool,
 }
 
 impl<'i> Session<'i> {
@@ -74,7 +76,17 @@ impl<'i> Session<'i> {
             loaded: HashMap::new(),
             by_hash: HashMap::new(),
             origin_headers: OriginHeaders::default(),
+            is_semi_semantic: false,
         }
+    }
+
+    /// Has the session ask [`Cache::SemiSemantic`] as well, and fill it.
+    ///
+    /// What is filled in is normalized for it, wanted or not, up to a size of some mebibytes.
+    #[must_use]
+    pub fn with_semi_semantic_cache(mut self) -> Self {
+        self.is_semi_semantic = true;
+        self
     }
 
     /// Resolves every import of an expression that stands at `root`.
@@ -83,80 +95,28 @@ impl<'i> Session<'i> {
     /// Returns the first import that cannot be resolved, and why.
     pub fn resolve(&mut self, expr: &Expr, root: &Root) -> Result<Resolved, Box<ImportError>> {
         let context = self.context.clone();
-        let visited = Visited { target: root.target.clone(), source: root.source.clone() };
-        let mut resolver = Resolver { session: self, stack: vec![visited] };
+        let mut resolver = Resolver { session: self, stack: vec![Visited::new(root)] };
         let (expr, loaded) = resolver.resolve_here(expr)?;
         Ok(Resolved::new(expr, Rc::new(loaded), context))
     }
 }
 
-/// Which imports freezing adds a hash to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freeze {
-    /// Those from the web.
-    Remote,
-    /// All of them.
-    All,
-}
-
-impl Session<'_> {
-    /// Adds to imports the hash of what they lead to, replacing the ones they have.
-    ///
-    /// # Errors
-    /// Returns the first import that cannot be resolved, and why.
-    pub fn freeze(
-        &mut self,
-        expr: &Expr,
-        root: &Root,
-        freeze: Freeze,
-    ) -> Result<Expr, Box<ImportError>> {
-        let visited = Visited { target: root.target.clone(), source: root.source.clone() };
-        let resolver = Resolver { session: self, stack: vec![visited] };
-        Freezing { resolver, freeze }.expr(expr)
-    }
-}
-
-/// The walk that freezes.
-struct Freezing<'s, 'i> {
-    resolver: Resolver<'s, 'i>,
-    freeze: Freeze,
-}
-
-impl Rewrite for Freezing<'_, '_> {
-    type Error = Failure;
-
-    fn expr(&mut self, expr: &Expr) -> Result<Expr, Failure> {
-        let ExprKind::Import(import) = expr.kind() else {
-            return deep(|| children(self, expr));
-        };
-        let wanted = match import.target {
-            ImportTarget::Remote(_) => true,
-            ImportTarget::Missing => false,
-            _ => self.freeze == Freeze::All,
-        };
-        if !wanted || import.mode == ImportMode::Location {
-            return Ok(expr.clone());
-        }
-        let bare = Import { hash: None, ..import.clone() };
-        let loaded = self.resolver.load(&bare)?;
-        let context = self.resolver.session.context.clone();
-        let hash = Checked::from_loaded(&loaded, context).hash().map_err(limit)?;
-        let frozen = Import { hash: Some(hash), ..import.clone() };
-        self.resolver.load(&frozen)?;
-        Ok(Expr::at(expr.span(), ExprKind::Import(frozen)))
-    }
-}
-
 /// An import that is being resolved.
-struct Visited {
+pub(super) struct Visited {
     target: ImportTarget,
     source: Option<Source>,
+}
+
+impl Visited {
+    pub(super) fn new(root: &Root) -> Self {
+        Self { target: root.target.clone(), source: root.source.clone() }
+    }
 }
 
 /// Resolves one expression; the stack leads from the root to what is being resolved.
 pub(super) struct Resolver<'s, 'i> {
     pub(super) session: &'s mut Session<'i>,
-    stack: Vec<Visited>,
+    pub(super) stack: Vec<Visited>,
 }
 
 /// Returns what tells one target from another, headers included.
@@ -172,7 +132,7 @@ fn key(target: &ImportTarget) -> String {
     key
 }
 
-fn limit(error: crate::core::context::LimitError) -> Failure {
+pub(super) fn limit(error: crate::core::context::LimitError) -> Failure {
     ImportError::new(ImportErrorKind::Limit(error))
 }
 
@@ -193,8 +153,16 @@ impl<'i> Resolver<'_, 'i> {
 
     /// Resolves and checks an expression in the empty scope.
     pub(super) fn check_closed(&mut self, expr: &Expr) -> Result<Checked, Failure> {
+        let resolved = self.resolve_closed(expr)?;
+        self.check_resolved(&resolved)
+    }
+
+    fn resolve_closed(&mut self, expr: &Expr) -> Result<Resolved, Failure> {
         let (expr, loaded) = self.resolve_here(expr)?;
-        let resolved = Resolved::new(expr, Rc::new(loaded), self.session.context.clone());
+        Ok(Resolved::new(expr, Rc::new(loaded), self.session.context.clone()))
+    }
+
+    fn check_resolved(&self, resolved: &Resolved) -> Result<Checked, Failure> {
         resolved.check().map_err(|error| {
             let mut failure = ImportError::new(match error {
                 CheckError::Limit(error) => ImportErrorKind::Limit(error),
@@ -225,16 +193,44 @@ impl<'i> Resolver<'_, 'i> {
             failure
         })?;
         self.stack.push(Visited { target: target.clone(), source: Some(source) });
-        let checked = deep(|| self.check_closed(&parsed.expr));
+        let checked = deep(|| self.check_imported(&parsed.expr));
         self.stack.pop();
         checked
     }
 
+    /// Resolves and checks what stands in a file, unless the semi-semantic cache knows it.
+    fn check_imported(&mut self, expr: &Expr) -> Result<Checked, Failure> {
+        // What only passes another import on is as quickly resolved as found.
+        if !self.session.is_semi_semantic || matches!(expr.kind(), ExprKind::Import(_)) {
+            return self.check_closed(expr);
+        }
+        let resolved = self.resolve_closed(expr)?;
+        let Some(key) = resolved.semi_semantic_key() else {
+            return self.check_resolved(&resolved);
+        };
+        let importer = self.session.importer;
+        if let Some(bytes) = importer.cached(Cache::SemiSemantic, &key)
+            && let Ok(expr) = decode_resolved(&bytes, &self.session.limits)
+        {
+            let context = self.session.context.clone();
+            let known = Resolved::new(expr, Rc::default(), context);
+            // What has no type cannot be what was stored.
+            if let Ok(checked) = known.check() {
+                return Ok(checked);
+            }
+        }
+        let checked = self.check_resolved(&resolved)?;
+        if let Some(bytes) = checked.semi_semantic_bytes() {
+            importer.store(Cache::SemiSemantic, &key, &bytes);
+        }
+        Ok(checked)
+    }
+
     /// Loads an import, or finds it loaded.
-    fn load(&mut self, import: &Import) -> Result<Rc<Loaded>, Failure> {
+    pub(super) fn load(&mut self, import: &Import) -> Result<Rc<Loaded>, Failure> {
         if let Some(hash) = &import.hash
             && import.mode != ImportMode::Location
-            && let Some(loaded) = self.load_cached(hash)?
+            && let Some(loaded) = self.load_cached(hash)
         {
             return Ok(loaded);
         }
@@ -263,23 +259,18 @@ impl<'i> Resolver<'_, 'i> {
     }
 
     /// Finds a hashed import in this session or in the cache.
-    fn load_cached(&mut self, hash: &Hash) -> Result<Option<Rc<Loaded>>, Failure> {
+    fn load_cached(&mut self, hash: &Hash) -> Option<Rc<Loaded>> {
         if let Some(loaded) = self.session.by_hash.get(hash) {
-            return Ok(Some(loaded.clone()));
+            return Some(loaded.clone());
         }
-        let Some(bytes) = self.session.importer.cached(hash) else {
-            return Ok(None);
-        };
+        let bytes = self.session.importer.cached(Cache::Semantic, hash)?;
         // What is damaged or poisoned is as good as absent.
         if Hash::from_bytes(Sha256::digest(&bytes).into()) != *hash {
-            return Ok(None);
+            return None;
         }
-        let Ok(expr) = crate::binary::decode(&bytes, &self.session.limits) else {
-            return Ok(None);
-        };
-        let loaded = Rc::new(self.check_closed(&expr)?.into_loaded());
+        let loaded = cached::load(bytes, hash, &self.session.limits).map(Rc::new)?;
         self.session.by_hash.insert(*hash, loaded.clone());
-        Ok(Some(loaded))
+        Some(loaded)
     }
 
     /// Compares what was loaded with the hash that it should have, and caches it.
@@ -297,7 +288,8 @@ impl<'i> Resolver<'_, 'i> {
             let kind = ImportErrorKind::HashMismatch { location, expected, actual };
             return Err(ImportError::new(kind));
         }
-        self.session.importer.store(expected, &bytes);
+        loaded.hash.get_or_init(|| *expected);
+        self.session.importer.store(Cache::Semantic, expected, &bytes);
         self.session.by_hash.insert(*expected, loaded.clone());
         Ok(())
     }

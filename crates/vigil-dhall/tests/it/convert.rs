@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use vigil_dhall::{
-    Checked, Expr, ExprKind, Limits, NoImports, Root, Session, from_json, from_normal_form, parse,
-    to_json, to_yaml, type_of,
+    Checked, Expr, ExprKind, Limits, NoImports, Root, Session, from_json, from_normal_form,
+    from_rust, parse, to_expr, to_json, to_yaml, type_of,
 };
 
 fn checked(source: &str) -> Checked {
@@ -36,14 +36,14 @@ in  { name = "web"
     }
 "#;
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Serialize)]
 enum Level {
     Debug,
     Info,
     Other { name: String, rank: u8 },
 }
 
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Debug, PartialEq, Deserialize, Serialize)]
 struct Config {
     name: String,
     ports: Vec<u16>,
@@ -134,4 +134,38 @@ fn json_comes_in() {
     assert_eq!(normal(&annotated.to_string()).to_string(), normal(CONFIG).to_string());
     let error = from_json(r#"{ "nam": 1 }"#, &ty).expect_err("a typo");
     assert_eq!(error.to_string(), "there is no field `nam` in the type at `.`");
+}
+
+#[test]
+fn rust_values_are_written_with_their_type() {
+    let config: Config = from_normal_form(&normal(CONFIG)).expect("fits");
+    let built = from_rust(&config).expect("has a type");
+    // It is well-typed, is normal already, and means what was read.
+    let ty = type_of::<Config>().expect("has a type");
+    let again = normal(&format!("({built}) : {ty}"));
+    assert_eq!(again.to_string(), built.to_string());
+    assert_eq!(from_normal_form::<Config>(&again).expect("fits"), config);
+    assert_eq!(built.to_string(), normal(CONFIG).to_string());
+    // A type by hand says what Rust does not: dates, numbers with a sign, fields left out.
+    let ty = normal("{ since : Date, shift : List Integer, note : Optional Text }");
+    let value = serde_json::json!({ "since": "2026-11-21", "shift": [1, 2] });
+    let built = to_expr(&value, &ty).expect("fits");
+    assert_eq!(
+        format!("{built:#}"),
+        "{ note = None Text, shift = [ +1, +2 ], since = 2026-11-21 }"
+    );
+    for (value, why) in [
+        (
+            serde_json::json!({ "since": "1", "shift": [] }),
+            "in `since`: `1` is not of the type `Date`",
+        ),
+        (
+            serde_json::json!({ "since": "2026-11-21", "shift": [1, true] }),
+            "in `shift.1`: `True` is not of the type `Integer`",
+        ),
+        (serde_json::json!({ "shift": [] }), "the field `since` of the type is missing"),
+        (serde_json::json!({ "sinc": 1 }), "the type has no field `sinc`"),
+    ] {
+        assert_eq!(to_expr(&value, &ty).expect_err(why).to_string(), why);
+    }
 }

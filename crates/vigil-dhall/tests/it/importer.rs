@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 
-use vigil_dhall::{Anchor, FetchError, Fetched, Hash, Importer, Request};
+use vigil_dhall::{Anchor, Cache, FetchError, Fetched, Hash, Importer, Request};
 
 /// Where things are for one test.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,7 @@ impl Importer for TestImporter {
         }
     }
 
-    fn cached(&self, hash: &Hash) -> Option<Vec<u8>> {
+    fn cached(&self, _cache: Cache, hash: &Hash) -> Option<Vec<u8>> {
         std::fs::read(self.cache.as_ref()?.join(format!("1220{}", hash.to_hex()))).ok()
     }
 }

@@ -2,8 +2,14 @@
 
 mod convert;
 mod errors;
+mod freezing;
 mod generated;
 mod importer;
+mod interop;
+mod laws;
 mod limits;
 mod server;
+mod shapes;
+mod sharing;
 mod suite;
+mod terms;

@@ -2,8 +2,12 @@
 
 mod bench;
 mod crowd;
+mod dhall;
+mod dhall_lsp;
+mod dhall_terminal;
 mod examples;
 mod hard_disk;
+mod interop;
 mod kill;
 mod large;
 mod moving;

@@ -1,0 +1,3 @@
+//! Outside programs that know the language.
+
+mod dhall;

@@ -1,0 +1,3 @@
+//! Outside programs that share files with ours.
+
+mod dhall;
