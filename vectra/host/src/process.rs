@@ -35,8 +35,14 @@ pub struct Process {
     pub pending: Option<Event>,
     /// A stop that was asked for and has not been seen.
     pub stopping: bool,
+    /// It is gone and has been waited for: its number may be another's by now.
+    ended: bool,
+    /// Processor time that has been charged.
+    charged_ns: u64,
 }
 
+const PTRACE_GET_SYSCALL_INFO: libc::c_uint = 0x420e;
+const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const OPTIONS: i32 = libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACESYSGOOD;
 
 /// The first address that no process can have.
@@ -76,7 +82,8 @@ impl Process {
             });
         }
         let id = command.spawn()?.id() as libc::pid_t;
-        let mut process = Self { id, running: true, pending: None, stopping: false };
+        let mut process =
+            Self { id, running: true, pending: None, stopping: false, ended: false, charged_ns: 0 };
         if process.wait()? != Event::Signal(libc::SIGTRAP) {
             return Err(Error::other("a Task's process did not start"));
         }
@@ -89,6 +96,8 @@ impl Process {
         for (first, last) in [(0, pool - 1), (pool + 1, u64::from(u32::MAX))] {
             process.carry_out(libc::SYS_close_range, [first, last, 0, 0, 0, 0])?;
         }
+        let filter = u64::from(libc::SECCOMP_SET_MODE_FILTER);
+        process.carry_out(libc::SYS_seccomp, [filter, 0, stub::FILTER_AT, 0, 0, 0])?;
         Ok(process)
     }
 
@@ -97,13 +106,54 @@ impl Process {
         self.id
     }
 
-    fn wait(&self) -> Result<Event, Error> {
+    fn wait(&mut self) -> Result<Event, Error> {
         let mut status = 0;
         // WHY: std waits for ends only, not for stops.
         // SAFETY: `status` is written and lives here.
         let id = unsafe { libc::waitpid(self.id, &raw mut status, libc::__WALL) };
         checked(id.into())?;
+        self.ended = event(status) == Event::Ended;
         Ok(event(status))
+    }
+
+    /// Takes note of what a wait for any process has seen this one do.
+    pub fn seen(&mut self, event: Event) {
+        self.running = false;
+        self.ended = event == Event::Ended;
+    }
+
+    /// Returns the processor time that the process has used since this was last asked.
+    pub fn spent_ns(&mut self) -> Result<u64, Error> {
+        let mut clock = 0;
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // WHY: std knows no other process's clock.
+        // SAFETY: both results are written and live here; the process has not been waited for.
+        unsafe {
+            let error = libc::clock_getcpuclockid(self.id, &raw mut clock);
+            if error != 0 {
+                return Err(Error::from_raw_os_error(error));
+            }
+            checked(libc::clock_gettime(clock, &raw mut time).into())?;
+        }
+        let used = time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
+        Ok(used.saturating_sub(std::mem::replace(&mut self.charged_ns, used)))
+    }
+
+    /// Says whether the call at which the process stopped was made the one way that there is. The
+    /// old way for 32-bit programs, an interrupt, is a fault on the bare machine.
+    pub fn called_properly(&self, registers: &Registers) -> Result<bool, Error> {
+        // `syscall` leaves these two behind, so usually there is nothing to ask.
+        if registers.rcx == registers.rip && registers.r11 == registers.eflags {
+            return Ok(true);
+        }
+        let mut about = [0u8; 88];
+        let length = about.len() as *mut libc::c_void;
+        // WHY: std cannot trace.
+        // SAFETY: Linux writes at most as many bytes as it is told, and they live here.
+        let result =
+            unsafe { libc::ptrace(PTRACE_GET_SYSCALL_INFO, self.id, length, about.as_mut_ptr()) };
+        checked(result)?;
+        Ok(about[4..8] == AUDIT_ARCH_X86_64.to_le_bytes())
     }
 
     /// Returns the registers of a stopped process.
@@ -134,12 +184,16 @@ impl Process {
 
     /// Puts an answer into the registers of a process that has called.
     pub fn answer(&self, answer: Answer) -> Result<(), Error> {
-        let mut registers = self.registers()?;
+        self.answer_with(&mut self.registers()?, answer)
+    }
+
+    /// The same, if its registers are at hand.
+    pub fn answer_with(&self, registers: &mut Registers, answer: Answer) -> Result<(), Error> {
         registers.rax = answer.status;
         // Nothing is to be restarted: Linux never saw the call.
         registers.orig_rax = u64::MAX;
         [registers.rdi, registers.rsi, registers.rdx, registers.r10] = answer.words;
-        self.set_registers(&registers)
+        self.set_registers(registers)
     }
 
     /// Lets the process run until it calls, faults or is stopped.
@@ -194,11 +248,21 @@ impl Process {
 
     /// Ends the process for good.
     pub fn kill(&mut self) -> Result<(), Error> {
+        if self.ended {
+            return Ok(());
+        }
         // WHY: std would need a handle that it wants to wait on itself.
         // SAFETY: a process of our own that has not been waited for.
         checked(unsafe { libc::kill(self.id, libc::SIGKILL) }.into())?;
         while self.wait()? != Event::Ended {}
         Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The machine is over; Linux ends what is still there together with the tracer.
+        let _ = self.kill();
     }
 }
 
@@ -212,14 +276,31 @@ fn event(status: i32) -> Event {
     }
 }
 
-/// Makes the end of a wait something that can be waited for together with time.
-pub fn block_child_signal() -> Result<(), Error> {
-    let set = child_signal();
-    // WHY: std has no signal masks.
-    // SAFETY: a set that was filled.
-    let result =
-        unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
-    checked(result.into()).map(|_| ())
+/// While it lives, this thread can wait for the end of a wait together with time.
+pub struct ChildSignal(libc::sigset_t);
+
+impl ChildSignal {
+    /// Holds the signal back from this thread's handlers.
+    pub fn block() -> Result<Self, Error> {
+        let set = child_signal();
+        // WHY: std has no signal masks.
+        // SAFETY: one set that was filled, one that is written; both live here.
+        unsafe {
+            let mut before = std::mem::zeroed();
+            let error = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
+            if error == 0 { Ok(Self(before)) } else { Err(Error::from_raw_os_error(error)) }
+        }
+    }
+}
+
+impl Drop for ChildSignal {
+    fn drop(&mut self) {
+        // WHY: as above.
+        // SAFETY: the set that Linux gave. It cannot refuse what was so before.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut());
+        }
+    }
 }
 
 fn child_signal() -> libc::sigset_t {
@@ -240,7 +321,9 @@ pub fn wait_any(time_ns: Option<u64>) -> Result<Option<(libc::pid_t, Event)>, Er
     // WHY: std waits for one process only.
     // SAFETY: all pointers are to values that live here.
     unsafe {
-        let flags = libc::__WALL | if time_ns.is_some() { libc::WNOHANG } else { 0 };
+        // Other threads' children are not ours to wait for.
+        let flags = libc::__WALL | libc::__WNOTHREAD;
+        let flags = flags | if time_ns.is_some() { libc::WNOHANG } else { 0 };
         let mut id = libc::waitpid(-1, &raw mut status, flags);
         if id == 0
             && let Some(time) = time_ns
@@ -255,17 +338,5 @@ pub fn wait_any(time_ns: Option<u64>) -> Result<Option<(libc::pid_t, Event)>, Er
         }
         checked(id.into())?;
         Ok((id > 0).then(|| (id, event(status))))
-    }
-}
-
-/// Reads a byte from standard input, if one is there.
-pub fn input() -> Option<u8> {
-    let mut poll = libc::pollfd { fd: 0, events: libc::POLLIN, revents: 0 };
-    let mut byte = 0u8;
-    // WHY: std would wait.
-    // SAFETY: one structure and one byte that live here.
-    unsafe {
-        let ready = libc::poll(&raw mut poll, 1, 0) == 1 && poll.revents & libc::POLLIN != 0;
-        (ready && libc::read(0, (&raw mut byte).cast(), 1) == 1).then_some(byte)
     }
 }

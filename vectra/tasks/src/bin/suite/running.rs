@@ -6,7 +6,10 @@ use vectra_abi::{Access, Kind, Rights, Status, TaskState};
 use vectra_tasks::children::start;
 use vectra_tasks::rt::{call, words};
 
-use crate::bench::{AT, Bench, ENDED, Fail, NO, YES, is, must, refused, same};
+use crate::bench::{AT, Bench, ENDED, Fail, NO, YES, is, must, pause, refused, same};
+
+/// No home has more processors than this.
+const PROCESSORS_MAX: usize = 4;
 
 pub fn run(bench: &mut Bench) {
     bench.case("signal", "a raised bit is waited for and taken", |bench| {
@@ -87,6 +90,7 @@ pub fn run(bench: &mut Bench) {
         let until = call::clock_now()?[0] + crate::bench::SOON_NS;
         while word.load(Ordering::Relaxed) < 1000 {
             must(call::clock_now()?[0] < until, "the count goes up")?;
+            pause(100_000)?;
         }
         Ok(())
     });
@@ -101,6 +105,49 @@ pub fn run(bench: &mut Bench) {
         while !(halted(&one)? && halted(&two)?) {
             let bits = bench.wait(YES | NO | ENDED)?;
             must(bits & NO == 0, "a register changed")?;
+        }
+        Ok(())
+    });
+    bench.case("schedule", "who is outranked on every processor does not run", |bench| {
+        let page = bench.page(AT)?;
+        let low = bench.actor("do.count")?;
+        bench.put(&low, page, Rights::READ.or(Rights::WRITE), "page")?;
+        let mut high = [None; PROCESSORS_MAX];
+        for place in &mut high {
+            let spinner = bench.actor("do.spin")?;
+            start(&spinner, 5)?;
+            *place = Some(spinner);
+        }
+        start(&low, 3)?;
+        let word = &words(AT, 1)[0];
+        pause(20_000_000)?;
+        same(word.load(Ordering::Relaxed), 0, "the count")?;
+        for spinner in high.iter().flatten() {
+            call::task_halt(spinner.slot.0)?;
+        }
+        let until = call::clock_now()?[0] + crate::bench::SOON_NS;
+        while word.load(Ordering::Relaxed) < 1000 {
+            must(call::clock_now()?[0] < until, "the count goes up")?;
+            pause(100_000)?;
+        }
+        Ok(())
+    });
+    bench.case("budget", "without its Budget a Task does not run", |bench| {
+        let page = bench.page(AT)?;
+        let child = bench.actor("do.count")?;
+        bench.put(&child, page, Rights::READ.or(Rights::WRITE), "page")?;
+        let budget = bench.make(Kind::Budget, 0)?;
+        call::budget_set(budget, 1_000_000, 1_000_000)?;
+        call::task_budget(child.slot.0, budget)?;
+        call::cap_revoke(budget)?;
+        bench.start(&child)?;
+        pause(10_000_000)?;
+        same(words(AT, 1)[0].load(Ordering::Relaxed), 0, "the count")?;
+        call::task_budget(child.slot.0, budget)?;
+        let until = call::clock_now()?[0] + crate::bench::SOON_NS;
+        while words(AT, 1)[0].load(Ordering::Relaxed) < 1000 {
+            must(call::clock_now()?[0] < until, "the count goes up")?;
+            pause(100_000)?;
         }
         Ok(())
     });
