@@ -13,8 +13,8 @@
 //! - a Task runs only while the core says so, on at most as many processors as were asked for;
 //!   priorities, turns and Budgets hold as on the bare machine.
 //!
-//! `unsafe` is in `process` (tracing), `pool` (shared memory), `outside` (typing), `here` and `signals`
-//! (running Tasks in this process) only.
+//! `unsafe` is in `process` (tracing), `pool` (shared memory), `outside` (typing), `spread`
+//! (processors), `here` and `signals` (running Tasks in this process) only.
 
 mod here;
 mod home;
@@ -22,6 +22,7 @@ mod outside;
 mod pool;
 mod process;
 mod signals;
+mod spread;
 mod stub;
 mod supervise;
 

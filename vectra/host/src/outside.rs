@@ -69,6 +69,11 @@ impl<'a> Outside<'a> {
         self.now_ns() > self.limit_ns
     }
 
+    /// Says whether it has so much time and no more.
+    pub fn is_limited(&self) -> bool {
+        self.limit_ns != u64::MAX
+    }
+
     /// Returns how long may be waited before that.
     pub fn left_ns(&self) -> Option<u64> {
         (self.limit_ns != u64::MAX).then(|| self.limit_ns.saturating_sub(self.now_ns()) + 1)
@@ -123,6 +128,11 @@ impl<'a> Outside<'a> {
             self.typed.push_back(byte);
         }
         self.serial.filter(|_| !self.typed.is_empty())
+    }
+
+    /// Says whether somebody waits for typing.
+    pub fn is_typing_awaited(&self) -> bool {
+        self.typing_ns().is_some()
     }
 
     /// Returns when typing is to be looked for again, if anybody waits for it.

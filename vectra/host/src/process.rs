@@ -110,8 +110,14 @@ impl Process {
         let mut status = 0;
         // WHY: std waits for ends only, not for stops.
         // SAFETY: `status` is written and lives here.
-        let id = unsafe { libc::waitpid(self.id, &raw mut status, libc::__WALL) };
-        checked(id.into())?;
+        // A tick interrupts other waits than those that it is meant for.
+        while let Err(error) =
+            checked(unsafe { libc::waitpid(self.id, &raw mut status, libc::__WALL) }.into())
+        {
+            if error.kind() != std::io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
         self.ended = event(status) == Event::Ended;
         Ok(event(status))
     }
@@ -276,67 +282,81 @@ fn event(status: i32) -> Event {
     }
 }
 
-/// While it lives, this thread can wait for the end of a wait together with time.
-pub struct ChildSignal(libc::sigset_t);
-
-impl ChildSignal {
-    /// Holds the signal back from this thread's handlers.
-    pub fn block() -> Result<Self, Error> {
-        let set = child_signal();
-        // WHY: std has no signal masks.
-        // SAFETY: one set that was filled, one that is written; both live here.
-        unsafe {
-            let mut before = std::mem::zeroed();
-            let error = libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut before);
-            if error == 0 { Ok(Self(before)) } else { Err(Error::from_raw_os_error(error)) }
-        }
-    }
+/// Interrupts this thread's waits every so often, while it is asked to.
+pub struct Ticks {
+    timer: libc::timer_t,
+    running: bool,
 }
 
-impl Drop for ChildSignal {
-    fn drop(&mut self) {
+/// How often.
+const TICK_NS: libc::c_long = 1_000_000;
+
+/// Being interrupted is all that is wanted.
+extern "C" fn interrupted(_signal: libc::c_int) {}
+
+impl Ticks {
+    /// Makes them; they do not run yet.
+    pub fn new() -> Result<Self, Error> {
+        // Nobody else uses this signal, and the handler stays: other threads may have ticks, too.
+        let signal = libc::SIGRTMIN() + 4;
+        // WHY: std has neither handlers nor timers.
+        // SAFETY: all structures are filled and live here; the handler does nothing.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = interrupted as *const () as usize;
+            checked(libc::sigaction(signal, &raw const action, std::ptr::null_mut()).into())?;
+            let mut event: libc::sigevent = std::mem::zeroed();
+            event.sigev_notify = libc::SIGEV_THREAD_ID;
+            event.sigev_signo = signal;
+            event.sigev_notify_thread_id = libc::gettid();
+            let mut timer = std::mem::zeroed();
+            let result = libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer);
+            checked(result.into())?;
+            Ok(Self { timer, running: false })
+        }
+    }
+
+    fn run(&mut self, running: bool) -> Result<(), Error> {
+        if self.running == running {
+            return Ok(());
+        }
+        self.running = running;
+        let every = libc::timespec { tv_sec: 0, tv_nsec: if running { TICK_NS } else { 0 } };
+        let spec = libc::itimerspec { it_interval: every, it_value: every };
         // WHY: as above.
-        // SAFETY: the set that Linux gave. It cannot refuse what was so before.
-        unsafe {
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, std::ptr::null_mut());
-        }
+        // SAFETY: a timer of our own, a structure that lives here.
+        let result =
+            unsafe { libc::timer_settime(self.timer, 0, &raw const spec, std::ptr::null_mut()) };
+        checked(result.into()).map(|_| ())
     }
-}
 
-fn child_signal() -> libc::sigset_t {
-    // WHY: the structure is Linux's.
-    // SAFETY: emptied before it is used.
-    unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        set
-    }
-}
-
-/// Waits until a process has done something, or for a time. Returns who and what, if anybody.
-pub fn wait_any(time_ns: Option<u64>) -> Result<Option<(libc::pid_t, Event)>, Error> {
-    let mut status = 0;
-    let set = child_signal();
-    // WHY: std waits for one process only.
-    // SAFETY: all pointers are to values that live here.
-    unsafe {
+    /// Waits until a process of this thread has done something, or, if it may be interrupted, until
+    /// the next tick. Returns who and what, if anybody.
+    pub fn wait(&mut self, interruptible: bool) -> Result<Option<(libc::pid_t, Event)>, Error> {
+        self.run(interruptible)?;
+        let mut status = 0;
         // Other threads' children are not ours to wait for.
         let flags = libc::__WALL | libc::__WNOTHREAD;
-        let flags = flags | if time_ns.is_some() { libc::WNOHANG } else { 0 };
-        let mut id = libc::waitpid(-1, &raw mut status, flags);
-        if id == 0
-            && let Some(time) = time_ns
-        {
-            let limit = libc::timespec {
-                tv_sec: (time / 1_000_000_000) as libc::time_t,
-                tv_nsec: (time % 1_000_000_000) as libc::c_long,
-            };
-            // Whether it was a signal or the end of time does not matter: the wait below knows.
-            libc::sigtimedwait(&raw const set, std::ptr::null_mut(), &raw const limit);
-            id = libc::waitpid(-1, &raw mut status, flags);
+        // WHY: std waits for one process only.
+        // SAFETY: `status` is written and lives here.
+        let id = unsafe { libc::waitpid(-1, &raw mut status, flags) };
+        match checked(id.into()) {
+            Ok(_) => Ok(Some((id, event(status)))),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
+            // Nobody is there to wait for: then it is time that is waited for.
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) && interruptible => {
+                std::thread::sleep(std::time::Duration::from_nanos(TICK_NS as u64));
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
-        checked(id.into())?;
-        Ok((id > 0).then(|| (id, event(status))))
+    }
+}
+
+impl Drop for Ticks {
+    fn drop(&mut self) {
+        // WHY: as above.
+        // SAFETY: a timer of our own, which nobody uses any more.
+        unsafe { libc::timer_delete(self.timer) };
     }
 }

@@ -5,7 +5,8 @@ use vectra_core::{Config, Frame, Machine, Outcome, Stop};
 
 use crate::home::Home;
 use crate::outside::Outside;
-use crate::process::{self, ChildSignal, Event, Process};
+use crate::process::{Event, Process, Ticks};
+use crate::spread::Spread;
 use crate::{RunError, Start};
 
 /// A turn, while others wait for a processor, and how often Budgets are charged: as on the bare
@@ -19,18 +20,26 @@ struct Supervisor<'a> {
     processors: usize,
     /// When the last turn ended.
     turned_ns: u64,
+    ticks: Ticks,
+    spread: Spread,
 }
 
 /// Runs a machine whose Tasks are processes until it switches itself off; returns its exit code.
 pub fn run(start: Start<'_>) -> Result<u64, RunError> {
-    let _blocked = ChildSignal::block()?;
     let Start { archive, frames, first, console, typing, processors, limit } = start;
+    let spread = Spread::new()?;
     let outside = Outside::new(console, typing, limit);
     let mut machine = Machine::new(Home::new(frames, outside)?);
     let task = machine.boot(&Config { frames, archive, first }).map_err(RunError::Boot)?;
     let serial = Outside::find_serial(&machine, task);
     machine.platform.outside.set_serial(serial);
-    let mut supervisor = Supervisor { machine, processors: processors.max(1), turned_ns: 0 };
+    let mut supervisor = Supervisor {
+        machine,
+        processors: processors.max(1),
+        turned_ns: 0,
+        ticks: Ticks::new()?,
+        spread,
+    };
     loop {
         supervisor.machine.tick();
         supervisor.turn();
@@ -113,6 +122,10 @@ impl Supervisor<'_> {
         }
         self.turned_ns = now;
         let running: Vec<Frame> = self.running().collect();
+        let ids = self.machine.platform.processes.values().map(Process::id);
+        if let Err(error) = self.spread.turn(running.len(), ids) {
+            self.machine.platform.outside.broke(error);
+        }
         let full = running.len() >= self.processors;
         for task in running {
             if !self.charge(task) || full && self.machine.is_turn_over(task) {
@@ -128,7 +141,7 @@ impl Supervisor<'_> {
             let runs = task.state == TaskState::Running;
             task.state == TaskState::Ready || task.budgeted && runs
         };
-        self.machine.tasks().any(counts)
+        self.spread.is_wrong(self.running().count()) || self.machine.tasks().any(counts)
     }
 
     /// Waits for one thing to happen, and handles it.
@@ -137,16 +150,14 @@ impl Supervisor<'_> {
             self.happened(task, event);
             return Ok(());
         }
-        let now = self.machine.platform.outside.now_ns();
-        let until = self.machine.next_deadline_ns().map(|deadline| deadline.saturating_sub(now));
-        let turn = self.needs_turns().then_some(TICK_NS);
-        let typing = self.machine.platform.outside.typing_ns();
-        let limit = until.into_iter().chain(typing).chain(turn).min();
-        if limit.is_none() && self.running().next().is_none() {
+        let awaited = self.machine.next_deadline_ns().is_some()
+            || self.machine.platform.outside.is_typing_awaited()
+            || self.needs_turns();
+        if !awaited && self.running().next().is_none() {
             return Err(RunError::Idle);
         }
-        let limit = limit.into_iter().chain(self.machine.platform.outside.left_ns()).min();
-        if let Some((id, event)) = process::wait_any(limit)? {
+        let limited = self.machine.platform.outside.is_limited();
+        if let Some((id, event)) = self.ticks.wait(awaited || limited)? {
             let mut processes = self.machine.platform.processes.iter_mut();
             if let Some((&task, process)) = processes.find(|(_, process)| process.id() == id) {
                 process.seen(event);

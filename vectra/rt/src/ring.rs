@@ -274,7 +274,8 @@ impl<'a, W: Word> Consumer<'a, W> {
         &self.slots[self.at as usize & (self.slots.len() - 1)]
     }
 
-    /// Pops one message. The flag says whether the producer is parked.
+    /// Pops one message. The flag says whether the producer is parked and has slots again, so that
+    /// its bell is to be rung.
     #[inline]
     pub fn pop(&mut self) -> Result<([u64; SLOT_WORDS], bool), PopError> {
         let mut message = [0; SLOT_WORDS];
@@ -282,11 +283,17 @@ impl<'a, W: Word> Consumer<'a, W> {
         Ok((message, parked))
     }
 
-    /// Pops one message to where it is wanted, which saves moving it. Returns whether the producer is
-    /// parked.
+    /// Pops one message to where it is wanted, which saves moving it. Returns whether the producer's
+    /// bell is to be rung. Slots are given back together, the last of them when all messages that
+    /// are known of have been popped.
     #[inline]
     pub fn pop_into(&mut self, message: &mut [u64; SLOT_WORDS]) -> Result<bool, PopError> {
         self.take(message)?;
+        // While more is known to be there, slots are given back by the quarter.
+        let held = self.at.wrapping_sub(self.released);
+        if self.at != self.seen && held < self.slots.len() as u64 / 4 {
+            return Ok(false);
+        }
         Ok(self.release())
     }
 

@@ -171,20 +171,25 @@ fn spin_echo() -> Result<(), vectra_tasks::rt::Refused> {
 
 /// Pops for ever, one by one or as many as there are; answers those whose first word is not zero.
 fn drain(many: bool) -> Result<(), vectra_tasks::rt::Refused> {
+    /// Looking all the time would take the index from the producer each time it wants to write it.
+    const PAUSES: u32 = 16;
     let (_, (mut consumer, mut producer)) = ends()?;
     let mut message = [0; 7];
     loop {
-        while consumer.take(&mut message).is_ok() {
-            if !many {
-                consumer.release();
-            }
+        while if many {
+            consumer.take(&mut message).is_ok()
+        } else {
+            consumer.pop_into(&mut message).is_ok()
+        } {
             if message[0] != 0 {
-                // As above.
+                // One question at a time is in the Ring, so there is room for its answer.
                 let _ = producer.push(&message);
             }
         }
-        consumer.release();
-        core::hint::spin_loop();
+        if many {
+            consumer.release();
+        }
+        (0..PAUSES).for_each(|_| core::hint::spin_loop());
     }
 }
 
