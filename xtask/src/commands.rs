@@ -117,7 +117,7 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         arguments: "NAME [ARGUMENT…]",
         does: "Runs a program of benches/, built for release. It prints ratios; it is no test.",
-        examples: &["cargo xtask bench store"],
+        examples: &["cargo xtask bench store", "cargo xtask bench vectra"],
         run: run_bench,
     },
 ];

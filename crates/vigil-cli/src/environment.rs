@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use vigil_base::world::{Clock, Randomness};
 
+use crate::machine::MachineDoor;
 use crate::tiers::TierDoor;
 
 /// What the commands may know about the world around them.
@@ -37,6 +38,8 @@ pub struct Environment {
     pub randomness: Arc<dyn Randomness>,
     /// Reaches tiers.
     pub tiers: Arc<dyn TierDoor>,
+    /// Runs machines.
+    pub machine: Arc<dyn MachineDoor>,
 }
 
 impl Environment {

@@ -14,6 +14,7 @@ mod calendar;
 mod environment;
 mod failure;
 mod human;
+mod machine;
 mod output;
 mod resolve;
 mod retention;
@@ -24,12 +25,13 @@ mod tour;
 
 pub use args::{
     AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, DiffArgs,
-    FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, ManArgs, NameCommand, RepairArgs,
-    StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError,
-    VerifyArgs, VersionArgs,
+    FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, MachineArgs, ManArgs, NameCommand,
+    RepairArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs,
+    ValueError, VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
 };
 pub use environment::Environment;
 pub use failure::CommandError;
+pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
 pub use resolve::{Request, ResolveArgsError};
 pub use run::{BUG, MISUSE, run};

@@ -5,6 +5,7 @@
 //! Invariant: only here are environment variables, the clock and randomness read.
 #![forbid(unsafe_code)]
 
+mod machine;
 mod panic;
 mod tiers;
 mod world;

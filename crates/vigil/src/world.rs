@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use vigil_base::world::{Clock, Moment, Randomness, RandomnessError};
 use vigil_cli::Environment;
 
+use crate::machine::Carried;
 use crate::tiers::ObjectStores;
 
 /// The machine's clock.
@@ -64,6 +65,7 @@ pub(crate) fn environment() -> Environment {
         clock: Arc::new(SystemClock),
         randomness: Arc::new(SystemRandomness),
         tiers: Arc::new(ObjectStores { randomness: Arc::new(SystemRandomness) }),
+        machine: Arc::new(Carried),
     }
 }
 

@@ -69,7 +69,7 @@ pub enum RunError {
 impl std::fmt::Display for RunError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Boot(error) => write!(f, "the machine cannot start: {error:?}"),
+            Self::Boot(error) => write!(f, "the machine cannot start: {error}"),
             Self::Linux(_) => f.write_str("Linux refused what the supervisor needs"),
             Self::Idle => f.write_str("every Task waits for another, for ever"),
             Self::Late => f.write_str("the machine did not end in the time that it was given"),

@@ -108,14 +108,15 @@ impl Process {
 
     fn wait(&mut self) -> Result<Event, Error> {
         let mut status = 0;
-        // WHY: std waits for ends only, not for stops.
-        // SAFETY: `status` is written and lives here.
-        // A tick interrupts other waits than those that it is meant for.
-        while let Err(error) =
-            checked(unsafe { libc::waitpid(self.id, &raw mut status, libc::__WALL) }.into())
-        {
-            if error.kind() != std::io::ErrorKind::Interrupted {
-                return Err(error);
+        loop {
+            // WHY: std waits for ends only, not for stops.
+            // SAFETY: `status` is written and lives here.
+            let id = unsafe { libc::waitpid(self.id, &raw mut status, libc::__WALL) };
+            match checked(id.into()) {
+                Ok(_) => break,
+                // A tick interrupts other waits than those that it is meant for.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         self.ended = event(status) == Event::Ended;

@@ -47,6 +47,30 @@ impl std::error::Error for BuildError {
     }
 }
 
+/// What builds it.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// Cargo.
+    pub cargo: PathBuf,
+    /// The compiler, if it is not the one that cargo finds.
+    pub rustc: Option<PathBuf>,
+    /// Where cargo keeps what it needs, if it is not where it looks.
+    pub home: Option<PathBuf>,
+}
+
+impl Tools {
+    /// Reads what cargo tells the programs that it starts.
+    pub fn from_environment() -> Self {
+        let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let home = path("HOME").map(|home| home.join(".cargo"));
+        Self {
+            cargo: path("CARGO").unwrap_or_else(|| "cargo".into()),
+            rustc: path("RUSTC"),
+            home: path("CARGO_HOME").or(home),
+        }
+    }
+}
+
 /// A kernel and its boot archive.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -58,22 +82,25 @@ pub struct Image {
 
 /// Builds kernel and Tasks out of the workspace in `root`, and packs them. Each has a target folder of
 /// its own, so that neither its flags nor its lock are in the way of the build that calls this.
-pub fn build(root: &Path) -> Result<Image, BuildError> {
+pub fn build(root: &Path, tools: &Tools) -> Result<Image, BuildError> {
     let target = root.join("target");
-    let kernel = cargo(root, "vectra-kernel", KERNEL_FLAGS, &target.join("kernel"))?;
-    let tasks = cargo(root, "vectra-tasks", TASK_FLAGS, &target.join("tasks"))?;
+    let kernel = cargo(root, tools, "vectra-kernel", KERNEL_FLAGS, &target.join("kernel"))?;
+    let tasks = cargo(root, tools, "vectra-tasks", TASK_FLAGS, &target.join("tasks"))?;
     let archive = pack(&tasks, &target.join("vectra.archive"))?;
     Ok(Image { kernel: kernel.join("vectra-kernel"), archive })
 }
 
 fn cargo(
     root: &Path,
+    tools: &Tools,
     package: &'static str,
     flags: &str,
     target: &Path,
 ) -> Result<PathBuf, BuildError> {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(program)
+    let mut command = Command::new(&tools.cargo);
+    command.envs(tools.rustc.iter().map(|path| ("RUSTC", path)));
+    command.envs(tools.home.iter().map(|path| ("CARGO_HOME", path)));
+    let status = command
         .current_dir(root)
         .args(["build", "--quiet", "--release", "--locked", "--bins", "-p", package])
         .args(["--target", TARGET, "--target-dir"])

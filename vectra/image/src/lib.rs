@@ -10,5 +10,5 @@
 mod build;
 mod qemu;
 
-pub use build::{BuildError, Image, SOURCES, build};
+pub use build::{BuildError, Image, SOURCES, Tools, build};
 pub use qemu::{QEMU_MISSING, Qemu, has_qemu};

@@ -88,7 +88,7 @@ pub fn first(information: u64, frame: &mut Registers) {
     let config = Config { frames, archive: loaded.archive, first };
     match machine.boot(&config) {
         Ok(task) => find_lines(&mut machine, task),
-        Err(error) => die(format_args!("the first Task cannot be made: {error:?}")),
+        Err(error) => die(format_args!("the first Task cannot be made: {error}")),
     }
     MACHINE.with(obey_flush, |place| *place = Some(machine));
     Arch::start_others();

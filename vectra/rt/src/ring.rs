@@ -141,7 +141,8 @@ pub struct Consumer<'a, W> {
     at: u64,
     /// Messages released.
     released: u64,
-    /// Messages that may be taken before the head has to be read again.
+    /// Messages that may be taken before the head has to be read again: no more than a quarter of
+    /// the Ring ahead, so that slots are given back by then.
     seen: u64,
     /// Messages that an upward Ring overwrote before they were popped.
     pub lost: u64,
@@ -284,17 +285,12 @@ impl<'a, W: Word> Consumer<'a, W> {
     }
 
     /// Pops one message to where it is wanted, which saves moving it. Returns whether the producer's
-    /// bell is to be rung. Slots are given back together, the last of them when all messages that
-    /// are known of have been popped.
+    /// bell is to be rung. Slots are given back together: a quarter of the Ring, or all that was
+    /// there when it was looked.
     #[inline]
     pub fn pop_into(&mut self, message: &mut [u64; SLOT_WORDS]) -> Result<bool, PopError> {
         self.take(message)?;
-        // While more is known to be there, slots are given back by the quarter.
-        let held = self.at.wrapping_sub(self.released);
-        if self.at != self.seen && held < self.slots.len() as u64 / 4 {
-            return Ok(false);
-        }
-        Ok(self.release())
+        Ok(self.at == self.seen && self.release())
     }
 
     /// Reads the next message, whose slot the producer does not get back before it is released.
@@ -333,7 +329,8 @@ impl<'a, W: Word> Consumer<'a, W> {
         if ahead > (self.slots.len() as u64).wrapping_sub(held) {
             return Err(PopError::PeerBroken);
         }
-        self.seen = pushed;
+        let quarter = (self.slots.len() as u64 / 4).max(1);
+        self.seen = self.at.wrapping_add(ahead.min(quarter));
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! Runs the machine in all its homes and prices it: what the tests and the command line share.
 //!
 //! How it is built is in `vectra-image`.
+//!
+//! Invariant: every home gets the same archive, byte for byte, and as many pages.
 #![forbid(unsafe_code)]
 
 mod home;

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use vectra_host::{Start, run, run_here};
-use vectra_image::{Image, QEMU_MISSING, Qemu, build, has_qemu};
+use vectra_image::{Image, QEMU_MISSING, Qemu, Tools, build, has_qemu};
 use vectra_xtask::{prices, root};
 
 const HELP: &str = "usage: vectra-xtask build | boot [TASK] | hosted [TASK] | here [TASK] | prices
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 type Done = Result<ExitCode, Box<dyn std::error::Error>>;
 
 fn image() -> Result<Image, Box<dyn std::error::Error>> {
-    Ok(build(&root())?)
+    Ok(build(&root(), &Tools::from_environment())?)
 }
 
 fn boot(first: &str) -> Done {

@@ -8,6 +8,7 @@ mod help;
 mod tier;
 mod upkeep;
 mod values;
+mod vectra;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use values::{
     ByteRange, ValueError, parse_name, parse_percent, parse_range, parse_size, parse_span,
     parse_uri,
 };
+pub use vectra::{MachineArgs, VectraCommand, VectraRunArgs};
 
 /// One address space of verified resources: keeps bytes under names that prove them.
 ///
@@ -101,6 +103,9 @@ pub enum Command {
     /// Keep arenas and blobs in a bucket or another folder, and read them from there
     #[command(subcommand, after_help = help::TIER)]
     Tier(TierCommand),
+    /// Boot the machine, run its Tasks here, and see what they may do and cost
+    #[command(subcommand, after_help = help::VECTRA)]
+    Vectra(VectraCommand),
     /// Tell what the store holds and how much room it takes
     Status(StatusArgs),
     /// Show the main things on real files, in seconds

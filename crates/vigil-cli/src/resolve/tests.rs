@@ -7,6 +7,7 @@ use vigil_base::world::{Clock, Moment, Randomness, RandomnessError};
 use vigil_store::Remote;
 
 use super::*;
+use crate::machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 use crate::tiers::{TierDoor, TierFailure, TierLink, TierSettings};
 
 struct Still;
@@ -35,6 +36,19 @@ impl TierDoor for Still {
     }
 }
 
+/// A world without machines.
+impl MachineDoor for Still {
+    fn power_on(
+        &self,
+        _: MachineHome,
+        _: &MachineSettings,
+        _: &mut dyn std::io::Write,
+        _: &dyn Fn(&str),
+    ) -> Result<u64, MachineFailure> {
+        Err(MachineFailure { blame: Blame::World, source: "there is none".into(), hint: None })
+    }
+}
+
 fn environment() -> Environment {
     Environment {
         store: None,
@@ -50,6 +64,7 @@ fn environment() -> Environment {
         clock: Arc::new(Still),
         randomness: Arc::new(Still),
         tiers: Arc::new(Still),
+        machine: Arc::new(Still),
     }
 }
 

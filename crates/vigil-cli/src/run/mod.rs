@@ -9,6 +9,7 @@ mod names;
 mod pages;
 mod status;
 mod tier;
+mod vectra;
 mod verify;
 
 use std::ffi::OsString;
@@ -127,6 +128,7 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
             ArenaCommand::Import { files, format } => arenas::import(files, *format, session),
         },
         Command::Tier(command) => tier::perform(command, session),
+        Command::Vectra(command) => vectra::perform(command, session),
         Command::Status(args) => status::status(args, session),
         Command::Tour(args) => crate::tour::tour(args, session),
         Command::Completions(args) => pages::completions(args, session),

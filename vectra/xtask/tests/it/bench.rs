@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use vectra_image::{Image, QEMU_MISSING, Qemu, build, has_qemu};
+use vectra_image::{Image, QEMU_MISSING, Qemu, Tools, build, has_qemu};
 use vectra_xtask::{Hosted, Ran, root, run_bare, run_hosted};
 
 /// Pages of the pool, equal in every home.
@@ -11,7 +11,8 @@ pub const FRAMES: u32 = 4096;
 /// Returns the one image of this test program.
 pub fn built() -> &'static Image {
     static IMAGE: OnceLock<Image> = OnceLock::new();
-    IMAGE.get_or_init(|| build(&root()).expect("kernel and Tasks build"))
+    let image = || build(&root(), &Tools::from_environment()).expect("kernel and Tasks build");
+    IMAGE.get_or_init(image)
 }
 
 /// Returns the boot archive.

@@ -32,6 +32,7 @@ fn main() -> u64 {
     rights::run(&mut bench);
     objects::run(&mut bench);
     running::run(&mut bench);
+    running::run_shares(&mut bench);
     futures::run(&mut bench);
     spawn::run(&mut bench);
     faults::run(&mut bench);

@@ -49,15 +49,6 @@ pub fn run(bench: &mut Bench) {
         }
         Ok(())
     });
-    bench.case("time", "the clock never goes back", |_| {
-        let mut last = 0;
-        for _ in 0..200 {
-            let now = call::clock_now()?[0];
-            must(now >= last, "it went back")?;
-            last = now;
-        }
-        Ok(())
-    });
     bench.case("schedule", "a spinning Task does not stop its equals", |bench| {
         let spinner = bench.actor("do.spin")?;
         start(&spinner, 7)?;
@@ -108,6 +99,43 @@ pub fn run(bench: &mut Bench) {
         }
         Ok(())
     });
+    bench.case("budget", "a quota above its period cannot be", |bench| {
+        let budget = bench.make(Kind::Budget, 0)?;
+        refused(call::budget_set(budget, 3_000_000, 2_000_000), Status::BadArgument)?;
+        refused(call::budget_set(budget, 1, 10), Status::BadArgument)?;
+        call::budget_set(budget, 2_000_000, 2_000_000)?;
+        Ok(())
+    });
+    bench.case("budget", "a Task with a budget runs", |bench| {
+        let budget = bench.make(Kind::Budget, 0)?;
+        call::budget_set(budget, 5_000_000, 10_000_000)?;
+        let child = bench.actor("do.yes")?;
+        call::task_budget(child.slot.0, budget)?;
+        bench.verdict(&child)
+    });
+    bench.case("memory", "a read-only mapping stays what it is", |bench| {
+        let slot = bench.make(Kind::Memory, 1)?;
+        call::memory_map(vectra_abi::SELF, slot, AT, Access::Read as u64)?;
+        same(words(AT, 1)[0].load(Ordering::Relaxed), 0, "the word")
+    });
+}
+
+/// Who gets a processor when there are more Tasks than processors, and who gets none.
+pub fn run_shares(bench: &mut Bench) {
+    run_outranked(bench);
+    run_without_budget(bench);
+    bench.case("time", "the clock never goes back", |_| {
+        let mut last = 0;
+        for _ in 0..200 {
+            let now = call::clock_now()?[0];
+            must(now >= last, "it went back")?;
+            last = now;
+        }
+        Ok(())
+    });
+}
+
+fn run_outranked(bench: &mut Bench) {
     bench.case("schedule", "who is outranked on every processor does not run", |bench| {
         let page = bench.page(AT)?;
         let low = bench.actor("do.count")?;
@@ -132,6 +160,9 @@ pub fn run(bench: &mut Bench) {
         }
         Ok(())
     });
+}
+
+fn run_without_budget(bench: &mut Bench) {
     bench.case("budget", "without its Budget a Task does not run", |bench| {
         let page = bench.page(AT)?;
         let child = bench.actor("do.count")?;
@@ -150,25 +181,6 @@ pub fn run(bench: &mut Bench) {
             pause(100_000)?;
         }
         Ok(())
-    });
-    bench.case("budget", "a quota above its period cannot be", |bench| {
-        let budget = bench.make(Kind::Budget, 0)?;
-        refused(call::budget_set(budget, 3_000_000, 2_000_000), Status::BadArgument)?;
-        refused(call::budget_set(budget, 1, 10), Status::BadArgument)?;
-        call::budget_set(budget, 2_000_000, 2_000_000)?;
-        Ok(())
-    });
-    bench.case("budget", "a Task with a budget runs", |bench| {
-        let budget = bench.make(Kind::Budget, 0)?;
-        call::budget_set(budget, 5_000_000, 10_000_000)?;
-        let child = bench.actor("do.yes")?;
-        call::task_budget(child.slot.0, budget)?;
-        bench.verdict(&child)
-    });
-    bench.case("memory", "a read-only mapping stays what it is", |bench| {
-        let slot = bench.make(Kind::Memory, 1)?;
-        call::memory_map(vectra_abi::SELF, slot, AT, Access::Read as u64)?;
-        same(words(AT, 1)[0].load(Ordering::Relaxed), 0, "the word")
     });
 }
 
