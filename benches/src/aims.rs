@@ -1,7 +1,7 @@
 //! What vigil is held to, and whether it gets there.
 
 use crate::figures::{Figures, Metric};
-use crate::outside::{CP, SHA_LIMIT, SHA256SUM, TAR_ZSTD, WRITE_LIMIT};
+use crate::outside::{CP, CP_ALL, SHA_LIMIT, SHA256SUM, TAR_ZSTD, WRITE_LIMIT};
 use crate::tool::Step;
 use crate::vigil;
 
@@ -57,7 +57,8 @@ pub const AIMS: &[Aim] = &[
     times("put ≤ 0.75 × bupstash", Step::Put, Metric::Wall, 0.75, &["bupstash"]),
     times("put ≤ 1.2 × tar | zstd -1", Step::Put, Metric::Wall, 1.2, &[TAR_ZSTD]),
     times("put again ≤ 0.20 × restic", Step::PutAgain, Metric::Wall, 0.20, &["restic"]),
-    times("get ≤ 1.0 × cp -r", Step::Get, Metric::Wall, 1.0, &[CP]),
+    times("get ≤ 1.0 × cp -r", Step::GetPlain, Metric::Wall, 1.0, &[CP]),
+    times("get with metadata ≤ 1.0 × cp -a", Step::Get, Metric::Wall, 1.0, &[CP_ALL]),
     times("store size ≤ 1.0 × bupstash", Step::Put, Metric::Store, 1.0, &["bupstash"]),
     times("tar stream ≤ 2 × zstd -d of the tar", Step::Stream, Metric::Wall, 2.0, &[TAR_ZSTD]),
     times("check ≤ 1.0 × sha256sum", Step::Check, Metric::Wall, 1.0, &[SHA256SUM]),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::figures::{Failure, Figure, Figures};
-use crate::files::{self, At as _, FileError};
+use crate::files::{self, At as _, Extent, FileError};
 use crate::measure::{MeasureError, Pipeline, Sink};
 use crate::tool::{Job, Present, Step};
 use crate::trash::Trash;
@@ -167,7 +167,7 @@ impl Bench {
             Ok(sample) => {
                 let store = match step {
                     Step::Put | Step::PutAgain | Step::BigPut if job.store.is_dir() => {
-                        Some(files::extent(&job.store)?)
+                        Some(self.stored(index, &job)?)
                     }
                     _ => None,
                 };
@@ -179,10 +179,24 @@ impl Bench {
         if first && let Err(error) = self.look(step, index, &job, expected)? {
             self.note_failure(step, index, &error);
         }
-        if step == Step::Get {
+        if matches!(step, Step::Get | Step::GetPlain) {
             self.trash.take(&job.output)?;
+            fs::create_dir_all(&job.output).at("create", &job.output)?;
         }
         Ok(())
+    }
+
+    /// Adds up what a tool has stored.
+    fn stored(&self, index: usize, job: &Job) -> Result<Extent, BenchError> {
+        let mut extent = files::extent(&job.store)?;
+        let cache = self.tools[index].tool.cache.map(|cache| job.store.join(cache));
+        if let Some(cache) = cache.filter(|cache| cache.is_dir()) {
+            let cache = files::extent(&cache)?;
+            extent.files -= cache.files;
+            extent.bytes -= cache.bytes;
+            extent.allocated_bytes -= cache.allocated_bytes;
+        }
+        Ok(extent)
     }
 
     /// Compares what came back with what went in.

@@ -46,6 +46,7 @@ pub fn known() -> Vec<Known> {
         Known { tool: tar_zstd(), program: "zstd", origin: Origin::Debian("zstd") },
         Known { tool: tar(), program: "tar", origin: Origin::Base },
         Known { tool: cp(), program: "cp", origin: Origin::Base },
+        Known { tool: cp_all(), program: "cp", origin: Origin::Base },
         Known { tool: sha256sum(), program: "sha256sum", origin: Origin::Base },
         Known { tool: cat(), program: "cat", origin: Origin::Base },
         Known { tool: write(), program: "dd", origin: Origin::Base },
@@ -60,6 +61,7 @@ pub fn one_core() -> Tool {
         note: "limit: one pass with the processor's SHA-256",
         version: &["--version"],
         prepare: nothing,
+        cache: None,
         steps: &[(Step::BigPut, |job| Pipeline::new(job.own(&[&"hash", &job.input])))],
     }
 }
@@ -75,6 +77,9 @@ pub const TAR_ZSTD: &str = "tar | zstd -1";
 
 /// The name of `cp -r`.
 pub const CP: &str = "cp -r";
+
+/// The name of `cp -a`.
+pub const CP_ALL: &str = "cp -a";
 
 /// The name of `sha256sum` over all files.
 pub const SHA256SUM: &str = "sha256sum";
@@ -114,6 +119,7 @@ fn restic() -> Tool {
         note: "encrypts; zstd",
         version: &["version"],
         prepare: |job| vec![Pipeline::new(run(job, &["init"]))],
+        cache: None,
         steps: &[
             (Step::Put, |job| put(job, &".")),
             (Step::PutAgain, |job| put(job, &".")),
@@ -153,6 +159,7 @@ fn borg() -> Tool {
         note: "encryption off; lz4",
         version: &["--version"],
         prepare: |job| vec![run(job, &[&"init", &"-e", &"none", &job.store], &job.home)],
+        cache: None,
         steps: &[
             (Step::Put, |job| create(job, "::one")),
             (Step::PutAgain, |job| create(job, "::two")),
@@ -188,6 +195,7 @@ fn bupstash() -> Tool {
             let key = job.at_home("key");
             vec![run(job, &[&"new-key", &"-o", &key]), run(job, &[&"init"])]
         },
+        cache: None,
         steps: &[
             (Step::Put, |job| run(job, &[&"put", &"name=one", &job.input])),
             (Step::PutAgain, |job| run(job, &[&"put", &"name=two", &job.input])),
@@ -214,6 +222,7 @@ fn casync() -> Tool {
         note: "plain; zstd",
         version: &["--version"],
         prepare: make_store,
+        cache: None,
         steps: &[
             (Step::Put, |job| run(job, "make", "one.caidx", Some(&job.input))),
             (Step::PutAgain, |job| run(job, "make", "two.caidx", Some(&job.input))),
@@ -235,6 +244,7 @@ fn tar_zstd() -> Tool {
         note: "one stream, no sharing, no hashes",
         version: &["--version"],
         prepare: make_store,
+        cache: None,
         steps: &[
             (Step::Put, |job| {
                 Pipeline::new(job.other("tar", &[&"-cf", &"-", &"."]))
@@ -256,6 +266,7 @@ fn tar() -> Tool {
         note: "of the plain files",
         version: &["--version"],
         prepare: nothing,
+        cache: None,
         steps: &[(Step::Stream, |job| {
             Pipeline::new(job.own(&[&"-cf", &"-", &"."])).writing(Sink::Count)
         })],
@@ -268,10 +279,22 @@ fn cp() -> Tool {
         note: "of the plain files",
         version: &["--version"],
         prepare: nothing,
+        cache: None,
         steps: &[
             (Step::Put, |job| Pipeline::new(job.own(&[&"-r", &job.input, &job.store]))),
-            (Step::Get, |job| Pipeline::new(job.own(&[&"-r", &"./.", &job.output]))),
+            (Step::GetPlain, |job| Pipeline::new(job.own(&[&"-r", &"./.", &job.output]))),
         ],
+    }
+}
+
+fn cp_all() -> Tool {
+    Tool {
+        name: CP_ALL,
+        note: "of the plain files",
+        version: &["--version"],
+        prepare: nothing,
+        cache: None,
+        steps: &[(Step::Get, |job| Pipeline::new(job.own(&[&"-a", &"./.", &job.output])))],
     }
 }
 
@@ -284,6 +307,7 @@ fn sha256sum() -> Tool {
             let find = job.other("find", &[&".", &"-type", &"f", &"-print0"]);
             vec![Pipeline::new(find).writing(Sink::File(job.at_home("files")))]
         },
+        cache: None,
         steps: &[(Step::Check, |job| {
             let files = job.at_home("files");
             Pipeline::new(job.other("xargs", &[&"-0", &"-a", &files, &job.program]))
@@ -297,6 +321,7 @@ fn cat() -> Tool {
         note: "limit: of the plain file",
         version: &["--version"],
         prepare: nothing,
+        cache: None,
         steps: &[(Step::BigCat, |job| Pipeline::new(job.own(&[&job.input])))],
     }
 }
@@ -307,6 +332,7 @@ fn write() -> Tool {
         note: "limit: one plain write",
         version: &["--version"],
         prepare: make_store,
+        cache: None,
         steps: &[(Step::BigPut, |job| {
             let mut command = job.own(&[&"bs=1M", &"conv=fdatasync", &"status=none"]);
             command.arg(joined("if=".as_ref(), &job.input));

@@ -14,8 +14,10 @@ use crate::measure::{Pipeline, show};
 pub enum Step {
     /// The tree goes into an empty store.
     Put,
-    /// The tree comes back as files.
+    /// The tree comes back as files with times, owners and modes.
     Get,
+    /// The tree comes back as files, whatever their times.
+    GetPlain,
     /// Everything in the store is read and compared with its hashes.
     Check,
     /// The tree comes back as one tar stream.
@@ -39,7 +41,8 @@ impl Step {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Put => "put",
-            Self::Get => "get",
+            Self::Get => "get with metadata",
+            Self::GetPlain => "get",
             Self::Check => "check",
             Self::Stream => "tar stream",
             Self::PutAgain => "put again",
@@ -55,7 +58,8 @@ impl Step {
     pub const fn about(self) -> &'static str {
         match self {
             Self::Put => "the tree into an empty store",
-            Self::Get => "the tree back as files",
+            Self::Get => "the tree back as files, with times, owners and modes",
+            Self::GetPlain => "the tree back as files, names and bytes alone",
             Self::Check => "every byte in the store read and compared with its hash",
             Self::Stream => "the tree back as one tar stream, into a pipe",
             Self::PutAgain => "the tree again, 1 % of its files changed, appended to or renamed",
@@ -125,6 +129,8 @@ pub struct Tool {
     pub version: &'static [&'static str],
     /// What makes an empty store; not timed.
     pub prepare: fn(&Job) -> Vec<Pipeline>,
+    /// A folder in the store that is not counted: what only saves reading, and others keep at home.
+    pub cache: Option<&'static str>,
     /// The steps that it can do.
     pub steps: &'static [(Step, Commands)],
 }

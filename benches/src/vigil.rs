@@ -33,12 +33,14 @@ pub fn tool() -> Tool {
         note: "encryption off; verifies what it reads",
         version: &["--version"],
         prepare: |_| Vec::new(),
+        cache: Some("cache"),
         steps: &[
             (Step::Put, add_tree),
             (Step::PutAgain, add_tree),
             (Step::Get, |job| {
                 Pipeline::new(run(job, &[&"get", &"--metadata", &"@it", &"-o", &job.output]))
             }),
+            (Step::GetPlain, |job| Pipeline::new(run(job, &[&"get", &"@it", &"-o", &job.output]))),
             (Step::Check, |job| Pipeline::new(run(job, &[&"verify", &"--all"]))),
             (Step::Stream, |job| Pipeline::new(run(job, &[&"tar", &"@it"])).writing(Sink::Count)),
             (Step::BigPut, add),

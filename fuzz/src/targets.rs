@@ -12,7 +12,10 @@ mod faulty;
 mod forgery;
 mod header;
 mod import;
+mod index;
+mod records;
 mod store;
+mod tier;
 mod tree;
 mod uri;
 
@@ -116,5 +119,77 @@ pub const TARGETS: &[Target] = &[
         input_bytes_max: 256,
         memory_floor: 200 * MEBIBYTE,
         memory_per_byte: 64,
+    },
+    Target {
+        name: "names",
+        holds: "a name that is read and written again has the same bytes",
+        run: records::run_name,
+        words: records::NAME_WORDS,
+        input_bytes_max: 2048,
+        memory_floor: 100 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "moved",
+        holds: "what is said of an arena that was moved away hides blobs at most",
+        run: records::run_moved,
+        words: records::MOVED_WORDS,
+        input_bytes_max: 256,
+        memory_floor: 200 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "snapshot",
+        holds: "snapshot metadata that is decoded encodes to the same bytes",
+        run: records::run_snapshot,
+        words: records::SNAPSHOT_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "manifest",
+        holds: "no manifest makes a read wrong, and verifying sets it right",
+        run: index::run_manifest,
+        words: index::MANIFEST_WORDS,
+        input_bytes_max: 512,
+        memory_floor: 300 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "runs",
+        holds: "no list of places makes a read wrong, and verifying sets it right",
+        run: index::run_entries,
+        words: index::ENTRY_WORDS,
+        input_bytes_max: 1024,
+        memory_floor: 300 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "listing",
+        holds: "a listing record of a tier is an entry of its own name, or a complaint",
+        run: tier::run_listing,
+        words: tier::LISTING_WORDS,
+        input_bytes_max: 20 << 10,
+        memory_floor: 100 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "sealed",
+        holds: "an encrypted tier that was altered anywhere gives right bytes or an error",
+        run: tier::run_sealed,
+        words: tier::SEALED_WORDS,
+        input_bytes_max: 512,
+        memory_floor: 300 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "profile",
+        holds: "any profile file opens a tier or says why not",
+        run: tier::run_profile,
+        words: tier::PROFILE_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: 100 * MEBIBYTE,
+        memory_per_byte: 256,
     },
 ];

@@ -3,8 +3,9 @@
 //! `docs/walk/README.md` says how a page is written.
 //!
 //! Invariant: a page sees the `vigil` program of the dev profile, a fresh folder, and nothing of the
-//! user's own home or settings.
+//! user's own home or settings; and every command of the program is run on some page.
 
+mod coverage;
 mod diff;
 mod matcher;
 mod page;
@@ -41,6 +42,9 @@ pub fn run(project: &Project, options: &Options) -> Result<Outcome, StepError> {
         return Ok(Outcome::one(false));
     }
     let mut outcome = Outcome::default();
+    if options.pages.is_empty() {
+        outcome.add(coverage::check(project, &pages)?);
+    }
     for path in pages {
         outcome.add(run_page(project, &path, options.bless)?);
     }

@@ -1,16 +1,30 @@
 //! Names of tree entries, and paths made of them. Both are bytes, not text.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use crate::limits::{ENTRY_NAME_BYTES_MAX, TREE_DEPTH_MAX};
 
 /// The name of one entry of a tree: bytes that are safe to use as one step of a path.
 ///
 /// Never empty, `.` or `..`, never longer than [`ENTRY_NAME_BYTES_MAX`], and free of `/` and NUL.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryName(Vec<u8>);
+#[derive(Clone)]
+pub struct EntryName(Repr);
+
+/// Most names are short, and there may be millions: those need no memory of their own.
+#[derive(Clone)]
+enum Repr {
+    Short { len: u8, bytes: [u8; SHORT_LEN] },
+    Long(Box<[u8]>),
+}
+
+/// What fits beside a length and a tag in 24 bytes.
+const SHORT_LEN: usize = 22;
+const _: () = assert!(size_of::<EntryName>() == 24);
 
 /// Why some bytes cannot name a tree entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,9 +49,9 @@ pub enum EntryNameError {
 
 impl EntryName {
     /// Checks `bytes`.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, EntryNameError> {
-        let bytes = bytes.into();
-        match bytes.as_slice() {
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, EntryNameError> {
+        let bytes = bytes.as_ref();
+        match bytes {
             [] => Err(EntryNameError::Empty),
             b"." | b".." => Err(EntryNameError::Dots),
             other if other.len() > ENTRY_NAME_BYTES_MAX => {
@@ -46,20 +60,62 @@ impl EntryName {
             other if other.iter().any(|&byte| byte == b'/' || byte == 0) => {
                 Err(EntryNameError::Separator)
             }
-            _ => Ok(Self(bytes)),
+            _ => Ok(Self(Repr::of(bytes))),
         }
     }
 
     /// Returns the bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Repr::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Repr::Long(bytes) => bytes,
+        }
+    }
+}
+
+impl Repr {
+    fn of(bytes: &[u8]) -> Self {
+        let mut short = [0; SHORT_LEN];
+        match short.get_mut(..bytes.len()) {
+            Some(front) => {
+                front.copy_from_slice(bytes);
+                Self::Short { len: bytes.len() as u8, bytes: short }
+            }
+            None => Self::Long(bytes.into()),
+        }
+    }
+}
+
+impl PartialEq for EntryName {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for EntryName {}
+
+impl PartialOrd for EntryName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for EntryName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for EntryName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
 impl fmt::Display for EntryName {
     /// Percent-encodes what a URI may not carry.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for &byte in &self.0 {
+        for &byte in self.as_bytes() {
             if is_plain(byte) {
                 write!(f, "{}", char::from(byte))?;
             } else {
@@ -116,10 +172,10 @@ impl TreePath {
 
     /// Parses percent-encoded steps joined by `/`; one `/` at the end is allowed and dropped.
     pub fn parse(text: &str) -> Result<Self, TreePathError> {
-        let text = text.strip_suffix('/').unwrap_or(text);
         if text.is_empty() {
             return Ok(Self::root());
         }
+        let text = text.strip_suffix('/').unwrap_or(text);
         let mut names = Vec::new();
         for (index, step) in text.split('/').enumerate() {
             let number = index + 1;
@@ -189,7 +245,7 @@ fn percent_decode(step: &str) -> Option<Vec<u8>> {
 impl EntryName {
     /// Returns the name as text for people, with whatever is not UTF-8 or not printable encoded.
     pub fn for_people(&self) -> String {
-        match core::str::from_utf8(&self.0) {
+        match core::str::from_utf8(self.as_bytes()) {
             Ok(text) if !text.chars().any(char::is_control) => String::from(text),
             _ => alloc::format!("{self}"),
         }

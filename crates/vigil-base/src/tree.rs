@@ -3,7 +3,6 @@
 //! It keeps names, kinds and ids, and nothing that differs between machines: no times, no owners, no
 //! sizes (which could be forged). So the same content has the same Vcid wherever it is added.
 
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::cbor::{DecodeError, Decoder, Encoder, Fault};
@@ -97,40 +96,35 @@ impl Tree {
 
     /// Returns the canonical record.
     pub fn encode(&self) -> Vec<u8> {
-        let mut encoder = Encoder::record(TAG, 2);
-        encoder.array(self.entries.len());
-        for entry in &self.entries {
+        let mut bytes = Vec::with_capacity(self.entries.len() * 64);
+        self.pieces().for_each(|piece| bytes.extend(piece));
+        bytes
+    }
+
+    /// Returns the canonical record piece by piece: a folder of a million files makes one of 50 MB.
+    pub fn pieces(&self) -> impl Iterator<Item = Vec<u8>> {
+        let mut head = Encoder::record(TAG, 2);
+        head.array(self.entries.len());
+        let entries = self.entries.iter().map(|entry| {
+            let mut encoder = Encoder::default();
             encoder.array(3);
             encoder.bytes(entry.name.as_bytes());
             encoder.unsigned(entry.kind.code());
             encoder.bytes(entry.vcid.as_bytes());
-        }
-        encoder.finish()
+            encoder.finish()
+        });
+        core::iter::once(head.finish_part()).chain(entries)
     }
 
     /// Reads a record strictly.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut decoder = Decoder::record(bytes, TAG, 2)?;
-        let count = decoder.array()?;
-        // Each entry takes more than 36 bytes, so the claim cannot make us allocate much more than
-        // the input's own length.
-        let mut entries: Vec<Entry> = Vec::with_capacity(count.min(bytes.len() / 36));
-        for _ in 0..count {
-            let at = decoder.offset();
-            decoder.array_of(3)?;
-            let Ok(name) = EntryName::new(decoder.bytes()?) else {
-                return decoder.fault(at, Fault::Range);
-            };
-            let Some(kind) = EntryKind::from_code(decoder.unsigned()?) else {
-                return decoder.fault(at, Fault::Range);
-            };
-            let vcid = Vcid::from_bytes(decoder.byte_array()?);
-            if entries.last().is_some_and(|last| last.name >= name) {
-                return decoder.fault(at, Fault::KeyOrder);
-            }
-            entries.push(Entry { name, kind, vcid });
-        }
-        decoder.finish()?;
+        let mut entries: Vec<Entry> = Vec::new();
+        each_entry(bytes, |entry, count| {
+            // Each entry takes more than 36 bytes, so the claim cannot make us allocate much more than
+            // the input's own length.
+            entries.reserve_exact((count.min(bytes.len() / 36)).saturating_sub(entries.len()));
+            entries.push(entry);
+        })?;
         Ok(Self { entries })
     }
 
@@ -142,10 +136,37 @@ impl Tree {
     }
 }
 
+/// Reads a record strictly, and calls `visit` with each entry, and how many there are said to be.
+///
+/// Where it ends with an error, the entries before it have been visited.
+fn each_entry(bytes: &[u8], mut visit: impl FnMut(Entry, usize)) -> Result<(), DecodeError> {
+    let mut decoder = Decoder::record(bytes, TAG, 2)?;
+    let count = decoder.array()?;
+    let mut last: Option<EntryName> = None;
+    for _ in 0..count {
+        let at = decoder.offset();
+        decoder.array_of(3)?;
+        let Ok(name) = EntryName::new(decoder.bytes()?) else {
+            return decoder.fault(at, Fault::Range);
+        };
+        let Some(kind) = EntryKind::from_code(decoder.unsigned()?) else {
+            return decoder.fault(at, Fault::Range);
+        };
+        let vcid = Vcid::from_bytes(decoder.byte_array()?);
+        if last.is_some_and(|last| last >= name) {
+            return decoder.fault(at, Fault::KeyOrder);
+        }
+        last = Some(name.clone());
+        visit(Entry { name, kind, vcid }, count);
+    }
+    decoder.finish()
+}
+
 /// Says what a record refers to, so that the store can follow references without knowing formats.
 pub trait References {
-    /// Calls `found` with each id that the record `bytes` refers to, and whether that id is itself a
-    /// record with references.
+    /// Calls `found` with each id that the record `bytes` refers to, perhaps more than once, and
+    /// whether that id is itself a record with references. Where it ends with an error, it may have
+    /// called `found` for some.
     fn references(
         &self,
         bytes: &[u8],
@@ -163,14 +184,6 @@ impl References for TreeReferences {
         bytes: &[u8],
         found: &mut dyn FnMut(Vcid, bool),
     ) -> Result<(), DecodeError> {
-        let tree = Tree::decode(bytes)?;
-        let mut seen = BTreeSet::new();
-        for entry in tree.entries() {
-            let is_tree = entry.kind == EntryKind::Tree;
-            if seen.insert((entry.vcid, is_tree)) {
-                found(entry.vcid, is_tree);
-            }
-        }
-        Ok(())
+        each_entry(bytes, |entry, _| found(entry.vcid, entry.kind == EntryKind::Tree))
     }
 }

@@ -126,6 +126,8 @@ pub enum DiskFault {
     Exists,
     /// The disk or the quota is full.
     Full,
+    /// Something is there, and it is no file: a folder, a pipe, a link that leads nowhere.
+    NotAFile,
     /// Writing is not permitted.
     Denied,
     /// Something else; the text says what.

@@ -1,6 +1,5 @@
 //! Adding: walk, read, hash, store, and build trees from the leaves up.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,15 +10,17 @@ use crossbeam_channel::Receiver;
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use vigil_base::world::Moment;
-use vigil_base::{Entry, EntryKind, Tree, Vcid};
+use vigil_base::{EntryKind, Vcid};
 use vigil_store::{Batch, PutError, Stored, Writer};
 
 use crate::add_error::AddError;
-use crate::changes::Changes;
+use crate::attributes::read_attributes;
+use crate::building::{Building, Outcome};
+use crate::changes::{CHANGES_MAX, Changes};
 use crate::folder::{Known, OpenFolder, Stamp};
 use crate::note::{Note, NoteKind};
 use crate::snapshot::{Attributes, Snapshot};
-use crate::walk::{Found, Job, Place, Shared, Walker, compile};
+use crate::walk::{Job, Shared, Walker, compile};
 
 /// What to add, and how.
 #[derive(Clone, Debug)]
@@ -190,12 +191,6 @@ struct Adding<'a> {
     progress: &'a (dyn Fn(AddProgress) + Sync),
 }
 
-/// What one thread has read of a batch.
-struct Outcome {
-    place: Place,
-    vcid: Option<Vcid>,
-}
-
 impl Adding<'_> {
     fn put_error(path: PathBuf) -> impl FnOnce(PutError) -> AddError {
         |source| AddError::Put { path, source }
@@ -215,14 +210,7 @@ impl Adding<'_> {
         let metadata = match self.options.metadata {
             false => None,
             true => {
-                let own = Attributes {
-                    mode: stat.st_mode & 0o7777,
-                    owner: stat.st_uid,
-                    group: stat.st_gid,
-                    modified: Stamp::of(stat).modified,
-                    link: 0,
-                    extended: extended_attributes(path, kind),
-                };
+                let own = Attributes { link: 0, ..read_attributes(stat, path, kind) };
                 let snapshot = Snapshot { root: vcid, entries: vec![own] };
                 Some(batch.put_any(&snapshot.encode()).map_err(failed)?)
             }
@@ -243,13 +231,17 @@ impl Adding<'_> {
     }
 
     fn add_folder(self, path: &Path, stat: &Stat) -> Result<(Added, Vec<Known>), AddError> {
+        let failed = |source| AddError::Put { path: path.into(), source };
         let folder = OpenFolder::open(path)
             .map_err(|errno| AddError::Open { path: path.into(), source: errno.into() })?;
         let excludes = compile(path, &self.options.exclude)?;
+        let own = self.options.metadata.then(|| read_attributes(stat, path, EntryKind::Tree));
+        let building = Building::new(self.writer.batch().map_err(failed)?, own);
         let (send, receive) = crossbeam_channel::bounded(BATCHES_AHEAD);
         let mut walker = Walker {
             options: self.options,
             shared: &self.shared,
+            building: &building,
             send,
             excludes,
             batch: Vec::new(),
@@ -260,11 +252,11 @@ impl Adding<'_> {
             let readers: Vec<_> = (0..self.options.threads.max(1))
                 .map(|_| {
                     let receive = receive.clone();
-                    scope.spawn(|| self.read_batches(receive))
+                    scope.spawn(|| self.read_batches(&building, receive))
                 })
                 .collect();
             drop(receive);
-            let walked = walker.walk(folder, stat);
+            let walked = walker.walk(folder);
             if walked.is_err() {
                 self.shared.is_cancelled.store(true, Ordering::Relaxed);
             }
@@ -278,19 +270,41 @@ impl Adding<'_> {
             let read: Vec<Result<(), AddError>> = read.collect();
             walked.and(read.into_iter().collect::<Result<(), AddError>>())
         })?;
-        self.build_trees(path)
+        let built = building.finish().map_err(failed)?;
+        let mut stored = self.stored.into_inner().unwrap_or_else(PoisonError::into_inner);
+        stored += built.stored;
+        let added = Added {
+            root: built.root,
+            kind: EntryKind::Tree,
+            metadata: built.metadata,
+            files: built.files,
+            folders: built.folders,
+            bytes: self.bytes_done.into_inner(),
+            unchanged_files: self.unchanged.into_inner(),
+            stored,
+            notes: self.shared.notes.into_inner().unwrap_or_else(PoisonError::into_inner),
+        };
+        Ok((added, self.fresh.into_inner().unwrap_or_else(PoisonError::into_inner)))
     }
 
     /// Reads batches until there are no more.
-    fn read_batches(&self, receive: Receiver<Vec<Job>>) -> Result<(), AddError> {
-        let result = self.try_read_batches(receive);
+    fn read_batches(
+        &self,
+        building: &Building<'_>,
+        receive: Receiver<Vec<Job>>,
+    ) -> Result<(), AddError> {
+        let result = self.try_read_batches(building, receive);
         if result.is_err() {
             self.shared.is_cancelled.store(true, Ordering::Relaxed);
         }
         result
     }
 
-    fn try_read_batches(&self, receive: Receiver<Vec<Job>>) -> Result<(), AddError> {
+    fn try_read_batches(
+        &self,
+        building: &Building<'_>,
+        receive: Receiver<Vec<Job>>,
+    ) -> Result<(), AddError> {
         let root = || PathBuf::from(".");
         let mut batch = self.writer.batch().map_err(Self::put_error(root()))?;
         let mut buffer = Vec::new();
@@ -307,21 +321,22 @@ impl Adding<'_> {
                     self.bytes_done.fetch_add(job.stamp.size, Ordering::Relaxed);
                 }
             }
-            self.fresh.lock().unwrap_or_else(PoisonError::into_inner).extend(fresh);
-            let mut folders = self.shared.folders();
-            for Outcome { place, vcid } in outcomes {
-                let found = &mut folders[place.folder as usize];
-                match vcid {
-                    Some(vcid) => found.entries[place.entry as usize].vcid = vcid,
-                    None => found.dropped.push(place.entry),
-                }
-            }
-            drop(folders);
+            self.keep_fresh(fresh);
+            building.settle(outcomes).map_err(Self::put_error(root()))?;
+            self.writer.settle().map_err(Self::put_error(root()))?;
             (self.progress)(self.progress_now());
         }
         let stored = batch.finish().map_err(Self::put_error(root()))?;
         *self.stored.lock().unwrap_or_else(PoisonError::into_inner) += stored;
         Ok(())
+    }
+
+    /// Remembers what was read, as far as the record of unchanged files has room for it.
+    fn keep_fresh(&self, fresh: Vec<Known>) {
+        let mut kept = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < CHANGES_MAX {
+            kept.extend(fresh);
+        }
     }
 
     fn progress_now(&self) -> AddProgress {
@@ -437,52 +452,6 @@ impl Adding<'_> {
         self.shared.note(path, what);
         None
     }
-
-    /// Builds the trees. A folder has a higher number than the one that it is in, so going down the
-    /// numbers finds every folder's folders built.
-    fn build_trees(self, path: &Path) -> Result<(Added, Vec<Known>), AddError> {
-        let failed = |source| AddError::Put { path: path.into(), source };
-        let mut folders = self.shared.folders.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut batch = self.writer.batch().map_err(failed)?;
-        let mut roots = vec![Vcid::from_bytes([0; 32]); folders.len()];
-        let mut files = 0;
-        for number in (0..folders.len()).rev() {
-            let found = &mut folders[number];
-            for (entry, below) in &found.folders {
-                found.entries[*entry as usize].vcid = roots[*below as usize];
-            }
-            drop_entries(found);
-            files += found.entries.iter().filter(|entry| entry.kind != EntryKind::Tree).count();
-            let entries: Vec<Entry> = match self.options.metadata {
-                true => found.entries.clone(),
-                false => std::mem::take(&mut found.entries),
-            };
-            let tree = Tree::new(entries)
-                .unwrap_or_else(|error| unreachable!("the system gave one name twice: {error}"));
-            roots[number] = batch.put_any(&tree.encode()).map_err(failed)?;
-        }
-        let metadata = match self.options.metadata {
-            true => {
-                let snapshot = Snapshot { root: roots[0], entries: flatten(&folders) };
-                Some(batch.put_any(&snapshot.encode()).map_err(failed)?)
-            }
-            false => None,
-        };
-        let mut stored = self.stored.into_inner().unwrap_or_else(PoisonError::into_inner);
-        stored += batch.finish().map_err(failed)?;
-        let added = Added {
-            root: roots[0],
-            kind: EntryKind::Tree,
-            metadata,
-            files: files as u64,
-            folders: folders.len() as u64,
-            bytes: self.bytes_done.into_inner(),
-            unchanged_files: self.unchanged.into_inner(),
-            stored,
-            notes: self.shared.notes.into_inner().unwrap_or_else(PoisonError::into_inner),
-        };
-        Ok((added, self.fresh.into_inner().unwrap_or_else(PoisonError::into_inner)))
-    }
 }
 
 /// What came of reading a file once.
@@ -493,65 +462,4 @@ enum Read1 {
     Changing(Vcid),
     /// It could not be read.
     Failed(String),
-}
-
-fn drop_entries(found: &mut Found) {
-    found.dropped.sort_unstable();
-    found.folders.retain(|(entry, _)| found.dropped.binary_search(entry).is_err());
-    let mut dropped = std::mem::take(&mut found.dropped).into_iter().peekable();
-    let mut keep = Vec::with_capacity(found.entries.len());
-    for index in 0..found.entries.len() as u32 {
-        keep.push(dropped.next_if_eq(&index).is_none());
-    }
-    let mut kept = keep.iter();
-    found.entries.retain(|_| kept.next().is_some_and(|keep| *keep));
-    let mut kept = keep.iter();
-    found.attributes.retain(|_| kept.next().is_some_and(|keep| *keep));
-}
-
-/// Lists the metadata depth first, and numbers hard links in the order in which they appear.
-fn flatten(folders: &[Found]) -> Vec<Attributes> {
-    let mut numbers: HashMap<u64, u64> = HashMap::new();
-    let mut entries = vec![folders[0].own.clone()];
-    // Which folder, which of its entries is next, and how many of those before it were folders.
-    let mut open = vec![(0_usize, 0_usize, 0_usize)];
-    while let Some((number, index, passed)) = open.pop() {
-        let found = &folders[number];
-        let Some(entry) = found.entries.get(index) else { continue };
-        let is_folder = entry.kind == EntryKind::Tree;
-        open.push((number, index + 1, passed + usize::from(is_folder)));
-        let mut attributes = found.attributes[index].clone();
-        if attributes.link != 0 {
-            let next = numbers.len() as u64 + 1;
-            attributes.link = *numbers.entry(attributes.link).or_insert(next);
-        }
-        entries.push(attributes);
-        if is_folder {
-            let (_, below) = found.folders[passed];
-            open.push((below as usize, 0, 0));
-        }
-    }
-    entries
-}
-
-/// Reads an entry's extended attributes; one that cannot be read is left out, as those of file
-/// systems that have none are.
-pub(crate) fn extended_attributes(path: &Path, kind: EntryKind) -> Vec<(Vec<u8>, Vec<u8>)> {
-    if kind == EntryKind::Symlink {
-        return Vec::new();
-    }
-    let mut names = vec![0; 64 << 10];
-    let Ok(len) = rustix::fs::llistxattr(path, &mut names[..]) else { return Vec::new() };
-    let mut extended: Vec<(Vec<u8>, Vec<u8>)> = names[..len]
-        .split(|&byte| byte == 0)
-        .filter(|name| !name.is_empty())
-        .filter_map(|name| {
-            let mut value = vec![0; 64 << 10];
-            let len = rustix::fs::lgetxattr(path, name, &mut value[..]).ok()?;
-            value.truncate(len);
-            Some((name.to_vec(), value))
-        })
-        .collect();
-    extended.sort_unstable();
-    extended
 }

@@ -10,6 +10,8 @@
 
 mod add;
 mod add_error;
+mod attributes;
+mod building;
 mod changes;
 mod folder;
 mod note;

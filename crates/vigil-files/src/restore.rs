@@ -4,6 +4,7 @@
 //! a place where nothing was before. So no tree, whatever it says, gets a byte written elsewhere.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Write;
@@ -12,13 +13,15 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use vigil_base::limits::SYMLINK_TARGET_BYTES_MAX;
 use vigil_base::{Blame, Blamed, Entry, EntryKind, EntryName, TreePath, Vcid};
 use vigil_store::{Depth, ReadError, Store};
 
+use crate::attributes::{apply_to_file, apply_to_folder, apply_to_link};
 use crate::folder::os_name;
 use crate::note::{Note, NoteKind};
 use crate::snapshot::{Attributes, Snapshot};
@@ -129,8 +132,12 @@ struct Task {
     order: usize,
 }
 
-/// Folders by number: path below the root, and place in the metadata.
-type Folders = Vec<(TreePath, usize)>;
+/// A folder: its path below the root, and its place in the metadata.
+type FolderMade = (TreePath, usize);
+
+/// Files that are listed before they are written: enough that starting threads does not show, few
+/// enough that a tree of any size fits in memory.
+const TASKS_AT_ONCE: usize = 8192;
 
 /// Tasks that a thread takes at once: neighbours lie in one frame.
 const STEP: usize = 32;
@@ -147,41 +154,55 @@ pub fn restore(
     if from.kind != EntryKind::Tree {
         return restore_file(store, from, to, options, snapshot.as_ref());
     }
-    let (folders, tasks) = plan(store, from.vcid)?;
-    if snapshot.as_ref().is_some_and(|s| s.entries.len() != folders.len() + tasks.len()) {
+    let extent = measure(store, from.vcid)?;
+    if snapshot.as_ref().is_some_and(|s| s.entries.len() as u64 != extent.folders + extent.files) {
         let vcid = from.metadata.unwrap_or(from.vcid);
         return Err(RestoreError::Metadata { vcid });
     }
-    let root = create_root(to)?;
-    let write =
-        |path: PathBuf| move |errno: Errno| RestoreError::Write { path, source: errno.into() };
-    for (path, _) in &folders[1..] {
-        let below = below(path);
-        rustix::fs::mkdirat(&root, &below, Mode::from(0o777)).map_err(write(to.join(&below)))?;
-    }
-    let restoring = Restoring {
+    let mut restoring = Restoring {
         store,
         to,
-        root,
-        folders: &folders,
-        tasks: &tasks,
-        next: AtomicUsize::new(0),
+        root: create_root(to)?,
+        threads: options.threads.max(1),
+        snapshot: snapshot.as_ref(),
+        folders: vec![(TreePath::root(), 0)],
+        linked: HashMap::new(),
+        links: Vec::new(),
+        files: extent.files,
         files_done: AtomicU64::new(0),
         bytes_done: AtomicU64::new(0),
         is_cancelled: AtomicBool::new(false),
+        notes: Mutex::default(),
         progress,
     };
-    restoring.run(options.threads)?;
-    let mut restored = Restored {
-        files: tasks.len() as u64,
-        folders: folders.len() as u64,
-        bytes: restoring.bytes_done.load(Ordering::Relaxed),
-        notes: Vec::new(),
-    };
-    if let Some(snapshot) = &snapshot {
-        restoring.apply(snapshot, &mut restored.notes)?;
-    }
-    Ok(restored)
+    restoring.restore_all(from.vcid)?;
+    restoring.join_links()?;
+    restoring.finish_folders();
+    let bytes = restoring.bytes_done.into_inner();
+    let mut notes = restoring.notes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    notes.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Restored { files: extent.files, folders: extent.folders, bytes, notes })
+}
+
+/// How much a tree holds.
+#[derive(Default)]
+struct Extent {
+    files: u64,
+    folders: u64,
+}
+
+/// Counts what is to be restored, and finds out whether all of its trees are here, before anything is
+/// written.
+fn measure(store: &Store, tree: Vcid) -> Result<Extent, RestoreError> {
+    let mut extent = Extent { files: 0, folders: 1 };
+    walk(store, tree, true, &mut |_, entry| {
+        match entry.kind {
+            EntryKind::Tree => extent.folders += 1,
+            _ => extent.files += 1,
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(extent)
 }
 
 fn load_metadata(store: &Store, from: &Resolved) -> Result<Snapshot, RestoreError> {
@@ -194,29 +215,6 @@ fn load_metadata(store: &Store, from: &Resolved) -> Result<Snapshot, RestoreErro
         Ok(snapshot) if snapshot.root == from.vcid => Ok(snapshot),
         _ => Err(RestoreError::Metadata { vcid }),
     }
-}
-
-/// Lists what is to be created: folders parents first, and files in the order in which they were
-/// stored, those of a folder before those of the folders in it.
-fn plan(store: &Store, tree: Vcid) -> Result<(Folders, Vec<Task>), RestoreError> {
-    let mut folders = vec![(TreePath::root(), 0)];
-    let mut numbers: HashMap<TreePath, usize> = HashMap::from([(TreePath::root(), 0)]);
-    let mut tasks = Vec::new();
-    let mut order = 0;
-    walk(store, tree, true, &mut |path, entry| {
-        order += 1;
-        if entry.kind == EntryKind::Tree {
-            numbers.insert(path.clone(), folders.len());
-            folders.push((path.clone(), order));
-        } else {
-            let folder = numbers[&path.parent()];
-            let Entry { name, kind, vcid } = entry.clone();
-            tasks.push(Task { folder, name, kind, vcid, order });
-        }
-        ControlFlow::Continue(())
-    })?;
-    tasks.sort_by_key(|task| task.folder);
-    Ok((folders, tasks))
 }
 
 /// Creates the folder that everything goes to; an empty one that is there is taken.
@@ -246,20 +244,90 @@ struct Restoring<'a> {
     store: &'a Store,
     to: &'a Path,
     root: OwnedFd,
-    folders: &'a Folders,
-    tasks: &'a [Task],
-    next: AtomicUsize,
+    threads: usize,
+    snapshot: Option<&'a Snapshot>,
+    /// The folders made so far.
+    folders: Vec<FolderMade>,
+    /// By the number of the hard link and the bytes: the first file of each.
+    linked: HashMap<(u64, Vcid), PathBuf>,
+    /// Further names of those files, made when all files are there.
+    links: Vec<(Task, PathBuf)>,
+    /// How many files there are to restore.
+    files: u64,
     files_done: AtomicU64,
     bytes_done: AtomicU64,
     is_cancelled: AtomicBool,
+    notes: Mutex<Vec<Note>>,
     progress: &'a (dyn Fn(RestoreProgress) + Sync),
 }
 
 impl Restoring<'_> {
-    fn run(&self, threads: usize) -> Result<(), RestoreError> {
+    /// Makes folders as they come, and hands on the files in between when there are enough of them.
+    fn restore_all(&mut self, tree: Vcid) -> Result<(), RestoreError> {
+        let store = self.store;
+        let mut tasks = Vec::new();
+        // The numbers of the folders on the way down to the entry that is visited.
+        let mut open = vec![0_usize];
+        let mut order = 0;
+        let mut trouble = None;
+        walk(store, tree, true, &mut |path, entry| {
+            order += 1;
+            open.truncate(path.names().len());
+            let folder = open[open.len() - 1];
+            let done = if entry.kind == EntryKind::Tree {
+                open.push(self.folders.len());
+                self.make_folder(path.clone(), order)
+            } else {
+                let Entry { name, kind, vcid } = entry.clone();
+                self.add_task(Task { folder, name, kind, vcid, order }, &mut tasks)
+            };
+            match done {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    trouble = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        match trouble {
+            Some(error) => Err(error),
+            None => self.write_tasks(&mut tasks),
+        }
+    }
+
+    fn make_folder(&mut self, path: TreePath, order: usize) -> Result<(), RestoreError> {
+        let below = below(&path);
+        rustix::fs::mkdirat(&self.root, &below, Mode::from(0o777)).map_err(|errno| {
+            RestoreError::Write { path: self.to.join(&below), source: errno.into() }
+        })?;
+        self.folders.push((path, order));
+        Ok(())
+    }
+
+    fn add_task(&mut self, task: Task, tasks: &mut Vec<Task>) -> Result<(), RestoreError> {
+        let link = self.snapshot.map_or(0, |snapshot| snapshot.entries[task.order].link);
+        if link != 0 {
+            let path = self.below_of(&task);
+            match self.linked.entry((link, task.vcid)) {
+                MapEntry::Vacant(slot) => _ = slot.insert(path),
+                MapEntry::Occupied(first) => {
+                    self.links.push((task, first.get().clone()));
+                    return Ok(());
+                }
+            }
+        }
+        tasks.push(task);
+        if tasks.len() == TASKS_AT_ONCE { self.write_tasks(tasks) } else { Ok(()) }
+    }
+
+    fn write_tasks(&self, tasks: &mut Vec<Task>) -> Result<(), RestoreError> {
+        // Files in the order in which they were stored: those of a folder before those of the folders
+        // in it.
+        tasks.sort_by_key(|task| task.folder);
+        let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let running: Vec<_> =
-                (0..threads.max(1)).map(|_| scope.spawn(|| self.write_some())).collect();
+                (0..self.threads).map(|_| scope.spawn(|| self.write_some(tasks, &next))).collect();
             let ended: Vec<Result<(), RestoreError>> = running
                 .into_iter()
                 .map(|thread| match thread.join() {
@@ -267,16 +335,18 @@ impl Restoring<'_> {
                     Err(panic) => std::panic::resume_unwind(panic),
                 })
                 .collect();
-            ended.into_iter().collect()
-        })
+            ended.into_iter().collect::<Result<(), RestoreError>>()
+        })?;
+        tasks.clear();
+        Ok(())
     }
 
-    fn write_some(&self) -> Result<(), RestoreError> {
+    fn write_some(&self, tasks: &[Task], next: &AtomicUsize) -> Result<(), RestoreError> {
         // The folder that was written to last stays open: its other files come next.
         let mut open: Option<(usize, OwnedFd)> = None;
         loop {
-            let start = self.next.fetch_add(STEP, Ordering::Relaxed);
-            let Some(tasks) = self.tasks.get(start..(start + STEP).min(self.tasks.len())) else {
+            let start = next.fetch_add(STEP, Ordering::Relaxed);
+            let Some(tasks) = tasks.get(start..(start + STEP).min(tasks.len())) else {
                 return Ok(());
             };
             if tasks.is_empty() || self.is_cancelled.load(Ordering::Relaxed) {
@@ -291,10 +361,9 @@ impl Restoring<'_> {
                 if result.is_err() {
                     self.is_cancelled.store(true, Ordering::Relaxed);
                 }
-                let bytes = self.bytes_done.fetch_add(result?, Ordering::Relaxed);
+                let bytes_done = self.bytes_done.fetch_add(result?, Ordering::Relaxed);
                 let files_done = self.files_done.fetch_add(1, Ordering::Relaxed) + 1;
-                let files = self.tasks.len() as u64;
-                (self.progress)(RestoreProgress { files_done, files, bytes_done: bytes });
+                (self.progress)(RestoreProgress { files_done, files: self.files, bytes_done });
             }
         }
     }
@@ -307,52 +376,60 @@ impl Restoring<'_> {
             .map_err(|errno| RestoreError::Write { path: self.to.join(path), source: errno.into() })
     }
 
+    /// Returns the path below the root.
+    fn below_of(&self, task: &Task) -> PathBuf {
+        below(&self.folders[task.folder].0).join(os_name(&task.name))
+    }
+
     fn path_of(&self, task: &Task) -> PathBuf {
-        self.to.join(below(&self.folders[task.folder].0)).join(os_name(&task.name))
+        self.to.join(self.below_of(task))
     }
 
     fn write_task(&self, folder: &OwnedFd, task: &Task) -> Result<u64, RestoreError> {
         let place = Place { folder, name: os_name(&task.name), path: &|| self.path_of(task) };
-        match task.kind {
-            EntryKind::Symlink => place.link(self.store, task.vcid).map(|()| 0),
-            kind => {
-                let mode = if kind == EntryKind::Executable { 0o777 } else { 0o666 };
-                place.create(self.store, task.vcid, mode, false)
-            }
+        let attributes = self.snapshot.map(|snapshot| &snapshot.entries[task.order]);
+        let mut notes = Vec::new();
+        let bytes = place.restore(self.store, task.vcid, task.kind, attributes, false, &mut notes);
+        self.note(notes);
+        bytes
+    }
+
+    fn note(&self, notes: Vec<Note>) {
+        if !notes.is_empty() {
+            self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
         }
     }
 
-    /// Applies metadata: links first, then the files', then the folders' from the innermost out, so
-    /// that nothing that follows changes a time that has been set.
-    fn apply(&self, snapshot: &Snapshot, notes: &mut Vec<Note>) -> Result<(), RestoreError> {
-        let mut first: HashMap<u64, &Task> = HashMap::new();
-        for task in self.tasks {
-            let attributes = &snapshot.entries[task.order];
-            match first.get(&attributes.link) {
-                Some(other) if attributes.link != 0 && other.vcid == task.vcid => {
-                    self.join_links(other, task, notes);
-                }
-                _ => {
-                    first.insert(attributes.link, task);
-                    let is_link = task.kind == EntryKind::Symlink;
-                    apply_to(&self.path_of(task), attributes, is_link, notes);
-                }
+    /// Makes the hard links; where that does not work, a copy.
+    fn join_links(&self) -> Result<(), RestoreError> {
+        for (task, first) in &self.links {
+            let path = self.below_of(task);
+            let flags = AtFlags::empty();
+            if let Err(errno) = rustix::fs::linkat(&self.root, first, &self.root, &path, flags) {
+                let error = std::io::Error::from(errno);
+                let reason = format!("could not be made a hard link again: {error}");
+                let path = self.path_of(task);
+                self.note(vec![Note { path, what: NoteKind::Metadata { reason } }]);
+                self.write_task(&self.open_folder(task.folder)?, task)?;
             }
-        }
-        for (path, order) in self.folders.iter().rev() {
-            apply_to(&self.to.join(below(path)), &snapshot.entries[*order], false, notes);
         }
         Ok(())
     }
 
-    fn join_links(&self, first: &Task, task: &Task, notes: &mut Vec<Note>) {
-        let path = self.path_of(task);
-        let joined = std::fs::remove_file(&path)
-            .and_then(|()| std::fs::hard_link(self.path_of(first), &path));
-        if let Err(error) = joined {
-            let reason = format!("could not be made a hard link again: {error}");
-            notes.push(Note { path, what: NoteKind::Metadata { reason } });
+    /// Gives the folders their attributes, from the innermost out, so that nothing that follows
+    /// changes a time that has been set, or meets a folder that may not be written to.
+    fn finish_folders(&self) {
+        let Some(snapshot) = self.snapshot else { return };
+        let mut notes = Vec::new();
+        for (path, order) in self.folders.iter().rev() {
+            let below = below(path);
+            let attributes = &snapshot.entries[*order];
+            apply_to_folder(&self.root, &below, attributes, &mut |reason| {
+                notes
+                    .push(Note { path: self.to.join(&below), what: NoteKind::Metadata { reason } });
+            });
         }
+        self.note(notes);
     }
 }
 
@@ -385,13 +462,43 @@ impl<Fd: AsFd> Place<'_, Fd> {
             .map_err(|errno| self.failed(errno))
     }
 
+    /// Creates the link or file with its attributes, and returns how many bytes a file has.
+    fn restore(
+        &self,
+        store: &Store,
+        vcid: Vcid,
+        kind: EntryKind,
+        attributes: Option<&Attributes>,
+        overwrites: bool,
+        notes: &mut Vec<Note>,
+    ) -> Result<u64, RestoreError> {
+        let mut note = |reason| {
+            notes.push(Note { path: (self.path)(), what: NoteKind::Metadata { reason } });
+        };
+        if kind == EntryKind::Symlink {
+            self.link(store, vcid)?;
+            if let Some(attributes) = attributes {
+                apply_to_link(self.folder.as_fd(), self.name, attributes, &mut note);
+            }
+            return Ok(0);
+        }
+        let mode = if kind == EntryKind::Executable { 0o777 } else { 0o666 };
+        // With the final mode from the start, bytes that few may read never lie open to others.
+        let mode = attributes.map_or(mode, |attributes| attributes.mode & 0o777);
+        let (file, bytes) = self.create(store, vcid, mode, overwrites)?;
+        if let Some(attributes) = attributes {
+            apply_to_file(&file, attributes, &mut note);
+        }
+        Ok(bytes)
+    }
+
     fn create(
         &self,
         store: &Store,
         vcid: Vcid,
         mode: u32,
         overwrites: bool,
-    ) -> Result<u64, RestoreError> {
+    ) -> Result<(File, u64), RestoreError> {
         let read = |source| RestoreError::Read { path: (self.path)(), source };
         let blob = store.find(vcid).map_err(read)?;
         // The first piece is read before the file is made, so that a missing blob leaves nothing.
@@ -412,7 +519,7 @@ impl<Fd: AsFd> Place<'_, Fd> {
             file.write_all(&bytes)
                 .map_err(|source| RestoreError::Write { path: (self.path)(), source })?;
         }
-        Ok(blob.len())
+        Ok((file, blob.len()))
     }
 }
 
@@ -425,47 +532,8 @@ fn restore_file(
 ) -> Result<Restored, RestoreError> {
     let place = Place { folder: rustix::fs::CWD, name: to.as_os_str(), path: &|| to.to_path_buf() };
     let mut restored = Restored { files: 1, ..Restored::default() };
-    match from.kind {
-        EntryKind::Symlink => place.link(store, from.vcid)?,
-        kind => {
-            let mode = if kind == EntryKind::Executable { 0o777 } else { 0o666 };
-            restored.bytes = place.create(store, from.vcid, mode, options.overwrites)?;
-        }
-    }
-    if let Some(attributes) = snapshot.and_then(|snapshot| snapshot.entries.first()) {
-        apply_to(to, attributes, from.kind == EntryKind::Symlink, &mut restored.notes);
-    }
+    let attributes = snapshot.and_then(|snapshot| snapshot.entries.first());
+    let (overwrites, notes) = (options.overwrites, &mut restored.notes);
+    restored.bytes = place.restore(store, from.vcid, from.kind, attributes, overwrites, notes)?;
     Ok(restored)
-}
-
-/// Applies what can be applied; what cannot is noted. Owner first, since changing it clears bits.
-fn apply_to(path: &Path, attributes: &Attributes, is_link: bool, notes: &mut Vec<Note>) {
-    let mut note = |what: &str, errno: Errno| {
-        let reason = format!("could not restore its {what}: {}", std::io::Error::from(errno));
-        notes.push(Note { path: path.into(), what: NoteKind::Metadata { reason } });
-    };
-    let flags = AtFlags::SYMLINK_NOFOLLOW;
-    let (owner, group) = (Uid::from_raw(attributes.owner), Gid::from_raw(attributes.group));
-    // Only root may give files away; for everybody else the owner stays who restores.
-    if rustix::process::geteuid().is_root() {
-        let chown = rustix::fs::chownat(rustix::fs::CWD, path, Some(owner), Some(group), flags);
-        chown.unwrap_or_else(|errno| note("owner", errno));
-    }
-    if !is_link {
-        for (name, value) in &attributes.extended {
-            let name = OsStr::from_bytes(name);
-            rustix::fs::lsetxattr(path, name, value, XattrFlags::empty())
-                .unwrap_or_else(|errno| note("extended attributes", errno));
-        }
-        let mode = Mode::from(attributes.mode);
-        rustix::fs::chmodat(rustix::fs::CWD, path, mode, AtFlags::empty())
-            .unwrap_or_else(|errno| note("mode", errno));
-    }
-    let modified = Timespec {
-        tv_sec: attributes.modified.div_euclid(1_000_000_000),
-        tv_nsec: attributes.modified.rem_euclid(1_000_000_000) as _,
-    };
-    let times = Timestamps { last_access: modified, last_modification: modified };
-    rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)
-        .unwrap_or_else(|errno| note("time", errno));
 }

@@ -120,6 +120,10 @@ struct Part {
 /// Entries whose bytes are read at once: what one frame of small files holds, about.
 const TAR_STEP: usize = 64;
 
+/// Entries that are listed before their bytes are read: enough that starting threads does not show,
+/// few enough that a tree of any size fits in memory.
+const TAR_PARTS: usize = 8192;
+
 /// Bytes of a step that are read ahead; longer files are streamed.
 const TAR_WHOLE_MAX: u64 = 1 << 20;
 
@@ -133,6 +137,8 @@ pub fn write_tar(
     threads: usize,
     progress: &dyn Fn(u64),
 ) -> Result<u64, WriteError> {
+    let mut taring =
+        Taring { store, threads, builder: tar::Builder::new(out), written: 0, progress };
     let mut parts = Vec::new();
     let mut trouble = None;
     walk(store, from.vcid, true, &mut |path, entry| {
@@ -140,11 +146,12 @@ pub fn write_tar(
             EntryKind::Tree => Ok(None),
             _ => store.find(entry.vcid).map(Some),
         };
-        match blob {
-            Ok(blob) => {
-                parts.push(Part { path: path.clone(), kind: entry.kind, blob });
-                ControlFlow::Continue(())
-            }
+        let done = blob.map_err(WriteError::from).and_then(|blob| {
+            parts.push(Part { path: path.clone(), kind: entry.kind, blob });
+            if parts.len() == TAR_PARTS { taring.append_all(&mut parts) } else { Ok(()) }
+        });
+        match done {
+            Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 trouble = Some(error);
                 ControlFlow::Break(())
@@ -152,33 +159,50 @@ pub fn write_tar(
         }
     })?;
     if let Some(error) = trouble {
-        return Err(error.into());
+        return Err(error);
     }
-    let mut builder = tar::Builder::new(out);
-    let steps: Vec<&[Part]> = parts.chunks(TAR_STEP).collect();
-    let read = |step: usize| {
-        let whole = |part: &Part| match &part.blob {
-            Some(blob) if blob.len() <= TAR_WHOLE_MAX => {
-                let pieces = (0..blob.piece_count()).map(|i| store.piece(blob, i, Depth::Full));
-                Some(pieces.collect::<Result<Vec<ItemBytes>, ReadError>>()).transpose()
-            }
-            _ => Ok(None),
+    taring.append_all(&mut parts)?;
+    taring.builder.finish().map_err(WriteError::Out)?;
+    taring.builder.get_mut().flush().map_err(WriteError::Out)?;
+    Ok(taring.written)
+}
+
+/// A tar stream that is being written.
+struct Taring<'a> {
+    store: &'a Store,
+    threads: usize,
+    builder: tar::Builder<&'a mut dyn Write>,
+    written: u64,
+    progress: &'a dyn Fn(u64),
+}
+
+impl Taring<'_> {
+    /// Appends `parts` in order, reading ahead on several threads.
+    fn append_all(&mut self, parts: &mut Vec<Part>) -> Result<(), WriteError> {
+        let store = self.store;
+        let steps: Vec<&[Part]> = parts.chunks(TAR_STEP).collect();
+        let read = |step: usize| {
+            let whole = |part: &Part| match &part.blob {
+                Some(blob) if blob.len() <= TAR_WHOLE_MAX => {
+                    let pieces = (0..blob.piece_count()).map(|i| store.piece(blob, i, Depth::Full));
+                    Some(pieces.collect::<Result<Vec<ItemBytes>, ReadError>>()).transpose()
+                }
+                _ => Ok(None),
+            };
+            steps[step].iter().map(whole).collect::<Result<Vec<_>, ReadError>>()
         };
-        steps[step].iter().map(whole).collect::<Result<Vec<_>, ReadError>>()
-    };
-    let mut at = 0;
-    let mut written = 0;
-    in_order(steps.len(), threads, &read, &mut |pieces| {
-        for (part, pieces) in steps[at].iter().zip(pieces?) {
-            written += append(&mut builder, store, part, pieces)?;
-            progress(written);
-        }
-        at += 1;
-        Ok::<_, WriteError>(())
-    })?;
-    builder.finish().map_err(WriteError::Out)?;
-    builder.get_mut().flush().map_err(WriteError::Out)?;
-    Ok(written)
+        let mut at = 0;
+        in_order(steps.len(), self.threads, &read, &mut |pieces| {
+            for (part, pieces) in steps[at].iter().zip(pieces?) {
+                self.written += append(&mut self.builder, store, part, pieces)?;
+                (self.progress)(self.written);
+            }
+            at += 1;
+            Ok::<_, WriteError>(())
+        })?;
+        parts.clear();
+        Ok(())
+    }
 }
 
 fn append(

@@ -205,11 +205,12 @@ pub fn diff(
         }
         let tree = |vcid: Option<Vcid>| vcid.map_or(Ok(Tree::default()), |v| read_tree(store, v));
         let mut below = Vec::new();
-        for (name, left, right) in pair(&tree(left)?, &tree(right)?) {
+        let (left, right) = (tree(left)?, tree(right)?);
+        for (name, left, right) in Pairs::of(&left, &right) {
             if left == right {
                 continue;
             }
-            let path = path.join(name);
+            let path = path.join(name.clone());
             let folder = |side: Option<(EntryKind, Vcid)>| match side {
                 Some((EntryKind::Tree, vcid)) => Some(vcid),
                 _ => None,
@@ -230,18 +231,30 @@ pub fn diff(
 
 type Side = Option<(EntryKind, Vcid)>;
 
-/// Pairs the entries of two trees by name, in order.
-fn pair(left: &Tree, right: &Tree) -> Vec<(EntryName, Side, Side)> {
-    let mut pairs = Vec::new();
-    let side = |entry: &Entry| Some((entry.kind, entry.vcid));
-    let mut rights = right.entries().iter().peekable();
-    for entry in left.entries() {
-        while let Some(only) = rights.next_if(|right| right.name < entry.name) {
-            pairs.push((only.name.clone(), None, side(only)));
-        }
-        let same = rights.next_if(|right| right.name == entry.name);
-        pairs.push((entry.name.clone(), side(entry), same.and_then(side)));
+/// The entries of two trees, paired by name, in order.
+struct Pairs<'a> {
+    left: std::iter::Peekable<std::slice::Iter<'a, Entry>>,
+    right: std::iter::Peekable<std::slice::Iter<'a, Entry>>,
+}
+
+impl<'a> Pairs<'a> {
+    fn of(left: &'a Tree, right: &'a Tree) -> Self {
+        Self { left: left.entries().iter().peekable(), right: right.entries().iter().peekable() }
     }
-    pairs.extend(rights.map(|only| (only.name.clone(), None, side(only))));
-    pairs
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a EntryName, Side, Side);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let name = match (self.left.peek().copied(), self.right.peek().copied()) {
+            (Some(left), Some(right)) => (&left.name).min(&right.name),
+            (Some(only), None) | (None, Some(only)) => &only.name,
+            (None, None) => return None,
+        };
+        let side = |entry: &Entry| (entry.kind, entry.vcid);
+        let left = self.left.next_if(|entry| entry.name == *name).map(side);
+        let right = self.right.next_if(|entry| entry.name == *name).map(side);
+        Some((name, left, right))
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crossbeam_channel::Sender;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -16,23 +16,11 @@ use vigil_base::{Entry, EntryKind, EntryName, Vcid};
 
 use crate::add::AddOptions;
 use crate::add_error::AddError;
+use crate::attributes::read_attributes;
+use crate::building::{Building, Place, ROOT};
 use crate::folder::{OpenFolder, Stamp, special_kind};
 use crate::note::{Note, NoteKind};
 use crate::snapshot::Attributes;
-
-/// One folder as it was found. Ids are filled in as files are read.
-#[derive(Default)]
-pub(crate) struct Found {
-    pub entries: Vec<Entry>,
-    /// Beside `entries`, when metadata is wanted.
-    pub attributes: Vec<Attributes>,
-    /// Entries that could not be read, by index.
-    pub dropped: Vec<u32>,
-    /// For each entry that is a folder, by index: its number.
-    pub folders: Vec<(u32, u32)>,
-    /// The folder's own metadata.
-    pub own: Attributes,
-}
 
 /// A file to be read.
 pub(crate) struct Job {
@@ -41,13 +29,6 @@ pub(crate) struct Job {
     pub name: EntryName,
     pub kind: EntryKind,
     pub stamp: Stamp,
-}
-
-/// Where an entry belongs: the number of its folder, and its index there.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub folder: u32,
-    pub entry: u32,
 }
 
 /// A batch is handed on when its files have this many bytes, or when there are so many of them.
@@ -60,7 +41,6 @@ const BATCH_FOLDERS: usize = 32;
 
 /// What walking and reading share.
 pub(crate) struct Shared {
-    pub folders: Mutex<Vec<Found>>,
     pub notes: Mutex<Vec<Note>>,
     pub files_found: AtomicU64,
     pub bytes_found: AtomicU64,
@@ -72,7 +52,6 @@ pub(crate) struct Shared {
 impl Shared {
     pub fn new() -> Self {
         Self {
-            folders: Mutex::default(),
             notes: Mutex::default(),
             files_found: AtomicU64::new(0),
             bytes_found: AtomicU64::new(0),
@@ -81,18 +60,15 @@ impl Shared {
         }
     }
 
-    pub fn folders(&self) -> MutexGuard<'_, Vec<Found>> {
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub fn note(&self, path: PathBuf, what: NoteKind) {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).push(Note { path, what });
     }
 }
 
-pub(crate) struct Walker<'a> {
+pub(crate) struct Walker<'a, 'b> {
     pub options: &'a AddOptions,
     pub shared: &'a Shared,
+    pub building: &'a Building<'b>,
     pub send: Sender<Vec<Job>>,
     pub excludes: Gitignore,
     pub batch: Vec<Job>,
@@ -110,6 +86,20 @@ struct Ahead {
     /// The ignore files that hold here, outermost first.
     ignores: Vec<Arc<Gitignore>>,
 }
+
+/// Entries of one folder that have been looked at and not handed on yet.
+#[derive(Default)]
+struct Listing {
+    /// How many were handed on before.
+    passed: u32,
+    entries: Vec<Entry>,
+    attributes: Vec<Attributes>,
+    /// Those of them that are to be read, by index in the folder.
+    jobs: Vec<(u32, Stamp)>,
+}
+
+/// So many entries are handed on at once: few enough that reading starts early.
+const LISTED_AT_ONCE: usize = 256;
 
 /// Compiles patterns in the syntax of `.gitignore`, relative to `root`.
 pub(crate) fn compile(root: &Path, patterns: &[String]) -> Result<Gitignore, AddError> {
@@ -129,13 +119,11 @@ pub(crate) fn compile(root: &Path, patterns: &[String]) -> Result<Gitignore, Add
 /// Files that say what to leave out, when the caller asks for that.
 const IGNORE_FILES: [&str; 2] = [".gitignore", ".vigilignore"];
 
-impl Walker<'_> {
-    /// Walks everything below `folder`, whose number is 0.
-    pub fn walk(&mut self, folder: OpenFolder, stat: &Stat) -> Result<(), AddError> {
-        let own = self.attributes(stat, None);
-        self.shared.folders().push(Found { own, ..Found::default() });
+impl Walker<'_, '_> {
+    /// Walks everything below `folder`, the root.
+    pub fn walk(&mut self, folder: OpenFolder) -> Result<(), AddError> {
         // Reversed, so that the first folder is the next to be visited.
-        let mut ahead = self.visit(folder, 0, 0, Vec::new())?;
+        let mut ahead = self.visit(folder, ROOT, 0, Vec::new())?;
         ahead.reverse();
         while let Some(next) = ahead.pop() {
             if self.shared.is_cancelled.load(Ordering::Relaxed) {
@@ -147,9 +135,10 @@ impl Walker<'_> {
                     ahead.extend(below.into_iter().rev());
                 }
                 Err(errno) => {
-                    let Place { folder, entry } = next.place;
-                    self.shared.folders()[folder as usize].dropped.push(entry);
-                    self.note_errno(next.parent.path_of(&next.name), errno);
+                    let path = next.parent.path_of(&next.name);
+                    let left_out = self.building.leave_out(next.number, next.place);
+                    left_out.map_err(|source| AddError::Put { path: path.clone(), source })?;
+                    self.note_errno(path, errno);
                 }
             }
         }
@@ -174,40 +163,52 @@ impl Walker<'_> {
             Ok(names) => names,
             Err(errno) => {
                 self.note_errno(folder.path.to_path_buf(), errno);
-                return Ok(Vec::new());
+                Vec::new()
             }
         };
         if self.options.obeys_ignore_files {
             ignores.extend(self.ignore_file(&folder));
         }
-        let mut entries = Vec::with_capacity(names.len());
-        let mut attributes = Vec::new();
-        let mut jobs = Vec::new();
+        self.building.reserve(number, names.len());
+        let mut listing = Listing::default();
         let mut below = Vec::new();
         for name in names {
             let Some((kind, stat)) = self.look(&folder, &name, &ignores)? else { continue };
-            let entry = entries.len() as u32;
             if self.options.metadata {
-                attributes.push(self.attributes(&stat, Some((&folder, &name, kind))));
+                listing.attributes.push(read_attributes(&stat, &folder.path_of(&name), kind));
             }
+            let entry = listing.passed + listing.entries.len() as u32;
             if kind == EntryKind::Tree {
-                below.push((entry, name.clone(), stat));
+                below.push((entry, name.clone()));
             } else {
-                jobs.push((entry, name.clone(), kind, Stamp::of(&stat)));
+                listing.jobs.push((entry, Stamp::of(&stat)));
             }
-            entries.push(Entry { name, kind, vcid: Vcid::from_bytes([0; 32]) });
+            listing.entries.push(Entry { name, kind, vcid: Vcid::from_bytes([0; 32]) });
+            if listing.entries.len() == LISTED_AT_ONCE {
+                self.hand_on_listed(&mut listing, &folder, number);
+            }
         }
-        {
-            let mut folders = self.shared.folders();
-            let found = &mut folders[number as usize];
-            found.entries = entries;
-            found.attributes = attributes;
-        }
-        for (entry, name, kind, stamp) in jobs {
-            let place = Place { folder: number, entry };
-            self.push(Job { place, folder: folder.clone(), name, kind, stamp });
-        }
-        self.descend(&folder, number, depth, &ignores, below)
+        self.hand_on_listed(&mut listing, &folder, number);
+        let ahead = self.descend(&folder, number, depth, &ignores, below)?;
+        let ended = self.building.end(number);
+        ended.map_err(|source| AddError::Put { path: folder.path.to_path_buf(), source })?;
+        Ok(ahead)
+    }
+
+    /// Names entries of a folder to who builds its tree, and then the files among them to who reads.
+    fn hand_on_listed(&mut self, listing: &mut Listing, folder: &OpenFolder, number: u32) {
+        let jobs: Vec<Job> = listing
+            .jobs
+            .drain(..)
+            .map(|(entry, stamp)| {
+                let Entry { name, kind, .. } = &listing.entries[(entry - listing.passed) as usize];
+                let place = Place { folder: number, entry };
+                Job { place, folder: folder.clone(), name: name.clone(), kind: *kind, stamp }
+            })
+            .collect();
+        listing.passed += listing.entries.len() as u32;
+        self.building.expect(number, listing.entries.drain(..), listing.attributes.drain(..));
+        jobs.into_iter().for_each(|job| self.push(job));
     }
 
     /// Gives each folder in a folder a number.
@@ -217,27 +218,22 @@ impl Walker<'_> {
         number: u32,
         depth: usize,
         ignores: &[Arc<Gitignore>],
-        below: Vec<(u32, EntryName, Stat)>,
+        below: Vec<(u32, EntryName)>,
     ) -> Result<Vec<Ahead>, AddError> {
         if depth + 1 >= TREE_DEPTH_MAX && !below.is_empty() {
             return Err(AddError::Deep { path: folder.path.to_path_buf() });
         }
-        let mut ahead = Vec::with_capacity(below.len());
-        let mut folders = self.shared.folders();
-        for (entry, name, stat) in below {
-            let next = folders.len() as u32;
-            folders[number as usize].folders.push((entry, next));
-            folders.push(Found { own: self.attributes(&stat, None), ..Found::default() });
-            ahead.push(Ahead {
-                parent: folder.clone(),
-                name,
-                place: Place { folder: number, entry },
-                number: next,
-                depth: depth + 1,
-                ignores: ignores.to_vec(),
-            });
-        }
-        Ok(ahead)
+        let entries: Vec<u32> = below.iter().map(|(entry, _)| *entry).collect();
+        let numbers = self.building.begin_below(number, entries);
+        let ahead = below.into_iter().zip(numbers).map(|((entry, name), next)| Ahead {
+            parent: folder.clone(),
+            name,
+            place: Place { folder: number, entry },
+            number: next,
+            depth: depth + 1,
+            ignores: ignores.to_vec(),
+        });
+        Ok(ahead.collect())
     }
 
     /// Returns what an entry is, or `None` where it is left out.
@@ -324,35 +320,6 @@ impl Walker<'_> {
             }
         }
         has_any.then(|| builder.build().ok().map(Arc::new)).flatten()
-    }
-
-    /// Collects an entry's metadata, when it is wanted.
-    fn attributes(
-        &self,
-        stat: &Stat,
-        entry: Option<(&OpenFolder, &EntryName, EntryKind)>,
-    ) -> Attributes {
-        if !self.options.metadata {
-            return Attributes::default();
-        }
-        let stamp = Stamp::of(stat);
-        let extended = match entry {
-            Some((folder, name, kind)) => {
-                crate::add::extended_attributes(&folder.path_of(name), kind)
-            }
-            None => Vec::new(),
-        };
-        let is_linked =
-            stat.st_nlink > 1 && FileType::from_raw_mode(stat.st_mode) != FileType::Directory;
-        Attributes {
-            mode: stat.st_mode & 0o7777,
-            owner: stat.st_uid,
-            group: stat.st_gid,
-            modified: stamp.modified,
-            // Made small and independent of the machine once all are known.
-            link: if is_linked { stamp.inode ^ stamp.device.rotate_left(40) } else { 0 },
-            extended,
-        }
     }
 
     fn note_errno(&self, path: PathBuf, errno: Errno) {

@@ -322,7 +322,12 @@ impl Open {
         let file = match maker.disk.open(&paths::arena(number), OpenMode::Write) {
             Ok(file) => file,
             // One that is read-only, moved away or collected is not for us.
-            Err(error) if matches!(error.fault, DiskFault::Denied | DiskFault::Absent) => {
+            Err(error)
+                if matches!(
+                    error.fault,
+                    DiskFault::Denied | DiskFault::Absent | DiskFault::NotAFile
+                ) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),

@@ -70,6 +70,8 @@ pub struct Scan {
     pub damaged: Vec<Located>,
     /// Ranges of bytes, from and to, that no genuine record covers.
     pub strays: Vec<(u64, u64)>,
+    /// Ranges between a directory and its trailer that are not zero as they should be.
+    pub unclean: Vec<(u64, u64)>,
     /// Where the scan ended: the length of the file, without seal and table.
     pub end: u64,
 }
@@ -160,6 +162,32 @@ impl Arena {
         let items = decode_directory(&directory).ok_or_else(|| self.damaged(record.trailer_at))?;
         let sum: u64 = items.iter().map(|item| u64::from(item.len)).sum();
         if sum == trailer.raw_len { Ok(items) } else { Err(self.damaged(record.trailer_at)) }
+    }
+
+    /// Returns whether the arena itself says that an item lies where `located` says: in the record's
+    /// directory, or where that is damaged in the table.
+    pub fn lists(&self, record: &Record, located: &Located) -> Result<bool, ArenaError> {
+        match self.directory(record) {
+            Ok(items) => {
+                let mut is_listed = false;
+                self.locate(record, &items, |found, _| is_listed |= found == *located);
+                Ok(is_listed)
+            }
+            Err(ArenaError::Damaged { .. }) => match self.seal()? {
+                Ok(seal) => Ok(self.sealed_items(&seal)?.contains(located)),
+                Err(_) => Ok(false),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the range between the directory and the trailer if it is not zero.
+    fn unclean_padding(&self, record: &Record) -> Result<Option<(u64, u64)>, ArenaError> {
+        let trailer = &record.trailer;
+        let start = record.start + trailer.payload_len + u64::from(trailer.directory_len);
+        let padding = self.read_exact(start, (record.trailer_at - start) as usize)?;
+        let is_clean = padding.iter().all(|byte| *byte == 0);
+        Ok((!is_clean).then_some((start, record.trailer_at)))
     }
 
     /// Returns the seal, or why there is none.
@@ -272,13 +300,14 @@ impl Arena {
         Ok(())
     }
 
-    /// Sorts the items of a record into intact and damaged.
+    /// Sorts the items of a record into intact and damaged, and looks at its padding.
     pub fn check_items(
         &self,
         record: &Record,
         items: &[Item],
         scan: &mut Scan,
     ) -> Result<(), ArenaError> {
+        scan.unclean.extend(self.unclean_padding(record)?);
         let decoded = match record.trailer.kind {
             RecordKind::Extent => None,
             RecordKind::Frame => match self.decode_frame(record) {

@@ -51,8 +51,9 @@ impl std::fmt::Debug for ItemBytes {
 pub(crate) struct Decoded {
     /// The first bytes of the decoded payload.
     pub front: Arc<Vec<u8>>,
-    /// The proven items. A place alone would not do: an empty item starts where the next one does.
-    pub proven: HashSet<ItemId>,
+    /// The proven items, each with where it starts and ends. A place alone would not do: an empty item
+    /// starts where the next one does. An id alone would not either: an index may lie.
+    pub proven: HashSet<(ItemId, Range<usize>)>,
     /// The stored payload has been compared with its checksum.
     pub is_checked: bool,
 }

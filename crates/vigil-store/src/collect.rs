@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use vigil_base::world::{DiskError, Lock};
+use vigil_base::world::{DiskError, DiskFault, Lock};
 use vigil_base::{Blame, Blamed, References, Vcid};
 
 use crate::arena::{Arena, ArenaError};
@@ -127,9 +127,6 @@ impl Store {
         let mut report = CollectReport::default();
         let live = self.mark(options, &mut report)?;
         let mut plans = Vec::new();
-        for number in paths::arena_numbers(&*inner.world.disk)? {
-            plans.extend(self.plan(number, &live)?);
-        }
         let is_worth = |plan: &Plan| {
             let total = plan.bytes.max(1);
             plan.dead_items > 0
@@ -137,11 +134,15 @@ impl Store {
                     || plan.is_here
                         && plan.dead_bytes * 100 >= total * u64::from(options.dead_percent_min))
         };
-        plans.retain(|plan| {
+        for number in paths::arena_numbers(&*inner.world.disk)? {
+            let Some(plan) = self.plan(number, &live)? else { continue };
             report.dead_items += plan.dead_items;
             report.dead_bytes += plan.dead_bytes;
-            is_worth(plan) || (plan.bytes > 0 && plan.live.is_empty() && plan.dead_items == 0)
-        });
+            let is_empty = plan.bytes > 0 && plan.live.is_empty() && plan.dead_items == 0;
+            if is_worth(&plan) || is_empty {
+                plans.push(plan);
+            }
+        }
         for plan in &plans {
             let list = if plan.live.is_empty() { &mut report.dropped } else { &mut report.copied };
             list.push(plan.number);
@@ -173,10 +174,20 @@ impl Store {
                 continue;
             }
             let bytes = self.read(vcid).map_err(CollectError::Follow)?;
+            let mut marked = Ok(());
+            let mut mark = |vcid, is_record| {
+                if is_record {
+                    todo.push((vcid, true));
+                } else if marked.is_ok() && live.insert(&ItemId::from(vcid)) {
+                    report.live_blobs += 1;
+                    marked = self.mark_chunks(vcid, &mut live);
+                }
+            };
             options
                 .references
-                .references(&bytes, &mut |vcid, is_record| todo.push((vcid, is_record)))
+                .references(&bytes, &mut mark)
                 .map_err(|source| CollectError::NotARecord { vcid, source })?;
+            marked?;
         }
         Ok(live)
     }
@@ -204,6 +215,12 @@ impl Store {
         let arena = match self.inner.arena(number) {
             Ok(arena) if arena.header.class == self.inner.options.class => arena,
             Ok(_) | Err(ArenaError::Header { .. }) => return Ok(None),
+            // A folder or pipe that somebody has put there, or a link that leads nowhere.
+            Err(ArenaError::Disk(error))
+                if matches!(error.fault, DiskFault::NotAFile | DiskFault::Absent) =>
+            {
+                return Ok(None);
+            }
             Err(error) => return Err(error.into()),
         };
         let items = match arena.seal()? {
@@ -212,16 +229,21 @@ impl Store {
             // What a damaged arena still holds is for `repair` to save.
             Err(_) => return Ok(None),
         };
-        let (live, dead): (Vec<Located>, Vec<Located>) =
-            items.into_iter().partition(|item| live.contains(&item.id));
-        Ok(Some(Plan {
+        let mut plan = Plan {
             number,
             bytes: arena.file().len()?,
-            live,
-            dead_bytes: dead.iter().map(|item| u64::from(item.at.len)).sum(),
-            dead_items: dead.len() as u64,
+            live: items,
+            dead_bytes: 0,
+            dead_items: 0,
             is_here: self.moved(number)?.is_none(),
-        }))
+        };
+        plan.live.retain(|item| {
+            let lives = live.contains(&item.id);
+            plan.dead_bytes += if lives { 0 } else { u64::from(item.at.len) };
+            plan.dead_items += u64::from(!lives);
+            lives
+        });
+        Ok(Some(plan))
     }
 
     /// Copies the live items of arenas that are to go, each once, and returns the bytes written.

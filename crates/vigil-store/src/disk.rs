@@ -2,11 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
+use rustix::io::Errno;
 use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, Lock, Mapped, OpenMode};
 
 /// A folder, through the operating system.
@@ -38,6 +39,9 @@ fn blame_disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Di
                 DiskFault::Full
             }
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => DiskFault::Denied,
+            ErrorKind::IsADirectory => DiskFault::NotAFile,
+            // What opening a socket, and following a link in a circle, ends with.
+            _ if is_one_of(&error, [Errno::NXIO, Errno::LOOP]) => DiskFault::NotAFile,
             _ => DiskFault::Other,
         },
         action,
@@ -46,11 +50,17 @@ fn blame_disk(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Di
     }
 }
 
+fn is_one_of(error: &io::Error, errnos: [Errno; 2]) -> bool {
+    errnos.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
 impl Disk for FolderDisk {
     fn open(&self, path: &str, mode: OpenMode) -> Result<Box<dyn DiskFile>, DiskError> {
         let full = self.root.join(path);
         let mut options = OpenOptions::new();
         options.read(true).write(mode != OpenMode::Read);
+        // A pipe that somebody has put there must not be waited for; files do not mind.
+        options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         match mode {
             OpenMode::Read | OpenMode::Write => {}
             OpenMode::CreateNew => _ = options.create_new(true),
@@ -58,6 +68,14 @@ impl Disk for FolderDisk {
         }
         let action = if mode == OpenMode::Read { "open" } else { "open for writing" };
         let file = options.open(&full).map_err(blame_disk(action, &full))?;
+        if !file.metadata().map_err(blame_disk("stat", &full))?.is_file() {
+            return Err(DiskError {
+                fault: DiskFault::NotAFile,
+                action,
+                path: full.display().to_string(),
+                reason: "it is not a file".into(),
+            });
+        }
         Ok(Box::new(FolderFile { file, path: full }))
     }
 
@@ -79,7 +97,21 @@ impl Disk for FolderDisk {
 
     fn create_folder(&self, path: &str) -> Result<(), DiskError> {
         let full = self.root.join(path);
-        std::fs::create_dir_all(&full).map_err(blame_disk("create the folder", &full))
+        if full.is_dir() {
+            return Ok(());
+        }
+        // The entries of parents made here are synced too: nobody else will.
+        let absent: Vec<&Path> = full.ancestors().take_while(|folder| !folder.is_dir()).collect();
+        std::fs::create_dir_all(&full).map_err(blame_disk("create the folder", &full))?;
+        for made in absent.into_iter().filter_map(Path::parent) {
+            let parent = if made.as_os_str().is_empty() { Path::new(".") } else { made };
+            match File::open(parent).and_then(|folder| folder.sync_all()) {
+                // Whoever may not list a folder cannot sync it either, and its owner made it so.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+                synced => synced.map_err(blame_disk("sync the folder", parent))?,
+            }
+        }
+        Ok(())
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
@@ -159,8 +191,8 @@ impl DiskFile for FolderFile {
         loop {
             match rustix::fs::flock(&self.file, operation) {
                 Ok(()) => return Ok(true),
-                Err(rustix::io::Errno::WOULDBLOCK) if !wait => return Ok(false),
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) if !wait => return Ok(false),
+                Err(Errno::INTR) => {}
                 Err(errno) => return Err(blame_disk("lock", &self.path)(errno.into())),
             }
         }

@@ -12,6 +12,7 @@
 mod append;
 mod arena;
 mod cache;
+mod checked;
 mod collect;
 mod cut;
 mod disk;

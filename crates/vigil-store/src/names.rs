@@ -3,13 +3,13 @@
 //! Drawn in `docs/format/store.md`. A name is written only after what it names is durable.
 
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
-use vigil_base::world::{DiskError, DiskFault, Lock, Moment, OpenMode};
+use vigil_base::world::{DiskError, Lock, Moment, OpenMode};
 use vigil_base::{Blame, Blamed, EntryKind, Name, Vcid};
 
+use crate::checked::{self, Loaded};
 use crate::paths;
 use crate::put::{PutError, Writer};
 use crate::store::Store;
-use vigil_base::world::replace_file;
 
 /// What a name has meant since some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,14 @@ pub struct Version {
 #[non_exhaustive]
 pub enum NamesError {
     /// The name's file is not what was written.
-    #[error("the record of the name {name} is damaged")]
+    #[error(
+        "the record of the name {name} is damaged; move {path} out of the store, and name it anew"
+    )]
     Damaged {
         /// The name.
         name: Name,
-        /// What is wrong with it.
-        source: DecodeError,
+        /// Its file, below the store's folder.
+        path: String,
     },
     /// Nothing has that name.
     #[error("nothing is named {name}")]
@@ -77,7 +79,7 @@ impl Blamed for NamesError {
 const TAG: &str = "vigil.name/1";
 
 /// Longest file of a name: some 200 000 versions.
-const NAME_FILE_BYTES_MAX: u64 = 16 << 20;
+const NAME_FILE_BYTES_MAX: usize = 16 << 20;
 
 /// Locked while a name is being changed.
 const NAMES_LOCK: &str = "names.lock";
@@ -144,16 +146,12 @@ impl Store {
 
     /// Returns what a name has meant, from the oldest to the newest.
     pub fn versions(&self, name: &Name) -> Result<Vec<Version>, NamesError> {
-        let file = match self.inner.world.disk.open(&path(name), OpenMode::Read) {
-            Ok(file) => file,
-            Err(error) if error.fault == DiskFault::Absent => {
-                return Err(NamesError::Absent { name: name.clone() });
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let mut bytes = vec![0; file.len()?.min(NAME_FILE_BYTES_MAX) as usize];
-        let read = file.read_at(0, &mut bytes)?;
-        decode(&bytes[..read]).map_err(|source| NamesError::Damaged { name: name.clone(), source })
+        let damaged = || NamesError::Damaged { name: name.clone(), path: path(name) };
+        match checked::load(&*self.inner.world.disk, &path(name), NAME_FILE_BYTES_MAX)? {
+            Loaded::Absent => Err(NamesError::Absent { name: name.clone() }),
+            Loaded::Damaged => Err(damaged()),
+            Loaded::Record(record) => decode(&record).map_err(|_| damaged()),
+        }
     }
 
     /// Returns what a name meant `back` versions ago: 0 for now.
@@ -185,7 +183,7 @@ impl Store {
             disk.remove(&path(name))?;
             return Ok(disk.sync_folder(paths::NAMES)?);
         }
-        Ok(replace_file(disk, &path(name), &encode(&after))?)
+        Ok(checked::save(disk, &path(name), encode(&after))?)
     }
 }
 

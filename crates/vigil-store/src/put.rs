@@ -11,7 +11,7 @@ use vigil_base::world::Lock;
 use vigil_base::{Blame, Blamed, Hasher, Vcid};
 
 use crate::append::{AppendError, Appended};
-use crate::cut::Cutter;
+use crate::cut::{Cutter, Cutting};
 use crate::format::{Codec, Item, ItemId, ItemKind, Trailer};
 use crate::index::IndexError;
 use crate::layout::{LAYOUT_CHUNKS_MAX, Layout};
@@ -125,6 +125,13 @@ impl Writer {
     pub fn commit(&self) -> Result<(), PutError> {
         self.sync()?;
         if self.store.inner.index.overlay_len() > OVERLAY_MAX { self.publish() } else { Ok(()) }
+    }
+
+    /// Commits once so much is only in memory that a job of any length would take ever more of it.
+    /// To be called between streams: it waits for everybody who is writing one.
+    pub fn settle(&self) -> Result<(), PutError> {
+        let is_much = self.store.inner.index.overlay_len() > OVERLAY_MAX * 2;
+        if is_much { self.commit() } else { Ok(()) }
     }
 
     fn sync(&self) -> Result<(), PutError> {
@@ -405,7 +412,6 @@ impl<'a> Batch<'a> {
             Some(cutter) => cutter,
             None => Cutter::new(self.tuning().chunk_bytes),
         };
-        cutter.reset();
         let result = self.put_cut(source, &mut cutter);
         self.cutter = Some(cutter);
         result
@@ -416,36 +422,65 @@ impl<'a> Batch<'a> {
         source: &mut dyn Read,
         cutter: &mut Cutter,
     ) -> Result<(Vcid, u64), PutError> {
-        let mut hasher = Hasher::new();
-        cutter.fill(source, &mut hasher)?;
-        let mut sink = ChunkSink::new(cutter.rest().len() as u64);
-        if cutter.is_at_end && cutter.rest().len() <= self.tuning().whole_bytes_max {
-            let vcid = hasher.finish();
-            let len = cutter.rest().len() as u64;
-            self.stored.given_bytes += len;
-            self.put_item(vcid.into(), ItemKind::Blob, cutter.rest())?;
-            return Ok((vcid, len));
+        cutter.start(source)?;
+        let window = cutter.window();
+        if window.is_last && window.bytes().len() <= self.tuning().whole_bytes_max {
+            let vcid = self.put(window.bytes())?;
+            return Ok((vcid, window.bytes().len() as u64));
         }
-        let cut = self.put_chunks(source, cutter, &mut hasher, &mut sink);
+        let mut sink = ChunkSink::new(window.bytes().len() as u64);
+        let mut chunks = Vec::new();
+        let cut = self.put_windows(source, cutter, &mut sink, &mut chunks);
         // Also where the source has failed: the chunks that came before are whole, and claimed.
         sink.finish(self)?;
-        let chunks = cut?;
+        let vcid = cut?;
         let layout = Layout::new(chunks);
-        let vcid = hasher.finish();
         self.put_item(vcid.into(), ItemKind::Layout, &layout.encode())?;
         Ok((vcid, layout.blob_len()))
     }
 
-    /// Stores the chunks of a stream, and returns their ids and lengths.
-    fn put_chunks(
+    /// Cuts a stream window by window into `chunks`, and returns its name.
+    ///
+    /// The name is a hash over all bytes in a row, which is the longest single piece of work, so it
+    /// is reckoned on a thread of its own while this one cuts a window, stores it and reads the next.
+    fn put_windows(
         &mut self,
         source: &mut dyn Read,
         cutter: &mut Cutter,
-        hasher: &mut Hasher,
         sink: &mut ChunkSink<'a>,
-    ) -> Result<Vec<(ItemId, u32)>, PutError> {
-        let mut chunks = Vec::new();
-        while let Some(chunk) = cutter.next_chunk() {
+        chunks: &mut Vec<(ItemId, u32)>,
+    ) -> Result<Vcid, PutError> {
+        let mut hasher = Hasher::new();
+        loop {
+            let (mut cutting, mut filling) = cutter.split();
+            let fresh = cutting.fresh();
+            let (is_hashed, put) = std::thread::scope(|scope| {
+                let beside = fresh.len() >= HASH_BESIDE_MIN;
+                let hashing = || hasher.update(fresh);
+                let is_hashed =
+                    beside && std::thread::Builder::new().spawn_scoped(scope, hashing).is_ok();
+                let put = self.put_window(&mut cutting, sink, chunks);
+                (is_hashed, put.and_then(|()| filling.fill(source, cutting.rest())))
+            });
+            if !is_hashed {
+                hasher.update(fresh);
+            }
+            put?;
+            if cutting.is_last() {
+                return Ok(hasher.finish());
+            }
+            cutter.swap();
+        }
+    }
+
+    /// Stores the chunks that surely end inside a window.
+    fn put_window(
+        &mut self,
+        cutting: &mut Cutting<'_>,
+        sink: &mut ChunkSink<'a>,
+        chunks: &mut Vec<(ItemId, u32)>,
+    ) -> Result<(), PutError> {
+        while let Some(chunk) = cutting.next_chunk() {
             if chunks.len() == LAYOUT_CHUNKS_MAX {
                 return Err(PutError::TooLong);
             }
@@ -455,11 +490,13 @@ impl<'a> Batch<'a> {
             if self.is_new(id, ItemKind::Chunk, chunk)? {
                 sink.push(self, id, chunk)?;
             }
-            cutter.fill_if_low(source, hasher)?;
         }
-        Ok(chunks)
+        Ok(())
     }
 }
+
+/// Fewer bytes than this are hashed where they are cut: starting a thread costs some 30 µs.
+const HASH_BESIDE_MIN: usize = 1 << 20;
 
 impl Drop for Batch<'_> {
     /// Nobody relies on what this batch has claimed, so others may claim what it has not written.

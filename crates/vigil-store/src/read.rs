@@ -11,7 +11,7 @@ use zstd::zstd_safe;
 
 use crate::arena::{Arena, ArenaError, FRAME_BYTES_MAX, Record, is_item};
 use crate::cache::{Decoded, ItemBytes};
-use crate::format::{ALIGN, Codec, Item, ItemId, ItemKind, Located, RecordKind};
+use crate::format::{ALIGN, Codec, Item, ItemId, ItemKind, Located, Location, RecordKind};
 use crate::index::IndexError;
 use crate::layout::Layout;
 use crate::read_error::ReadError;
@@ -241,13 +241,13 @@ pub(crate) struct Maps {
 #[derive(Default)]
 struct MapsState {
     maps: HashMap<u32, Arc<dyn Mapped>>,
-    /// Arena, trailer, place in the record, and length of proven items.
-    proven: HashSet<(u32, u32, u32, u32)>,
+    /// Proven items, each with its place: an index may lie, so neither alone would do.
+    proven: HashSet<(ItemId, Location)>,
 }
 
-/// Proven items that are remembered: some 30 MB of memory at most. Beyond that all are forgotten, and
+/// Proven items that are remembered: some 25 MB of memory at most. Beyond that all are forgotten, and
 /// proven again when they are read.
-const PROVEN_MAX: usize = 1 << 20;
+const PROVEN_MAX: usize = 1 << 18;
 
 impl Maps {
     pub fn clear(&self) {
@@ -409,13 +409,27 @@ impl Inner {
             *decoded = Decoded { front, proven: HashSet::new(), is_checked: needs_check };
             self.cache.resized(key, want);
         }
-        if !needs_check && !decoded.proven.contains(&item.id) {
-            if !is_item(item, &decoded.front[start..end]) {
+        let front = decoded.front.clone();
+        let claim = (item.id, start..end);
+        let is_proven = decoded.proven.contains(&claim);
+        // Hashed without the lock: other threads want other items of this frame.
+        drop(decoded);
+        if !is_proven {
+            // That this is the blob's layout the index says; only the arena itself is believed.
+            let is_right = match needs_check {
+                true => arena.lists(record, located)?,
+                false => is_item(item, &front[start..end]),
+            };
+            if !is_right {
                 return Err(CopyError::Damaged);
             }
-            decoded.proven.insert(item.id);
+            let mut decoded = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            // Proven are these bytes, not what somebody may have decoded instead meanwhile.
+            if Arc::ptr_eq(&decoded.front, &front) {
+                decoded.proven.insert(claim);
+            }
         }
-        Ok(ItemBytes::new(decoded.front.clone(), start..end))
+        Ok(ItemBytes::new(front, start..end))
     }
 
     /// Copies a part of a chunk, proving the chunk first unless this process has done so.
@@ -457,7 +471,7 @@ impl Inner {
         let end = start + located.at.len as usize;
         let Some(map) = self.map_arena(&arena, end)? else { return Ok(None) };
         let range = MappedRange { map, start, end };
-        let key = (number, located.at.trailer, located.at.inner, located.at.len);
+        let key = (located.id, located.at);
         let is_proven = |maps: &Maps| {
             maps.state.lock().unwrap_or_else(PoisonError::into_inner).proven.contains(&key)
         };

@@ -9,6 +9,7 @@ use vigil_base::cbor::{Decoder, Encoder};
 use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, Lock, Mapped, OpenMode};
 
 use crate::arena::{Arena, ArenaError};
+use crate::checked::{self, Loaded};
 use crate::format::HEADER_LEN;
 use crate::paths;
 use crate::store::{Inner, Store};
@@ -32,6 +33,9 @@ pub struct Moved {
 }
 
 const TAG: &str = "vigil.moved/1";
+
+/// The record has some 80 bytes.
+const MOVED_BYTES_MAX: usize = 4096;
 
 fn record_path(number: u32) -> String {
     format!("{}/{number:08}.moved", paths::ARENAS)
@@ -68,7 +72,7 @@ impl Store {
             return Err(damaged(len));
         }
         vigil_base::world::replace_file(disk, &tail_path(arena.number), &tail)?;
-        vigil_base::world::replace_file(disk, &record_path(arena.number), &moved.encode())?;
+        checked::save(disk, &record_path(arena.number), moved.encode())?;
         disk.remove(&paths::arena(arena.number))?;
         disk.sync_folder(paths::ARENAS)?;
         self.inner.forget_arenas();
@@ -96,22 +100,20 @@ impl Moved {
 
 fn load(disk: &dyn Disk, number: u32) -> Result<Option<Moved>, DiskError> {
     let path = record_path(number);
-    let file = match disk.open(&path, OpenMode::Read) {
-        Ok(file) => file,
-        Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-        Err(error) => return Err(error),
+    let record = match checked::load(disk, &path, MOVED_BYTES_MAX)? {
+        Loaded::Absent => return Ok(None),
+        Loaded::Damaged => return Err(not_a_record(path, "its checksum is wrong".into())),
+        Loaded::Record(record) => record,
     };
-    let mut bytes = [0; 128];
-    let read = file.read_at(0, &mut bytes)?;
     let decode = || {
-        let mut decoder = Decoder::record(&bytes[..read], TAG, 4)?;
+        let mut decoder = Decoder::record(&record, TAG, 4)?;
         let vcid = Vcid::from_bytes(decoder.byte_array()?);
         let (len, table_at) = (decoder.unsigned()?, decoder.unsigned()?);
         decoder.finish().map(|()| Moved { vcid, len, table_at })
     };
     match decode() {
-        Ok(moved) if moved.table_at <= moved.len => Ok(Some(moved)),
-        Ok(_) => Err(not_a_record(path, "its table starts behind its end".into())),
+        Ok(moved) if (HEADER_LEN as u64..=moved.len).contains(&moved.table_at) => Ok(Some(moved)),
+        Ok(_) => Err(not_a_record(path, "its table is not between header and end".into())),
         Err(error) => Err(not_a_record(path, error.to_string())),
     }
 }

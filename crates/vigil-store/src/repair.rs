@@ -3,10 +3,10 @@
 //! Afterwards nothing damaged is left in the index: what nobody could supply is absent, so that
 //! adding it again stores it again. The damaged files are kept aside, under `damaged/`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use vigil_base::world::Lock;
+use vigil_base::world::{DiskFault, Lock};
 use vigil_base::{Hasher, Vcid};
 
 use crate::arena::{Arena, ArenaError, Scan, is_item};
@@ -53,8 +53,14 @@ impl Store {
         let Some(_lock) = self.inner.lock_use(Lock::Exclusive, false)? else {
             return Err(CollectError::InUse);
         };
-        self.inner.index.rebuild()?;
-        let damages = self.find_damage()?;
+        let listed = self.listed_in_damage()?;
+        let cut = self.inner.index.cut_arenas();
+        if self.inner.index.is_sound()? {
+            self.inner.index.rebuild()?;
+        } else {
+            self.inner.index.withdraw()?;
+        }
+        let damages = self.find_damage(listed, &cut)?;
         let mut report = RepairReport::default();
         let mut lost: HashSet<ItemId> = HashSet::new();
         let fresh = self.fresh()?;
@@ -88,27 +94,73 @@ impl Store {
         Ok(report)
     }
 
-    fn find_damage(&self) -> Result<Vec<Damage>, CollectError> {
+    /// Returns what the index lists in arenas that cannot say so any more themselves: those without
+    /// their header, and those that are gone or cut.
+    fn listed_in_damage(&self) -> Result<BTreeMap<u32, Vec<Located>>, CollectError> {
+        let mut headless = HashSet::new();
+        for number in paths::arena_numbers(&*self.inner.world.disk)? {
+            if let Err(ArenaError::Header { .. }) = self.inner.arena(number) {
+                headless.insert(number);
+            }
+        }
+        let mut listed: BTreeMap<u32, Vec<Located>> = BTreeMap::new();
+        if !headless.is_empty() {
+            self.inner.index.for_each(&mut |item| {
+                if headless.contains(&item.at.arena) {
+                    listed.entry(item.at.arena).or_default().push(item);
+                }
+            })?;
+        }
+        self.inner.index.for_each_damaged(&mut |item| {
+            listed.entry(item.at.arena).or_default().push(item);
+        });
+        for items in listed.values_mut() {
+            items.sort_unstable();
+            items.dedup();
+        }
+        Ok(listed)
+    }
+
+    fn find_damage(
+        &self,
+        mut listed: BTreeMap<u32, Vec<Located>>,
+        cut: &BTreeSet<u32>,
+    ) -> Result<Vec<Damage>, CollectError> {
         let mut damages = Vec::new();
         for number in paths::arena_numbers(&*self.inner.world.disk)? {
             if self.moved(number)?.is_some() {
                 continue;
             }
+            let listed = listed.remove(&number);
             let arena = match self.inner.arena(number) {
                 Ok(arena) if arena.header.class == self.inner.options.class => arena,
                 Ok(_) => continue,
+                // What a crash leaves of an arena whose header was never written holds nothing.
+                Err(ArenaError::Header { .. })
+                    if listed.is_none() && self.is_stillborn(number)? =>
+                {
+                    continue;
+                }
+                // A folder or pipe that somebody has put there, or a link that leads nowhere.
+                Err(ArenaError::Disk(error))
+                    if matches!(error.fault, DiskFault::NotAFile | DiskFault::Absent) =>
+                {
+                    continue;
+                }
                 // Without its header an arena's records cannot be told from other bytes.
                 Err(ArenaError::Header { .. }) => {
-                    let damage =
-                        Damage { number, arena: None, intact: Vec::new(), damaged: Vec::new() };
+                    let damaged = listed.unwrap_or_default();
+                    let damage = Damage { number, arena: None, intact: Vec::new(), damaged };
                     damages.push(damage);
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
             let seal = arena.seal()?;
-            let Scan { items, mut damaged, .. } = arena.scan(0)?;
-            let mut is_bad = !damaged.is_empty();
+            let Scan { items, mut damaged, unclean, .. } = arena.scan(0)?;
+            let known: HashSet<Located> = items.iter().chain(&damaged).copied().collect();
+            damaged.extend(listed.into_iter().flatten().filter(|item| !known.contains(item)));
+            let mut is_bad = !damaged.is_empty() || !unclean.is_empty() || cut.contains(&number);
             match &seal {
                 Ok(seal) => match arena.sealed_items(seal) {
                     // What the table lists and no record describes any more is damaged too.
@@ -127,6 +179,8 @@ impl Store {
                 damages.push(Damage { number, arena: Some(arena), intact: items, damaged });
             }
         }
+        let gone = |(number, damaged)| Damage { number, arena: None, intact: Vec::new(), damaged };
+        damages.extend(listed.into_iter().map(gone));
         Ok(damages)
     }
 
@@ -171,7 +225,10 @@ impl Store {
         let path = paths::manifest(&self.inner.options.class);
         disk.remove(&path)?;
         for number in &numbers {
-            disk.rename(&paths::arena(*number), &format!("{DAMAGED}/{number:08}.arena"))?;
+            match disk.rename(&paths::arena(*number), &format!("{DAMAGED}/{number:08}.arena")) {
+                Err(error) if error.fault == DiskFault::Absent => {}
+                renamed => renamed?,
+            }
         }
         disk.sync_folder(DAMAGED)?;
         self.remove_arenas(&[])?;

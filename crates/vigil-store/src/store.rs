@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::cbor::{Decoder, Encoder};
-use vigil_base::world::{
-    Clock, Disk, DiskError, DiskFault, Lock, OpenMode, Randomness, RandomnessError,
-};
+use vigil_base::world::{Clock, Disk, DiskError, Lock, OpenMode, Randomness, RandomnessError};
 use vigil_base::{Blame, Blamed};
 
 use crate::append::{Lane, Maker};
 use crate::arena::{Arena, ArenaError};
 use crate::cache::FrameCache;
+use crate::checked::{self, Loaded};
 use crate::format::{Class, Site};
 use crate::index::{Index, IndexError};
 use crate::paths;
@@ -51,7 +50,7 @@ impl Default for Options {
         Self {
             class: Class::shared(),
             arena_bytes_max: 512 << 20,
-            cache_bytes_max: 64 << 20,
+            cache_bytes_max: 32 << 20,
             tuning: Tuning::default(),
             sync_every_bytes: Some(64 << 20),
             continues_arenas: true,
@@ -127,6 +126,9 @@ pub(crate) struct Inner {
 }
 
 const TAG: &str = "vigil.store/1";
+
+/// Room for what later versions may add to the store's file.
+const STORE_BYTES_MAX: usize = 4096;
 
 impl Store {
     /// Opens the store on `world.disk`, creating it where the folder is empty or absent.
@@ -227,15 +229,13 @@ pub(crate) struct UseLock {
 }
 
 fn load_site(disk: &dyn Disk) -> Result<Option<Site>, OpenError> {
-    let file = match disk.open(paths::STORE, OpenMode::Read) {
-        Ok(file) => file,
-        Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-        Err(error) => return Err(error.into()),
+    let record = match checked::load(disk, paths::STORE, STORE_BYTES_MAX)? {
+        Loaded::Absent => return Ok(None),
+        Loaded::Damaged => return Err(OpenError::Marker),
+        Loaded::Record(record) => record,
     };
-    let mut bytes = [0; 256];
-    let read = file.read_at(0, &mut bytes)?;
     let decode = || {
-        let mut decoder = Decoder::record(&bytes[..read], TAG, 2)?;
+        let mut decoder = Decoder::record(&record, TAG, 2)?;
         let site = decoder.byte_array()?;
         decoder.finish().map(|()| Site(site))
     };
@@ -272,6 +272,6 @@ fn create(world: &World) -> Result<Site, OpenError> {
     world.randomness.fill(&mut site.0)?;
     let mut encoder = Encoder::record(TAG, 2);
     encoder.bytes(&site.0);
-    vigil_base::world::replace_file(disk, paths::STORE, &encoder.finish())?;
+    checked::save(disk, paths::STORE, encoder.finish())?;
     Ok(site)
 }

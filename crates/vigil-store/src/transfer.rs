@@ -97,6 +97,9 @@ pub enum TransferError {
         /// The blob.
         vcid: Vcid,
     },
+    /// There is no number left for a new arena.
+    #[error("this store has used up all arena numbers")]
+    Numbers,
     /// The arena could not be read.
     #[error("could not read the arena")]
     Arena(#[from] ArenaError),
@@ -114,7 +117,9 @@ pub enum TransferError {
 impl Blamed for TransferError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Arena(_) | Self::Index(_) | Self::Disk(_) | Self::Copy(_) => Blame::World,
+            Self::Numbers | Self::Arena(_) | Self::Index(_) | Self::Disk(_) | Self::Copy(_) => {
+                Blame::World
+            }
             _ => Blame::Caller,
         }
     }
@@ -130,7 +135,8 @@ impl Store {
             match self.inner.arena(number) {
                 Ok(arena) => infos.push(self.info(&arena)?),
                 Err(ArenaError::Header { .. }) => {}
-                Err(ArenaError::Disk(error)) if error.fault == DiskFault::Absent => {}
+                Err(ArenaError::Disk(error))
+                    if matches!(error.fault, DiskFault::Absent | DiskFault::NotAFile) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -247,11 +253,13 @@ impl Store {
     /// Gives a copied arena a number. A number that somebody takes at the same time is skipped.
     fn place(&self, path: &str) -> Result<u32, TransferError> {
         let disk = &*self.inner.world.disk;
-        let mut number = paths::arena_number_next(disk)?.unwrap_or(u32::MAX);
+        let mut number = paths::arena_number_next(disk)?.ok_or(TransferError::Numbers)?;
         loop {
             match disk.open(&paths::arena(number), OpenMode::CreateNew) {
                 Ok(_) => break,
-                Err(error) if error.fault == DiskFault::Exists => number = number.saturating_add(1),
+                Err(error) if error.fault == DiskFault::Exists => {
+                    number = number.checked_add(1).ok_or(TransferError::Numbers)?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -376,11 +384,11 @@ fn check_arena(arena: &Arena) -> Result<Vec<(usize, Located)>, TransferError> {
         },
     })?;
     let listed = arena.sealed_items(&seal)?;
-    let Scan { mut items, damaged, .. } = arena.scan(0)?;
+    let Scan { mut items, damaged, unclean, .. } = arena.scan(0)?;
     items.sort_unstable();
     items.dedup();
     let is_honest = crate::append::sealed_root(&listed) == seal.root && listed == items;
-    if !damaged.is_empty() || !is_honest {
+    if !damaged.is_empty() || !unclean.is_empty() || !is_honest {
         let differ = listed.iter().filter(|item| items.binary_search(item).is_err()).count();
         return Err(TransferError::Damaged { items: damaged.len().max(differ).max(1) });
     }

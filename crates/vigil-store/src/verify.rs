@@ -1,10 +1,10 @@
 //! Verifying: every byte that is stored is read back and compared.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use vigil_base::world::RandomnessError;
+use vigil_base::world::{DiskFault, RandomnessError};
 use vigil_base::{Blame, Blamed, Vcid};
 
 use crate::arena::{Arena, ArenaError, Described, Scan};
@@ -52,10 +52,13 @@ pub struct VerifyReport {
     pub strays: Vec<Stray>,
     /// Arenas that cannot be read at all, and why.
     pub unreadable: Vec<(u32, String)>,
-    /// Arenas whose seal is damaged; their records are compared all the same.
+    /// Arenas whose seal is damaged or cut off; their records are compared all the same.
     pub seals: Vec<u32>,
     /// Items that arenas hold and the index did not know. It has been rebuilt.
     pub unindexed: u64,
+    /// The index on disk was damaged, or spoke of other arenas; it has been taken back, and whoever
+    /// writes next writes it anew. Nothing is lost by that.
+    pub is_index_damaged: bool,
 }
 
 /// Bytes of an arena that no record describes.
@@ -67,7 +70,8 @@ pub struct Stray {
     pub start: u64,
     /// Where they end.
     pub end: u64,
-    /// The arena is sealed and its table lists items that lie there, so this is damage.
+    /// The arena is sealed and its table lists items that lie there, or zeros should stand there: this
+    /// is damage.
     pub is_damage: bool,
 }
 
@@ -109,6 +113,47 @@ struct Work {
     records: Vec<Described>,
 }
 
+/// What comparing has found so far: only what is wrong is kept item by item.
+#[derive(Default)]
+struct Compared {
+    intact: u64,
+    raw_bytes: u64,
+    unindexed: Vec<Located>,
+    unclean: Vec<Stray>,
+    damaged: Vec<Located>,
+}
+
+impl Compared {
+    fn take_in(&mut self, other: Self) {
+        self.intact += other.intact;
+        self.raw_bytes += other.raw_bytes;
+        self.unindexed.extend(other.unindexed);
+        self.unclean.extend(other.unclean);
+        self.damaged.extend(other.damaged);
+    }
+}
+
+impl Work {
+    /// Calls `visit` with every item that the records list, at its place.
+    fn for_each(&self, mut visit: impl FnMut(Located)) {
+        for (record, items) in &self.records {
+            self.arena.locate(record, items, |located, _| visit(located));
+        }
+    }
+
+    /// Returns whether a record lists the item at its place. Records lie in the order of trailers.
+    fn lists(&self, item: &Located) -> bool {
+        let trailer_at = u64::from(item.at.trailer) * crate::format::ALIGN;
+        let found = self.records.binary_search_by_key(&trailer_at, |(record, _)| record.trailer_at);
+        let Some((record, items)) = found.ok().and_then(|index| self.records.get(index)) else {
+            return false;
+        };
+        let mut is_listed = false;
+        self.arena.locate(record, items, |located, _| is_listed |= located == *item);
+        is_listed
+    }
+}
+
 /// Records handed to a thread at once.
 const STEP: usize = 8;
 
@@ -117,21 +162,79 @@ impl Store {
     pub fn verify(&self, options: &VerifyOptions<'_>) -> Result<VerifyReport, VerifyError> {
         self.refresh()?;
         let mut report = VerifyReport::default();
+        let cut = self.inner.index.cut_arenas();
         let mut work = Vec::new();
         for number in paths::arena_numbers(&*self.inner.world.disk).map_err(IndexError::from)? {
             match self.list_records(number, &mut report) {
                 Ok(Some(listed)) => work.push(listed),
                 Ok(None) => {}
-                Err(ArenaError::Disk(error)) => return Err(ArenaError::Disk(error).into()),
+                // Somebody has removed it since it was listed, or a link leads nowhere.
+                Err(ArenaError::Disk(error)) if error.fault == DiskFault::Absent => {}
+                Err(ArenaError::Disk(error)) if error.fault != DiskFault::NotAFile => {
+                    return Err(ArenaError::Disk(error).into());
+                }
                 Err(error) => report.unreadable.push((number, chain(&error))),
             }
         }
+        // What has lost its seal, or all of its end, is told even if no item lay there.
+        report.seals.extend(
+            cut.into_iter().filter(|number| !report.seals.contains(number)).collect::<Vec<_>>(),
+        );
         if options.percent < 100 {
             self.sample(&mut work, options.percent)?;
         }
-        self.compare(work, options, &mut report)?;
+        self.compare(&work, options, &mut report)?;
+        if options.percent == 100 {
+            report.is_index_damaged = !self.inner.index.is_sound()?;
+            report.is_index_damaged |= self.compare_index(&work, &mut report)?;
+        }
+        report.is_index_damaged |= report.unindexed > 0;
+        if report.is_index_damaged {
+            self.inner.index.withdraw()?;
+        }
         self.find_lost(&mut report)?;
         Ok(report)
+    }
+
+    /// Looks for what the index lists and no arena holds: it is damaged, unless it lies elsewhere.
+    /// Returns whether the index gave other places for items that are there.
+    fn compare_index(&self, work: &[Work], report: &mut VerifyReport) -> Result<bool, VerifyError> {
+        let known: HashSet<Located> = report.damaged.iter().copied().collect();
+        let arenas: HashMap<u32, &Work> =
+            work.iter().map(|work| (work.arena.number, work)).collect();
+        let is_news = |item: &Located| {
+            let is_listed = arenas.get(&item.at.arena).is_some_and(|work| work.lists(item));
+            !is_listed && !known.contains(item)
+        };
+        let mut doubtful: Vec<Located> = Vec::new();
+        let mut note = |item: Located| {
+            if is_news(&item) {
+                doubtful.push(item);
+            }
+        };
+        self.inner.index.for_each(&mut note)?;
+        self.inner.index.for_each_damaged(&mut note);
+        // What has been appended since the arenas were listed is there all the same.
+        doubtful.retain(|item| self.inner.item_at(item, Depth::Front).is_err());
+        doubtful.sort_unstable();
+        doubtful.dedup();
+        // Of whatever kind it is: a blob is there whether it is whole or laid out.
+        let wanted: HashSet<ItemId> = doubtful.iter().map(|item| item.id).collect();
+        let mut elsewhere: HashSet<ItemId> = HashSet::new();
+        if !wanted.is_empty() {
+            work.iter().for_each(|work| {
+                work.for_each(|item| {
+                    if wanted.contains(&item.id) && !known.contains(&item) {
+                        elsewhere.insert(item.id);
+                    }
+                });
+            });
+        }
+        let listed = doubtful.len();
+        doubtful.retain(|item| !elsewhere.contains(&item.id));
+        let is_stale = doubtful.len() < listed;
+        report.damaged.extend(doubtful);
+        Ok(is_stale)
     }
 
     fn list_records(
@@ -142,12 +245,7 @@ impl Store {
         let arena = match self.inner.arena(number) {
             Ok(arena) => arena,
             // What a crash leaves of an arena whose header was never written holds nothing.
-            Err(ArenaError::Header { number, source }) => {
-                let file = crate::remote::open_arena_file(&*self.inner.world.disk, number, None)?;
-                let is_stillborn = file.len()? <= crate::format::HEADER_LEN as u64;
-                let error = ArenaError::Header { number, source };
-                return if is_stillborn { Ok(None) } else { Err(error) };
-            }
+            Err(ArenaError::Header { .. }) if self.is_stillborn(number)? => return Ok(None),
             Err(error) => return Err(error),
         };
         if arena.header.class != self.inner.options.class {
@@ -182,6 +280,12 @@ impl Store {
         Ok(Some(Work { arena, records }))
     }
 
+    /// Returns whether arena `number` got no further than its header, which a crash may have torn.
+    pub(crate) fn is_stillborn(&self, number: u32) -> Result<bool, ArenaError> {
+        let file = crate::remote::open_arena_file(&*self.inner.world.disk, number, None)?;
+        Ok(file.len()? <= crate::format::HEADER_LEN as u64)
+    }
+
     fn sample(&self, work: &mut [Work], percent: u8) -> Result<(), RandomnessError> {
         for arena in work {
             let mut draws = vec![0; arena.records.len() * 2];
@@ -195,7 +299,7 @@ impl Store {
 
     fn compare(
         &self,
-        work: Vec<Work>,
+        work: &[Work],
         options: &VerifyOptions<'_>,
         report: &mut VerifyReport,
     ) -> Result<(), VerifyError> {
@@ -205,7 +309,7 @@ impl Store {
             .collect();
         let total: u64 = flat.iter().map(|(_, (record, _))| record.trailer.payload_len).sum();
         let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let found = Mutex::new((Scan::default(), 0_u64));
+        let found = Mutex::new(Compared::default());
         let compare_some = || -> Result<(), VerifyError> {
             loop {
                 let start = next.fetch_add(STEP, Ordering::Relaxed);
@@ -213,21 +317,31 @@ impl Store {
                 if some.is_empty() {
                     break;
                 }
-                let mut scan = Scan::default();
-                let mut unindexed = 0;
+                let mut compared = Compared::default();
                 for (arena, (record, items)) in some {
+                    let mut scan = Scan::default();
                     arena.check_items(record, items, &mut scan)?;
-                    for item in items {
-                        unindexed += u64::from(!self.inner.index.contains(&item.id)?);
+                    for item in &scan.items {
+                        if !self.inner.index.has(item)? {
+                            compared.unindexed.push(*item);
+                        }
                     }
+                    let unclean = scan.unclean.iter();
+                    compared.unclean.extend(unclean.map(|(start, end)| Stray {
+                        arena: arena.number,
+                        start: *start,
+                        end: *end,
+                        is_damage: true,
+                    }));
+                    compared.intact += scan.items.len() as u64;
+                    compared.raw_bytes +=
+                        scan.items.iter().map(|item| u64::from(item.at.len)).sum::<u64>();
+                    compared.damaged.extend(scan.damaged);
                     let bytes = record.trailer.payload_len;
                     let read = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
                     (options.progress)(read, total);
                 }
-                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                found.0.damaged.extend(scan.damaged);
-                found.0.items.extend(scan.items);
-                found.1 += unindexed;
+                found.lock().unwrap_or_else(PoisonError::into_inner).take_in(compared);
             }
             Ok(())
         };
@@ -239,17 +353,24 @@ impl Store {
                 Err(panic) => std::panic::resume_unwind(panic),
             })
         })?;
-        let (scan, unindexed) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let compared = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.records += flat.len() as u64;
         report.stored_bytes += total;
-        report.items += (scan.items.len() + scan.damaged.len()) as u64;
-        report.raw_bytes += scan.items.iter().map(|item| u64::from(item.at.len)).sum::<u64>();
-        report.damaged.extend(scan.damaged);
-        report.unindexed = unindexed;
-        if unindexed > 0 {
-            self.inner.index.rebuild()?;
-        }
+        report.items += compared.intact + compared.damaged.len() as u64;
+        report.raw_bytes += compared.raw_bytes;
+        report.damaged.extend(compared.damaged);
+        report.strays.extend(compared.unclean);
+        report.unindexed = self.count_unindexed(&compared.unindexed)?;
         Ok(())
+    }
+
+    /// Returns how many of the items the index does not list at their places.
+    fn count_unindexed(&self, items: &[Located]) -> Result<u64, IndexError> {
+        if !items.is_empty() {
+            // Another process may have written them since the index was read.
+            self.refresh()?;
+        }
+        items.iter().try_fold(0, |count, item| Ok(count + u64::from(!self.inner.index.has(item)?)))
     }
 
     /// Names the blobs that cannot be read whole: damaged ones without another copy, and those of

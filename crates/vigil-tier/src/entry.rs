@@ -46,6 +46,9 @@ pub struct Listing {
 /// Largest listing record: a real one has about 500 bytes.
 const RECORD_BYTES_MAX: u64 = 16 << 10;
 
+/// Longest reason why a record cannot be understood.
+const REASON_CHARS_MAX: usize = 300;
+
 const TYPE: &str = "vigil.tier.arena/1";
 
 /// The record as JSON, version 1.
@@ -170,6 +173,8 @@ impl Tier {
         }
         let json = opened.range(0, opened.plain_len as usize)?;
         let entry = ArenaEntry::decode(&json)
+            // Of a reason that repeats what it met, the start is enough.
+            .map_err(|reason| reason.chars().take(REASON_CHARS_MAX).collect())
             .map_err(|reason| ObjectError::Record { object: object(), reason })?;
         let key = place.sealed.and(self.key());
         if Self::entry_place(key, entry.site, entry.serial) != *place {

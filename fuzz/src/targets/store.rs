@@ -21,15 +21,22 @@ pub const WORDS: &[&[u8]] =
     &[b"\x00\x00", b"\x01\x01", b"\x02\x02", b"\x03\x03", b"\x04\x04", b"\xff\xff"];
 
 /// A store that is whole, and what is in it.
-struct Whole {
-    files: Vec<(String, Vec<u8>)>,
-    blobs: Vec<(Vcid, Vec<u8>)>,
+pub struct Whole {
+    /// Its files.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Everything that can be read from it.
+    pub blobs: Vec<(Vcid, Vec<u8>)>,
+}
+
+/// Returns the store that damage is done to.
+pub fn whole() -> &'static Whole {
+    static WHOLE: OnceLock<Whole> = OnceLock::new();
+    WHOLE.get_or_init(build)
 }
 
 /// Checks one input.
 pub fn run(input: &[u8]) {
-    static WHOLE: OnceLock<Whole> = OnceLock::new();
-    let whole = WHOLE.get_or_init(build);
+    let whole = whole();
     let mut files = whole.files.clone();
     let mut must_give_all = true;
     let mut script = Script::new(input);

@@ -89,6 +89,11 @@ impl Encoder {
         self.head(major::MAP, pairs as u64);
     }
 
+    /// Returns the bytes as a part of something that other parts complete.
+    pub fn finish_part(self) -> Vec<u8> {
+        self.out
+    }
+
     /// Returns the bytes. Debug builds check that they are canonical.
     pub fn finish(self) -> Vec<u8> {
         debug_assert_eq!(super::validate(&self.out), Ok(()), "the encoder's caller broke a rule");

@@ -149,7 +149,7 @@ With --json, one document: clean, arenas, records, items, stored_bytes, raw_byte
 vcid, kind, arena, offset), lost (a list of Vcids that cannot be read whole), \
 unfinished (a list of Vcids of blobs whose add was interrupted; no name needs them), strays (a list of arena, \
 start, end, is_damage), unreadable (a list of arena and reason), damaged_seals (a list of arenas), \
-unindexed.
+unindexed (items that the index did not list), index_damaged (it is a cache, so this costs nothing).
 
 Examples:
   Read and compare everything:

@@ -31,9 +31,10 @@ pub(super) fn verify(args: &VerifyArgs, session: &mut Session<'_>) -> Result<(),
     } else {
         print(&report, args.sample, session)?;
     }
-    if report.unindexed > 0 {
-        let items = human::count(report.unindexed, "item", "items");
-        session.say(format_args!("the index did not know {items}; it has been rebuilt"))?;
+    if report.is_index_damaged {
+        session.say(
+            "the index was damaged, or that of other arenas; it is written anew with the next add",
+        )?;
     }
     match complaint(&report) {
         None => Ok(()),
@@ -125,6 +126,7 @@ fn json_of(report: &VerifyReport) -> serde_json::Value {
         "unreadable": unreadable.collect::<Vec<_>>(),
         "damaged_seals": report.seals,
         "unindexed": report.unindexed,
+        "index_damaged": report.is_index_damaged,
     })
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use vigil_base::cbor::{Decoder, Encoder};
-use vigil_base::world::{Disk, DiskError, DiskFault, OpenMode};
+use vigil_base::world::{Disk, DiskError};
 
-use crate::format::check_of;
+use crate::checked::{self, Loaded};
+use crate::format::Check;
 
-const TAG: &str = "vigil.index/1";
+const TAG: &str = "vigil.index/2";
 
 /// What the index covers. Replaced as a whole, atomically.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Manifest {
     pub runs: Vec<(u64, u64)>,
     /// For each arena, up to which byte its records are in the runs.
     pub covered: BTreeMap<u32, Covered>,
+    /// For each covered arena, the check that ends its header: which arena it was.
+    pub marks: BTreeMap<u32, Check>,
 }
 
 /// How far an arena is in the index.
@@ -44,8 +47,10 @@ impl Manifest {
         }
         encoder.array(self.covered.len());
         for (arena, covered) in &self.covered {
-            encoder.array(3);
+            encoder.array(4);
             encoder.unsigned(u64::from(*arena));
+            // An arena that could not be marked equals none.
+            encoder.bytes(self.marks.get(arena).unwrap_or(&Check::default()));
             encoder.unsigned(covered.end);
             encoder.bool(covered.is_sealed);
         }
@@ -63,15 +68,17 @@ impl Manifest {
             runs.push((decoder.unsigned().ok()?, decoder.unsigned().ok()?));
         }
         let mut covered = BTreeMap::new();
+        let mut marks = BTreeMap::new();
         for _ in 0..decoder.array().ok()? {
-            decoder.array_of(3).ok()?;
+            decoder.array_of(4).ok()?;
             let arena = decoder.unsigned_32().ok()?;
+            marks.insert(arena, decoder.byte_array().ok()?);
             let end = decoder.unsigned().ok()?;
             let is_sealed = decoder.bool().ok()?;
             covered.insert(arena, Covered { end, is_sealed });
         }
         decoder.finish().ok()?;
-        Some(Self { generation, run_next, runs, covered })
+        Some(Self { generation, run_next, runs, covered, marks })
     }
 
     /// Returns whether this covers at least what `other` does.
@@ -85,27 +92,15 @@ impl Manifest {
     /// Reads the manifest at `path`. One that is absent or damaged is `None`: the index is a cache,
     /// so both mean that it is to be rebuilt.
     pub fn load(disk: &dyn Disk, path: &str) -> Result<Option<Self>, DiskError> {
-        let file = match disk.open(path, OpenMode::Read) {
-            Ok(file) => file,
-            Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let len = usize::try_from(file.len()?).unwrap_or(usize::MAX).min(MANIFEST_BYTES_MAX);
-        let mut bytes = vec![0; len];
-        let read = file.read_at(0, &mut bytes)?;
-        let Some((body, check)) = bytes[..read].split_last_chunk::<16>() else { return Ok(None) };
-        if check_of(body) != *check {
-            return Ok(None);
+        match checked::load(disk, path, MANIFEST_BYTES_MAX)? {
+            Loaded::Record(record) => Ok(Self::decode(&record)),
+            Loaded::Absent | Loaded::Damaged => Ok(None),
         }
-        Ok(Self::decode(body))
     }
 
     /// Replaces the manifest at `path`.
     pub fn save(&self, disk: &dyn Disk, path: &str) -> Result<(), DiskError> {
-        let mut bytes = self.encode();
-        let check = check_of(&bytes);
-        bytes.extend(check);
-        vigil_base::world::replace_file(disk, path, &bytes)
+        checked::save(disk, path, self.encode())
     }
 }
 

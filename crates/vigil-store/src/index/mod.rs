@@ -9,6 +9,7 @@
 
 mod manifest;
 mod run;
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -53,6 +54,8 @@ struct State {
     overlay: Overlay,
     /// The overlay lists everything, and what is on disk is not to be believed.
     is_rebuilt: bool,
+    /// Arenas that ended too early when the index was opened.
+    cut: BTreeSet<u32>,
 }
 
 /// What is known beyond the runs.
@@ -134,6 +137,7 @@ impl Index {
     pub fn open(disk: Arc<dyn Disk>, class: Class) -> Result<Self, IndexError> {
         let index = Self { disk, class, state: RwLock::default() };
         index.refresh()?;
+        index.compare_with_arenas()?;
         Ok(index)
     }
 
@@ -280,11 +284,13 @@ impl Index {
         self.cover_arenas(&mut state)
     }
 
-    fn run_file_next(&self) -> Result<u64, DiskError> {
+    fn run_files(&self) -> Result<Vec<u64>, DiskError> {
         let names = self.disk.list(&paths::index_folder(&self.class))?;
-        let numbers =
-            names.iter().filter_map(|name| name.strip_suffix(".run")?.parse::<u64>().ok());
-        Ok(numbers.max().map_or(1, |last| last + 1))
+        Ok(names.iter().filter_map(|name| name.strip_suffix(".run")?.parse().ok()).collect())
+    }
+
+    fn run_file_next(&self) -> Result<u64, DiskError> {
+        Ok(self.run_files()?.into_iter().max().map_or(1, |last| last.saturating_add(1)))
     }
 
     /// Lists the items that lie behind the covered end of each arena of this class.
@@ -299,7 +305,9 @@ impl Index {
             }
             let file = match open_arena_file(&*self.disk, number, None) {
                 Ok(file) => file,
-                Err(error) if error.fault == DiskFault::Absent => continue,
+                Err(error) if matches!(error.fault, DiskFault::Absent | DiskFault::NotAFile) => {
+                    continue;
+                }
                 Err(error) => return Err(error.into()),
             };
             // An arena without a whole header holds nothing yet; `verify` tells a damaged one.
@@ -424,10 +432,17 @@ impl Index {
             slot.end = slot.end.max(covered.end);
             slot.is_sealed |= covered.is_sealed;
         }
+        self.mark_arenas(&mut manifest)?;
         manifest.generation += 1;
         let runs = manifest.runs.iter().map(|(file, _)| self.open_run(*file));
         let runs = runs.collect::<Result<_, _>>()?;
         manifest.save(&*self.disk, &paths::manifest(&self.class))?;
+        if state.is_rebuilt {
+            // What the manifest before listed: nothing names these files any more.
+            let files = self.run_files()?;
+            let is_listed = |file: &u64| manifest.runs.iter().any(|(listed, _)| listed == file);
+            obsolete = files.into_iter().filter(|file| !is_listed(file)).collect();
+        }
         state.overlay.forget_covered(&manifest);
         state.runs = runs;
         state.manifest = manifest;
@@ -492,17 +507,10 @@ impl Index {
     /// Writes the index anew, as one run over the arenas that exist now. The caller holds the use
     /// lock exclusively.
     pub fn replace(&self) -> Result<(), IndexError> {
-        let path = paths::manifest(&self.class);
-        let files: Vec<u64> = match Manifest::load(&*self.disk, &path)? {
-            Some(manifest) => manifest.runs.iter().map(|(file, _)| *file).collect(),
-            None => Vec::new(),
-        };
-        self.disk.remove(&path)?;
+        self.disk.remove(&paths::manifest(&self.class))?;
         self.rebuild()?;
         self.sync_found()?;
-        self.publish(&|_| None)?;
-        files.iter().try_for_each(|file| self.disk.remove(&paths::run(&self.class, *file)))?;
-        Ok(())
+        self.publish(&|_| None)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::world::{noise, noise_bytes, text_bytes};
 
 /// Returns whether every read was right, and panics where one was wrong.
 #[track_caller]
-fn read_all(store: &Store, ledger: &Ledger, at: &str) -> bool {
+pub fn read_all(store: &Store, ledger: &Ledger, at: &str) -> bool {
     let mut all_fine = true;
     // The second round finds decoded frames and mappings that the first has left.
     for _ in 0..2 {
@@ -45,8 +45,13 @@ fn check_range(store: &Store, vcid: Vcid, bytes: &[u8], at: &str) {
     }
 }
 
-fn make(blobs: &[Vec<u8>], seals: bool) -> (Sim, Ledger) {
-    let sim = Sim::default();
+/// Makes a store of these blobs, all acknowledged.
+pub fn make(blobs: &[Vec<u8>], seals: bool) -> (Sim, Ledger) {
+    make_on(Sim::default(), blobs, seals)
+}
+
+/// The same on a machine that may have been used before.
+pub fn make_on(sim: Sim, blobs: &[Vec<u8>], seals: bool) -> (Sim, Ledger) {
     let mut ledger = Ledger::default();
     let store = open_on(sim.process()).expect("a store");
     let writer = store.writer().expect("a writer");

@@ -1,12 +1,17 @@
 //! The crate from outside.
 
+mod codecs;
 mod crash;
 mod flips;
+mod golden;
 mod handover;
+mod hostile;
 mod index_file;
 mod jobs;
 mod model;
 mod processes;
 mod round_trip;
 mod sim;
+mod small_files;
+mod verify_flips;
 mod world;

@@ -7,5 +7,6 @@ mod hard_disk;
 mod kill;
 mod large;
 mod moving;
+mod odd_files;
 mod session;
 mod tour;
