@@ -8,11 +8,17 @@ use std::path::{Path, PathBuf};
 use vectra_image::{SOURCES, Tools, build};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rustc-check-cfg=cfg(carries_machine)");
+    println!("cargo::rustc-check-cfg=cfg(carries_machine, hosts_tasks)");
     println!("cargo::rerun-if-changed=build.rs");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectra");
     let tools = Tools::from_environment();
-    if std::env::var_os("PROFILE").is_some_and(|profile| profile == "release") {
+    let is = |name: &str, value: &str| std::env::var_os(name).is_some_and(|found| found == value);
+    // The Tasks' own processor and, for the supervisor, the system whose calls it speaks.
+    let is_home = is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ARCH", "x86_64");
+    if is_home {
+        println!("cargo::rustc-cfg=hosts_tasks");
+    }
+    if is_home && is("PROFILE", "release") {
         for source in SOURCES.iter().copied().chain(["Cargo.toml", "Cargo.lock"]) {
             println!("cargo::rerun-if-changed={}", root.join(source).display());
         }

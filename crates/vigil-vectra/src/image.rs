@@ -97,6 +97,7 @@ mod built {
             Ok(Self { built: build(&root, &tools).map_err(MachineError::Build)? })
         }
 
+        #[cfg(hosts_tasks)]
         pub(crate) fn archive(&self) -> Result<Vec<u8>, MachineError> {
             std::fs::read(&self.built.archive).map_err(MachineError::Image)
         }

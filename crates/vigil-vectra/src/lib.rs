@@ -2,25 +2,22 @@
 //!
 //! How it is built is in `vectra-image`, how it runs on Linux in `vectra-host`; here the two meet the
 //! program. A release build carries kernel and boot archive; any other builds them in its checkout
-//! when they are first asked for.
+//! when they are first asked for. Tasks run hosted only where the system is Linux on x86_64.
 //!
 //! Invariant: whatever the machine does, this process is left as it was.
 #![forbid(unsafe_code)]
 
+#[cfg(hosts_tasks)]
+mod hosted;
 mod image;
 
 use std::io::{self, Read as _, Write};
-use std::os::fd::AsFd as _;
 use std::process::Stdio;
 
-use vectra_host::{RunError, Start, run, run_here};
 use vectra_image::{BuildError, QEMU_MISSING, Qemu, has_qemu};
 use vigil_base::{Blame, Blamed};
 
 use image::Image;
-
-/// Pages of a MiB.
-const PAGES_PER_MIB: u32 = 256;
 
 /// What a machine starts with.
 #[derive(Clone, Debug)]
@@ -66,15 +63,21 @@ pub enum MachineError {
     #[error("this build of vigil carries no machine, and could not build one")]
     Build(#[source] BuildError),
     /// The supervisor gave up.
+    #[cfg(hosts_tasks)]
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(#[from] vectra_host::RunError),
+    /// Hosted Tasks need another system.
+    #[cfg(not(hosts_tasks))]
+    #[error("Tasks run hosted only on Linux on x86_64")]
+    NoHost,
 }
 
 impl Blamed for MachineError {
     fn blame(&self) -> Blame {
         match self {
             // The first Task was named by whoever called; everything else in the archive is ours.
-            Self::Run(RunError::Boot(_)) => Blame::Caller,
+            #[cfg(hosts_tasks)]
+            Self::Run(vectra_host::RunError::Boot(_)) => Blame::Caller,
             _ => Blame::World,
         }
     }
@@ -88,6 +91,7 @@ impl MachineError {
             Self::Build(_) => {
                 Some("only release builds carry the machine: `cargo build --release`")
             }
+            #[cfg(hosts_tasks)]
             Self::Run(error) => error.hint(),
             _ => None,
         }
@@ -110,18 +114,10 @@ pub fn power_on(
     if is_bare {
         return boot(&image, home == Home::Counted, settings, console);
     }
-    let archive = image.archive()?;
-    let start = Start {
-        archive: &archive,
-        frames: settings.memory_mib.saturating_mul(PAGES_PER_MIB),
-        first: &settings.first,
-        console: Box::new(console),
-        // Without standard input nobody can type, which is no reason not to run.
-        typing: io::stdin().as_fd().try_clone_to_owned().ok(),
-        processors: usize::from(settings.processors),
-        limit: None,
-    };
-    Ok(if home == Home::Here { run_here(start) } else { run(start) }?)
+    #[cfg(hosts_tasks)]
+    return hosted::run(home == Home::Here, &image.archive()?, settings, console);
+    #[cfg(not(hosts_tasks))]
+    Err(MachineError::NoHost)
 }
 
 fn boot(
