@@ -2,8 +2,8 @@
 //!
 //! `store` drives release programs from outside and prints medians and ratios; `store-inproc` links
 //! the store and times what is too short to be seen from outside; `dhall` compares `vigil dhall` with
-//! dhall-haskell. They are no tests: nothing here
-//! decides whether a change may go in.
+//! dhall-haskell; `vectra` has the machine measure itself, beside what Linux takes for the like. They
+//! are no tests: nothing here decides whether a change may go in.
 //!
 //! Invariants: all tools work on the same bytes in the same session, in turns; no tool gets
 //! settings or warm caches that another does not get; what a tool brings back is compared with what
@@ -20,6 +20,7 @@ mod files;
 mod find;
 mod inproc;
 mod json;
+mod machine;
 mod measure;
 mod noise;
 mod outside;
@@ -41,6 +42,7 @@ pub use inproc::{
     InprocError, InprocSizes, Place, Timing, fill, open_times, render_timings, small_times,
 };
 pub use json::render as render_json;
+pub use machine::{Timed, drain, echo, read_timings, references};
 pub use program::{BuildError, build_vigil};
 pub use report::render as render_report;
 pub use sections::{Gathered, Sizes, big, memory, tree};

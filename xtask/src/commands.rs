@@ -117,7 +117,11 @@ const COMMANDS: &[Command] = &[
         name: "bench",
         arguments: "NAME [ARGUMENT…]",
         does: "Runs a program of benches/, built for release. It prints ratios; it is no test.",
-        examples: &["cargo xtask bench store", "cargo xtask bench dhall"],
+        examples: &[
+            "cargo xtask bench store",
+            "cargo xtask bench dhall",
+            "cargo xtask bench vectra",
+        ],
         run: run_bench,
     },
 ];

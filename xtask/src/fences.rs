@@ -16,7 +16,7 @@ const ORDER: &[&[&str]] = &[
     &["vigil-store", "vigil-trust"],
     &["vigil-files", "vigil-tier"],
     &["vigil-kernel"],
-    &["vigil-machine"],
+    &["vigil-machine", "vigil-vectra"],
     &["vigil-query", "vigil-build", "vigil-reach"],
     &["vigil-federation"],
     &["vigil-swarm"],

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use vigil_base::world::{Clock, Randomness};
 
 use crate::dhall::DhallDoor;
+use crate::machine::MachineDoor;
 use crate::tiers::TierDoor;
 
 /// What the commands may know about the world around them.
@@ -40,6 +41,8 @@ pub struct Environment {
     pub tiers: Arc<dyn TierDoor>,
     /// Reaches what expressions import, and whoever types them.
     pub dhall: Arc<dyn DhallDoor>,
+    /// Runs machines.
+    pub machine: Arc<dyn MachineDoor>,
 }
 
 impl Environment {

@@ -214,6 +214,28 @@ pub enum CommandError {
         /// What was asked for.
         words: String,
     },
+    /// The machine did not run.
+    #[error("the machine did not run")]
+    Machine {
+        /// Who can mend it.
+        blame: Blame,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The machine ran, and was not content.
+    #[error("the machine switched itself off with code {code}")]
+    MachineCode {
+        /// The code.
+        code: u64,
+    },
+    /// The machine has no such Task to show.
+    #[error("none of the machine's Tasks that can be seen is called `{name}`")]
+    NoTask {
+        /// What was asked for.
+        name: String,
+    },
     /// A step of the tour went wrong.
     #[error("the tour stopped at `{step}`")]
     Tour {
@@ -246,9 +268,13 @@ impl Blamed for CommandError {
             | Self::NoTier { .. }
             | Self::WhichTier
             | Self::TierNeeded { .. }
+            | Self::MachineCode { .. }
+            | Self::NoTask { .. }
             | Self::NoCommand { .. } => Blame::Caller,
             Self::Abandoned | Self::Conversion { .. } | Self::Untidy { .. } => Blame::Caller,
-            Self::Tier { blame, .. } | Self::Expression { blame, .. } => *blame,
+            Self::Tier { blame, .. }
+            | Self::Expression { blame, .. }
+            | Self::Machine { blame, .. } => *blame,
             Self::File { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound
                 | io::ErrorKind::AlreadyExists
@@ -299,6 +325,8 @@ impl CommandError {
             Self::Untidy { command, .. } => {
                 Some(format!("`vigil dhall {command} --inplace FILE` makes it so"))
             }
+            Self::Machine { hint, .. } => hint.clone(),
+            Self::NoTask { .. } => Some("`vigil vectra caps` shows all of them".into()),
             Self::NoCommand { .. } => Some("`vigil help` lists the commands".into()),
             Self::Tour { blame: Blame::Us, .. } => Some(crate::REPORT.into()),
             _ => causes(self).find_map(hint_of_cause),

@@ -15,6 +15,7 @@ mod dhall;
 mod environment;
 mod failure;
 mod human;
+mod machine;
 mod output;
 mod resolve;
 mod retention;
@@ -27,13 +28,14 @@ pub use args::{
     AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, DhallBounds,
     DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs, DhallInput,
     DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs, FormatArgs, GcArgs,
-    GetArgs, GlobalArgs, KeepArgs, ListArgs, ManArgs, NameCommand, RepairArgs, StatArgs,
-    StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError, VerifyArgs,
-    VersionArgs,
+    GetArgs, GlobalArgs, KeepArgs, ListArgs, MachineArgs, ManArgs, NameCommand, RepairArgs,
+    StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError,
+    VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
 pub use failure::CommandError;
+pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
 pub use resolve::{Request, ResolveArgsError};
 pub use run::{BUG, MISUSE, run};

@@ -10,6 +10,7 @@ use vigil_base::world::{Clock, Moment, Randomness, RandomnessError};
 use vigil_cli::Environment;
 
 use crate::dhall::Machine;
+use crate::machine::Carried;
 use crate::tiers::ObjectStores;
 
 /// The machine's clock.
@@ -66,6 +67,7 @@ pub(crate) fn environment() -> Environment {
         randomness: Arc::new(SystemRandomness),
         tiers: Arc::new(ObjectStores { randomness: Arc::new(SystemRandomness) }),
         dhall: Arc::new(Machine { randomness: Arc::new(SystemRandomness) }),
+        machine: Arc::new(Carried),
     }
 }
 

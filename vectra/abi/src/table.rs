@@ -10,7 +10,7 @@ macro_rules! for_each_call {
             1 machine machine_power(machine, code) -> () "Switches the machine off with an exit code.";
             2 machine machine_digest(machine) -> (digest) "Answers a digest of all state but time.";
             3 machine machine_task(machine, index) -> (name_low, name_high, state, secrecy_low) "Answers the index-th Task that the caller's label lets it see.";
-            4 machine machine_slot(machine, index, slot) -> (name_low, name_high, kind_rights, detail) "Answers a Bundle slot of the index-th Task.";
+            4 machine machine_slot(machine, index, slot) -> (name_low, name_high, kind_rights_place, detail) "Answers a Bundle slot of the index-th Task, and the first page of its object.";
             5 task task_start(task, entry, stack, priority) -> () "Starts an embryo; its priority may not exceed the caller's.";
             6 task task_halt(task) -> () "Ends a Task.";
             7 task task_exit(code) -> () "Ends the caller.";
@@ -27,7 +27,7 @@ macro_rules! for_each_call {
             18 cap cap_find(name_low, name_high) -> (slot) "Finds a slot by name.";
             19 bundle bundle_put(task, slot, rights, name_low, name_high) -> (slot) "Derives a capability into an embryo's Bundle.";
             20 bundle bundle_give(task, slot, rights, name_low, name_high) -> (slot) "Moves a capability into an embryo's Bundle.";
-            21 bundle bundle_read(task, slot) -> (name_low, name_high, kind_rights, detail) "Answers a slot of a Task's Bundle.";
+            21 bundle bundle_read(task, slot) -> (name_low, name_high, kind_rights_place, detail) "Answers a slot of a Task's Bundle, and the first page of its object.";
             22 reticle reticle_retype(reticle, kind, count, name_low, name_high, tags) -> (slot) "Makes an object out of untyped memory, at the caller's label and these secrecy tags.";
             23 reticle reticle_split(reticle, pages, name_low, name_high) -> (slot) "Makes a smaller Reticle out of a part.";
             24 reticle reticle_reset(reticle) -> () "Destroys all that was made from a Reticle and takes the memory back.";

@@ -9,8 +9,6 @@ use crate::platform::Answer;
 pub(crate) enum Action {
     /// Nothing is left to do but to answer.
     Answer(Answer),
-    /// Leave the caller's state changed only in its signals.
-    TakeSignals(u64),
     Wait {
         mask: u64,
         deadline_ns: u64,

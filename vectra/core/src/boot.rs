@@ -46,6 +46,19 @@ pub enum BootError {
     NoMemory,
 }
 
+impl core::fmt::Display for BootError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Archive => f.write_str("the boot archive is broken"),
+            Self::NoFirst => f.write_str("the boot archive has no file of that name"),
+            Self::First(error) => write!(f, "the first Task's file is broken ({error:?})"),
+            Self::NoMemory => {
+                f.write_str("there is too little memory for the first Task and the archive")
+            }
+        }
+    }
+}
+
 /// Hands out the pool's first pages.
 struct Builder {
     next: u32,

@@ -1,11 +1,11 @@
 //! Decoding: is this call legal now? Nothing here changes anything.
 
-use vectra_abi::{ABI_VERSION, BUNDLE_SLOTS, Call, Kind, Name, Rights, SELF, Status, TaskState};
+use vectra_abi::{BUNDLE_SLOTS, Call, Kind, Name, Rights, SELF, Status, TaskState};
 
 use crate::action::Action;
 use crate::label::{Tags, tags_from_words, tags_words};
 use crate::machine::Machine;
-use crate::object::{Body, Frame, Link, Slot};
+use crate::object::{Body, Frame, Link};
 use crate::platform::{Answer, Platform};
 use crate::refusal::{Found, Refusal};
 
@@ -28,7 +28,9 @@ impl<P: Platform> Machine<P> {
             return Err(Refusal::of(Status::NoCall, 0, number, Kind::Empty, 0));
         };
         match call {
-            Call::machine_version => answer([ABI_VERSION]),
+            Call::machine_version | Call::clock_now | Call::signal_poll => {
+                unreachable!("plain calls are carried out without decoding")
+            }
             Call::machine_power => self.decode_power(caller, w),
             Call::machine_digest => {
                 self.find_kind(caller, 0, w[0], Kind::Machine, Rights::INSPECT)?;
@@ -67,7 +69,6 @@ impl<P: Platform> Machine<P> {
             Call::ring_take_cap => self.decode_take_cap(caller, w),
             Call::ring_info => self.decode_ring_info(caller, w),
             Call::signal_wait => Ok(Action::Wait { mask: w[0], deadline_ns: w[1] }),
-            Call::signal_poll => Ok(Action::TakeSignals(w[0])),
             Call::signal_mint => self.decode_mint(caller, w),
             Call::signal_raise => {
                 let found = self.find_kind(caller, 0, w[0], Kind::Signal, Rights::RAISE)?;
@@ -87,7 +88,6 @@ impl<P: Platform> Machine<P> {
                 let found = self.find_kind(caller, 0, w[0], Kind::Irq, Rights::CONTROL)?;
                 Ok(Action::IrqDone { line: self.irq_line(found.slot.object) })
             }
-            Call::clock_now => answer([self.platform.now_ns()]),
             Call::console_write => self.decode_console_write(caller, w),
             Call::console_read => {
                 let found = self.find_kind(caller, 0, w[0], Kind::Console, Rights::READ)?;
@@ -167,14 +167,17 @@ impl<P: Platform> Machine<P> {
         if !name.is_legal() {
             return Err(Refusal::argument(argument));
         }
-        let slots = &self.task(task).slots[..BUNDLE_SLOTS];
-        if let Some(at) = slots.iter().position(|slot| !slot.is_empty() && slot.name == name) {
-            let kind = slots[at].kind;
-            return Err(Refusal::of(Status::NameTaken, argument, at as u64, kind, 0));
+        let mut free = None;
+        // From behind, so that the first free slot is found last. Slot 0 is nobody else's.
+        for (at, slot) in self.task(task).slots[..BUNDLE_SLOTS].iter().enumerate().rev() {
+            if slot.is_empty() {
+                free = if at == SELF as usize { free } else { Some(Link::new(task, at)) };
+            } else if slot.name == name {
+                return Err(Refusal::of(Status::NameTaken, argument, at as u64, slot.kind, 0));
+            }
         }
-        let free = slots.iter().skip(SELF as usize + 1).position(Slot::is_empty);
         match free {
-            Some(at) => Ok((Link::new(task, at + SELF as usize + 1), name)),
+            Some(link) => Ok((link, name)),
             None => Err(Refusal::of(Status::NoSlot, argument, 0, Kind::Empty, 0)),
         }
     }

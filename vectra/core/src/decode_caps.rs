@@ -105,7 +105,7 @@ impl<P: Platform> Machine<P> {
             return Err(Refusal::argument(1));
         }
         let since_ns = self.platform.now_ns();
-        let new = Budget { quota_ns: w[1], period_ns: w[2], left_ns: w[1], since_ns };
+        let new = Budget::new(w[1], w[2], since_ns);
         Ok(Action::SetBudget { budget: found.slot.object, new })
     }
 

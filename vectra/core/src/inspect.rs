@@ -27,10 +27,13 @@ impl<P: Platform> Machine<P> {
         }
     }
 
-    /// Returns the four words that describe a slot.
+    /// Returns the four words that describe a slot. The third says where in the pool the object
+    /// lies, from which the tree of memory is drawn; like its size, that never changes.
     pub(crate) fn slot_words(&self, slot: &Slot) -> [u64; 4] {
         let [low, high] = slot.name.words();
-        [low, high, slot.kind as u64 | u64::from(slot.rights.0) << 8, self.detail(slot)]
+        let place = if crate::tree::counts(slot.kind) { slot.object } else { Frame::NONE };
+        let kind = slot.kind as u64 | u64::from(slot.rights.0) << 8 | u64::from(place.0) << 32;
+        [low, high, kind, self.detail(slot)]
     }
 
     /// Returns the index-th Task that flows to the caller; the others are not counted.

@@ -1,4 +1,4 @@
-use vectra_abi::Status;
+use vectra_abi::{ABI_VERSION, Call, Status};
 
 use crate::object::Frame;
 use crate::platform::{Answer, Platform};
@@ -42,13 +42,46 @@ impl<P: Platform> Machine<P> {
     ///
     /// While something is dying no call is decoded, only a part of the clearing up is done: else
     /// how soon a Task's belongings vanish would tell others who else has been calling.
+    #[inline]
     pub fn call(&mut self, caller: Frame, number: u64, words: [u64; 6]) -> Outcome {
+        if self.dead != Frame::NONE
+            && let Some(instead) = self.clear_up(caller)
+        {
+            return instead;
+        }
+        debug_assert!(!self.is_gone(caller), "who has ended does not call");
+        match self.call_plain(caller, number, words) {
+            Some(answer) => Outcome::Answered(answer),
+            None => self.decide(caller, number, words),
+        }
+    }
+
+    /// Clears up before a call; returns what comes of the call if it is not to be decoded.
+    #[cold]
+    #[inline(never)]
+    fn clear_up(&mut self, caller: Frame) -> Option<Outcome> {
         if !self.settle() {
-            return Outcome::Answered(Answer { status: Status::Again as u64, words: [0; 4] });
+            let again = Answer { status: Status::Again as u64, words: [0; 4] };
+            return Some(Outcome::Answered(again));
         }
-        if self.is_gone(caller) {
-            return Outcome::Gone;
-        }
+        // What died may have been the last capability to the caller.
+        self.is_gone(caller).then_some(Outcome::Gone)
+    }
+
+    /// Carries out a call that cannot be refused and that touches nobody but the caller.
+    #[inline]
+    fn call_plain(&mut self, caller: Frame, number: u64, words: [u64; 6]) -> Option<Answer> {
+        let word = match Call::from_word(number)? {
+            Call::machine_version => ABI_VERSION,
+            Call::clock_now => self.platform.now_ns(),
+            Call::signal_poll => self.take_signals(caller, words[0]),
+            _ => return None,
+        };
+        Some(Answer::ok([word, 0, 0, 0]))
+    }
+
+    #[inline(never)]
+    fn decide(&mut self, caller: Frame, number: u64, words: [u64; 6]) -> Outcome {
         match self.decode(caller, number, words) {
             Ok(action) => self.perform(caller, action),
             Err(refusal) => Outcome::Answered(Refusal::answer(refusal)),

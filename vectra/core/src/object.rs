@@ -225,8 +225,34 @@ pub struct Budget {
     pub period_ns: u64,
     /// What is left now.
     pub(crate) left_ns: u64,
+    /// What was used beyond that, before anybody noticed: later periods pay for it.
+    pub(crate) owed_ns: u64,
     /// When the period began.
     pub(crate) since_ns: u64,
+}
+
+impl Budget {
+    /// Gives so much in each period; the first begins now.
+    pub(crate) const fn new(quota_ns: u64, period_ns: u64, now_ns: u64) -> Self {
+        Self { quota_ns, period_ns, left_ns: quota_ns, owed_ns: 0, since_ns: now_ns }
+    }
+
+    /// Begins another period if the last is over; returns whether there is time left.
+    pub(crate) fn has_time(&mut self, now_ns: u64) -> bool {
+        if now_ns.saturating_sub(self.since_ns) >= self.period_ns {
+            self.since_ns = now_ns;
+            let paid = self.owed_ns.min(self.quota_ns);
+            self.owed_ns -= paid;
+            self.left_ns = self.quota_ns - paid;
+        }
+        self.left_ns > 0
+    }
+
+    /// Takes what was used.
+    pub(crate) fn spend(&mut self, spent_ns: u64) {
+        self.owed_ns = self.owed_ns.saturating_add(spent_ns.saturating_sub(self.left_ns));
+        self.left_ns = self.left_ns.saturating_sub(spent_ns);
+    }
 }
 
 /// Why a Task stopped.
@@ -276,6 +302,7 @@ pub struct Task {
 
 impl Object {
     /// Makes an object that nobody refers to yet.
+    #[inline(always)]
     pub fn new(label: Label, body: Body) -> Self {
         Self { refs: 0, shared: false, label, next_dead: Frame::NONE, body }
     }

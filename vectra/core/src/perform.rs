@@ -21,12 +21,6 @@ impl<P: Platform> Machine<P> {
     pub(crate) fn perform(&mut self, caller: Frame, action: Action) -> Outcome {
         match action {
             Action::Answer(answer) => return Outcome::Answered(answer),
-            Action::TakeSignals(mask) => {
-                let task = self.task_mut(caller);
-                let taken = task.signals & mask;
-                task.signals &= !taken;
-                return done([taken]);
-            }
             Action::Wait { mask, deadline_ns } => return self.wait(caller, mask, deadline_ns),
             Action::Yield => {
                 self.platform.answer(caller, Answer::ok([0; 4]));
@@ -154,6 +148,7 @@ impl<P: Platform> Machine<P> {
         }
     }
 
+    #[inline(never)]
     fn retype(
         &mut self,
         caller: Frame,
@@ -170,22 +165,29 @@ impl<P: Platform> Machine<P> {
         *used += frames;
         slot.object = frame;
         let base = frame.plus(1);
-        let body = match make {
-            Make::Reticle { pages } => Body::Reticle { base, pages, used: 0 },
+        // Each arm installs its own, so that a small body is written where it stays: an object is
+        // as large as a Task, and would be moved as a whole.
+        let home = &mut self.platform;
+        match make {
+            Make::Reticle { pages } => {
+                home.install(frame, Object::new(label, Body::Reticle { base, pages, used: 0 }));
+            }
             Make::Memory { pages } => {
-                self.platform.zero(base, pages);
-                Body::Memory { base, pages }
+                home.zero(base, pages);
+                home.install(frame, Object::new(label, Body::Memory { base, pages }));
             }
             Make::Ring { data_pages, upward } => {
-                self.platform.zero(base, data_pages + 2);
-                Body::Ring(Ring { data_pages, upward, ends: [Link::NONE; 2], parcel: Slot::EMPTY })
+                home.zero(base, data_pages + 2);
+                let (ends, parcel) = ([Link::NONE; 2], Slot::EMPTY);
+                let ring = Ring { data_pages, upward, ends, parcel };
+                home.install(frame, Object::new(label, Body::Ring(ring)));
             }
             Make::Budget => {
-                Body::Budget(Budget { quota_ns: 0, period_ns: u64::MAX, left_ns: 0, since_ns: 0 })
+                let budget = Budget::new(0, u64::MAX, 0);
+                home.install(frame, Object::new(label, Body::Budget(budget)));
             }
-            Make::Task => Body::Task(self.new_task(slot, caller, label)),
-        };
-        self.platform.install(frame, Object::new(label, body));
+            Make::Task => self.install_task(frame, slot.name, caller, label),
+        }
         self.insert(target, slot, reticle);
         if make == Make::Task {
             self.tasks = frame;
@@ -194,13 +196,13 @@ impl<P: Platform> Machine<P> {
         }
     }
 
-    fn new_task(&self, slot: Slot, parent: Frame, birth: Label) -> Task {
-        Task {
-            next_task: self.tasks,
-            clearance: self.task(parent).clearance,
-            birth,
-            ..empty_task(slot.name)
-        }
+    #[inline(never)]
+    fn install_task(&mut self, frame: Frame, name: vectra_abi::Name, parent: Frame, birth: Label) {
+        let mut task = empty_task(name);
+        task.next_task = self.tasks;
+        task.clearance = self.task(parent).clearance;
+        task.birth = birth;
+        self.platform.install(frame, Object::new(birth, Body::Task(task)));
     }
 
     /// Every Task finds itself in slot 0: with that it mints Signals and maps.

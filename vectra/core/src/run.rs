@@ -81,7 +81,24 @@ impl<P: Platform> Machine<P> {
         Some(task)
     }
 
-    /// Returns the priority of the first ready Task that has time, for a processor that runs one.
+    /// Says whether a ready Task of higher priority has time, so that this one has to make way.
+    #[inline(always)]
+    pub fn is_outranked(&mut self, running: Frame) -> bool {
+        self.queues.filled != 0 && self.is_outranked_by_ready(running)
+    }
+
+    fn is_outranked_by_ready(&mut self, running: Frame) -> bool {
+        let own = self.task(running).priority;
+        u32::from(self.queues.filled) >> own > 1 && self.ready_priority() > Some(own)
+    }
+
+    /// The same at the end of a turn: then equals come first, too.
+    pub fn is_turn_over(&mut self, running: Frame) -> bool {
+        let own = self.task(running).priority;
+        u32::from(self.queues.filled) >> own > 0 && self.ready_priority() >= Some(own)
+    }
+
+    /// Returns the priority of the first ready Task that has time.
     pub fn ready_priority(&mut self) -> Option<u8> {
         self.first_with_time().map(|task| self.task(task).priority)
     }
@@ -115,16 +132,7 @@ impl<P: Platform> Machine<P> {
             return true;
         }
         let now = self.platform.now_ns();
-        match self.budget_of(frame) {
-            Some(budget) => {
-                if now.saturating_sub(budget.since_ns) >= budget.period_ns {
-                    budget.since_ns = now;
-                    budget.left_ns = budget.quota_ns;
-                }
-                budget.left_ns > 0
-            }
-            None => false,
-        }
+        self.budget_of(frame).is_some_and(|budget| budget.has_time(now))
     }
 
     fn budget_of(&mut self, frame: Frame) -> Option<&mut crate::object::Budget> {
@@ -143,7 +151,7 @@ impl<P: Platform> Machine<P> {
         if self.task(frame).budgeted
             && let Some(budget) = self.budget_of(frame)
         {
-            budget.left_ns = budget.left_ns.saturating_sub(spent_ns);
+            budget.spend(spent_ns);
         }
         self.has_time(frame)
     }
@@ -191,17 +199,24 @@ impl<P: Platform> Machine<P> {
         }
     }
 
-    pub(crate) fn wait(&mut self, caller: Frame, mask: u64, deadline_ns: u64) -> Outcome {
-        let now = self.platform.now_ns();
+    /// Takes those of some bits that are set.
+    #[inline]
+    pub(crate) fn take_signals(&mut self, caller: Frame, mask: u64) -> u64 {
         let task = self.task_mut(caller);
         let taken = task.signals & mask;
+        task.signals &= !taken;
+        taken
+    }
+
+    pub(crate) fn wait(&mut self, caller: Frame, mask: u64, deadline_ns: u64) -> Outcome {
+        let taken = self.take_signals(caller, mask);
         if taken != 0 {
-            task.signals &= !taken;
             return Outcome::Answered(Answer::ok([taken, 0, 0, 0]));
         }
-        if deadline_ns != 0 && deadline_ns <= now {
+        if deadline_ns != 0 && deadline_ns <= self.platform.now_ns() {
             return Outcome::Answered(Answer { status: Status::Timeout as u64, words: [0; 4] });
         }
+        let task = self.task_mut(caller);
         (task.state, task.awaited, task.deadline_ns) = (TaskState::Waiting, mask, deadline_ns);
         if deadline_ns != 0 {
             self.deadline_min_ns = self.deadline_min_ns.min(deadline_ns);

@@ -1,46 +1,34 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Error, Write};
-use std::time::Instant;
+use std::io::Error;
 
 use vectra_abi::{Access, PAGE_BYTES};
 use vectra_core::{Answer, Frame, Object, Page, Platform};
 
+use crate::outside::Outside;
 use crate::pool::Pool;
 use crate::process::Process;
 
-/// The supervisor as a home of the core.
-pub struct Home {
+/// The supervisor as a home of the core: each Task is a process.
+pub struct Home<'a> {
     objects: Vec<Option<Box<Object>>>,
     pool: Pool,
     program: File,
+    /// Console, typing, power.
+    pub outside: Outside<'a>,
     /// The processes of Tasks.
     pub processes: HashMap<Frame, Process>,
-    start: Instant,
-    /// Bytes that were typed and not read.
-    pub input: VecDeque<u8>,
-    /// Lines that may interrupt.
-    pub lines: [bool; 16],
-    /// The exit code, once switched off.
-    pub off: Option<u64>,
-    /// The first thing that Linux refused. The machine cannot go on after it: the core's actions
-    /// may not fail.
-    pub broken: Option<Error>,
 }
 
-impl Home {
+impl<'a> Home<'a> {
     /// Makes an empty home.
-    pub fn new(frames: u32) -> Result<Self, Error> {
+    pub fn new(frames: u32, outside: Outside<'a>) -> Result<Self, Error> {
         Ok(Self {
+            outside,
             objects: (0..frames).map(|_| None).collect(),
             pool: Pool::new(frames)?,
             program: crate::pool::program(&crate::stub::file())?,
             processes: HashMap::new(),
-            start: Instant::now(),
-            input: VecDeque::new(),
-            lines: [false; 16],
-            off: None,
-            broken: None,
         })
     }
 
@@ -51,7 +39,7 @@ impl Home {
             None => Err(Error::other("a Task has no process")),
         };
         if let Err(error) = result {
-            self.broken.get_or_insert(error);
+            self.outside.broke(error);
         }
     }
 
@@ -66,7 +54,7 @@ impl Home {
     }
 }
 
-impl Platform for Home {
+impl Platform for Home<'_> {
     fn object(&self, frame: Frame) -> &Object {
         match &self.objects[frame.0 as usize] {
             Some(object) => object,
@@ -105,9 +93,7 @@ impl Platform for Home {
             Ok(process) => {
                 self.processes.insert(task, process);
             }
-            Err(error) => {
-                self.broken.get_or_insert(error);
-            }
+            Err(error) => self.outside.broke(error),
         }
     }
 
@@ -115,7 +101,7 @@ impl Platform for Home {
         if let Some(mut process) = self.processes.remove(&task)
             && let Err(error) = process.kill()
         {
-            self.broken.get_or_insert(error);
+            self.outside.broke(error);
         }
     }
 
@@ -173,27 +159,22 @@ impl Platform for Home {
     fn ready(&mut self, _task: Frame) {}
 
     fn now_ns(&self) -> u64 {
-        self.start.elapsed().as_nanos() as u64 + 1
+        self.outside.now_ns()
     }
 
     fn console_write(&mut self, bytes: &[u8]) {
-        let mut out = std::io::stdout();
-        if let Err(error) = out.write_all(bytes).and_then(|()| out.flush()) {
-            self.broken.get_or_insert(error);
-        }
+        self.outside.write(bytes);
     }
 
     fn console_read(&mut self) -> Option<u8> {
-        self.input.pop_front()
+        self.outside.typed()
     }
 
     fn irq_enable(&mut self, line: u32, enabled: bool) {
-        if let Some(place) = self.lines.get_mut(line as usize) {
-            *place = enabled;
-        }
+        self.outside.enable(line, enabled);
     }
 
     fn power_off(&mut self, code: u64) {
-        self.off = Some(code);
+        self.outside.off = Some(code);
     }
 }

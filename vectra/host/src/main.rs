@@ -1,46 +1,64 @@
-//! Vectra on Linux: the same Task files, the same core, each Task a process that can do nothing.
-//!
-//! The supervisor traces every Task with `PTRACE_SYSEMU`: a `syscall` instruction never reaches
-//! Linux, it stops the Task, and the core decides. Memory is one sealed memfd; a mapping is made by
-//! letting the stopped process carry out one `mmap` that the supervisor has put into its registers.
-//!
-//! Its trusted base is Linux and this program. Time and processors are Linux's: Budgets and
-//! priorities are kept as state here, and not enforced.
-//!
-//! Invariant: no system call of a Task reaches Linux but those that the supervisor puts there.
-//!
-//! `unsafe` is in `process` (tracing) and `pool` (shared memory) only.
+//! `vectra-host`: runs a boot archive on Linux, each Task a process, or all of them in this one.
 
-mod home;
-mod pool;
-mod process;
-mod stub;
-mod supervise;
-
+use std::os::fd::AsFd;
 use std::process::ExitCode;
+
+use vectra_host::{RunError, Start, run, run_here};
+
+const HELP: &str = "usage: vectra-host [--here] ARCHIVE FRAMES [FIRST]
+
+Runs a boot archive with so many pages of memory; FIRST is the file that becomes the first Task, `initd`
+unless it is said. With --here all Tasks run in this process, so that a debugger sees them:
+  gdb -ex 'handle SIGSYS SIGVTALRM nostop noprint pass' --args vectra-host --here ARCHIVE 4096";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [archive, frames] = &arguments[..] else {
-        eprintln!("usage: vectra-host ARCHIVE FRAMES");
-        return ExitCode::from(2);
+    let here = arguments.first().is_some_and(|word| word == "--here");
+    let (path, frames, first) = match &arguments[usize::from(here)..] {
+        [path, frames] => (path, frames, "initd"),
+        [path, frames, first] => (path, frames, &**first),
+        _ => {
+            eprintln!("{HELP}");
+            return ExitCode::from(2);
+        }
     };
     let Ok(frames) = frames.parse() else {
         eprintln!("error: `{frames}` is no number of pages");
         return ExitCode::from(2);
     };
-    let bytes = match std::fs::read(archive) {
+    let archive = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) => {
-            eprintln!("error: `{archive}` could not be read\n  because: {error}");
+            eprintln!("error: `{path}` could not be read\n  because: {error}");
             return ExitCode::from(3);
         }
     };
-    match supervise::run(&bytes, frames) {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let start = Start {
+        archive: &archive,
+        frames,
+        first,
+        console: Box::new(std::io::stdout()),
+        // Without it nobody can type, which is no reason not to run.
+        typing: std::io::stdin().as_fd().try_clone_to_owned().ok(),
+        processors,
+        limit: None,
+    };
+    match if here { run_here(start) } else { run(start) } {
         Ok(code) => ExitCode::from(code as u8),
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&error);
             ExitCode::from(3)
         }
+    }
+}
+
+fn say(error: &RunError) {
+    eprintln!("error: {error}");
+    if let Some(cause) = std::error::Error::source(error) {
+        eprintln!("  because: {cause}");
+    }
+    if let Some(hint) = error.hint() {
+        eprintln!("hint: {hint}");
     }
 }

@@ -35,8 +35,14 @@ pub struct Process {
     pub pending: Option<Event>,
     /// A stop that was asked for and has not been seen.
     pub stopping: bool,
+    /// It is gone and has been waited for: its number may be another's by now.
+    ended: bool,
+    /// Processor time that has been charged.
+    charged_ns: u64,
 }
 
+const PTRACE_GET_SYSCALL_INFO: libc::c_uint = 0x420e;
+const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const OPTIONS: i32 = libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACESYSGOOD;
 
 /// The first address that no process can have.
@@ -76,7 +82,8 @@ impl Process {
             });
         }
         let id = command.spawn()?.id() as libc::pid_t;
-        let mut process = Self { id, running: true, pending: None, stopping: false };
+        let mut process =
+            Self { id, running: true, pending: None, stopping: false, ended: false, charged_ns: 0 };
         if process.wait()? != Event::Signal(libc::SIGTRAP) {
             return Err(Error::other("a Task's process did not start"));
         }
@@ -89,6 +96,8 @@ impl Process {
         for (first, last) in [(0, pool - 1), (pool + 1, u64::from(u32::MAX))] {
             process.carry_out(libc::SYS_close_range, [first, last, 0, 0, 0, 0])?;
         }
+        let filter = u64::from(libc::SECCOMP_SET_MODE_FILTER);
+        process.carry_out(libc::SYS_seccomp, [filter, 0, stub::FILTER_AT, 0, 0, 0])?;
         Ok(process)
     }
 
@@ -97,13 +106,61 @@ impl Process {
         self.id
     }
 
-    fn wait(&self) -> Result<Event, Error> {
+    fn wait(&mut self) -> Result<Event, Error> {
         let mut status = 0;
-        // WHY: std waits for ends only, not for stops.
-        // SAFETY: `status` is written and lives here.
-        let id = unsafe { libc::waitpid(self.id, &raw mut status, libc::__WALL) };
-        checked(id.into())?;
+        loop {
+            // WHY: std waits for ends only, not for stops.
+            // SAFETY: `status` is written and lives here.
+            let id = unsafe { libc::waitpid(self.id, &raw mut status, libc::__WALL) };
+            match checked(id.into()) {
+                Ok(_) => break,
+                // A tick interrupts other waits than those that it is meant for.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.ended = event(status) == Event::Ended;
         Ok(event(status))
+    }
+
+    /// Takes note of what a wait for any process has seen this one do.
+    pub fn seen(&mut self, event: Event) {
+        self.running = false;
+        self.ended = event == Event::Ended;
+    }
+
+    /// Returns the processor time that the process has used since this was last asked.
+    pub fn spent_ns(&mut self) -> Result<u64, Error> {
+        let mut clock = 0;
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // WHY: std knows no other process's clock.
+        // SAFETY: both results are written and live here; the process has not been waited for.
+        unsafe {
+            let error = libc::clock_getcpuclockid(self.id, &raw mut clock);
+            if error != 0 {
+                return Err(Error::from_raw_os_error(error));
+            }
+            checked(libc::clock_gettime(clock, &raw mut time).into())?;
+        }
+        let used = time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
+        Ok(used.saturating_sub(std::mem::replace(&mut self.charged_ns, used)))
+    }
+
+    /// Says whether the call at which the process stopped was made the one way that there is. The
+    /// old way for 32-bit programs, an interrupt, is a fault on the bare machine.
+    pub fn called_properly(&self, registers: &Registers) -> Result<bool, Error> {
+        // `syscall` leaves these two behind, so usually there is nothing to ask.
+        if registers.rcx == registers.rip && registers.r11 == registers.eflags {
+            return Ok(true);
+        }
+        let mut about = [0u8; 88];
+        let length = about.len() as *mut libc::c_void;
+        // WHY: std cannot trace.
+        // SAFETY: Linux writes at most as many bytes as it is told, and they live here.
+        let result =
+            unsafe { libc::ptrace(PTRACE_GET_SYSCALL_INFO, self.id, length, about.as_mut_ptr()) };
+        checked(result)?;
+        Ok(about[4..8] == AUDIT_ARCH_X86_64.to_le_bytes())
     }
 
     /// Returns the registers of a stopped process.
@@ -134,12 +191,16 @@ impl Process {
 
     /// Puts an answer into the registers of a process that has called.
     pub fn answer(&self, answer: Answer) -> Result<(), Error> {
-        let mut registers = self.registers()?;
+        self.answer_with(&mut self.registers()?, answer)
+    }
+
+    /// The same, if its registers are at hand.
+    pub fn answer_with(&self, registers: &mut Registers, answer: Answer) -> Result<(), Error> {
         registers.rax = answer.status;
         // Nothing is to be restarted: Linux never saw the call.
         registers.orig_rax = u64::MAX;
         [registers.rdi, registers.rsi, registers.rdx, registers.r10] = answer.words;
-        self.set_registers(&registers)
+        self.set_registers(registers)
     }
 
     /// Lets the process run until it calls, faults or is stopped.
@@ -194,11 +255,21 @@ impl Process {
 
     /// Ends the process for good.
     pub fn kill(&mut self) -> Result<(), Error> {
+        if self.ended {
+            return Ok(());
+        }
         // WHY: std would need a handle that it wants to wait on itself.
         // SAFETY: a process of our own that has not been waited for.
         checked(unsafe { libc::kill(self.id, libc::SIGKILL) }.into())?;
         while self.wait()? != Event::Ended {}
         Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // The machine is over; Linux ends what is still there together with the tracer.
+        let _ = self.kill();
     }
 }
 
@@ -212,60 +283,81 @@ fn event(status: i32) -> Event {
     }
 }
 
-/// Makes the end of a wait something that can be waited for together with time.
-pub fn block_child_signal() -> Result<(), Error> {
-    let set = child_signal();
-    // WHY: std has no signal masks.
-    // SAFETY: a set that was filled.
-    let result =
-        unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
-    checked(result.into()).map(|_| ())
+/// Interrupts this thread's waits every so often, while it is asked to.
+pub struct Ticks {
+    timer: libc::timer_t,
+    running: bool,
 }
 
-fn child_signal() -> libc::sigset_t {
-    // WHY: the structure is Linux's.
-    // SAFETY: emptied before it is used.
-    unsafe {
-        let mut set = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        set
-    }
-}
+/// How often.
+const TICK_NS: libc::c_long = 1_000_000;
 
-/// Waits until a process has done something, or for a time. Returns who and what, if anybody.
-pub fn wait_any(time_ns: Option<u64>) -> Result<Option<(libc::pid_t, Event)>, Error> {
-    let mut status = 0;
-    let set = child_signal();
-    // WHY: std waits for one process only.
-    // SAFETY: all pointers are to values that live here.
-    unsafe {
-        let flags = libc::__WALL | if time_ns.is_some() { libc::WNOHANG } else { 0 };
-        let mut id = libc::waitpid(-1, &raw mut status, flags);
-        if id == 0
-            && let Some(time) = time_ns
-        {
-            let limit = libc::timespec {
-                tv_sec: (time / 1_000_000_000) as libc::time_t,
-                tv_nsec: (time % 1_000_000_000) as libc::c_long,
-            };
-            // Whether it was a signal or the end of time does not matter: the wait below knows.
-            libc::sigtimedwait(&raw const set, std::ptr::null_mut(), &raw const limit);
-            id = libc::waitpid(-1, &raw mut status, flags);
+/// Being interrupted is all that is wanted.
+extern "C" fn interrupted(_signal: libc::c_int) {}
+
+impl Ticks {
+    /// Makes them; they do not run yet.
+    pub fn new() -> Result<Self, Error> {
+        // Nobody else uses this signal, and the handler stays: other threads may have ticks, too.
+        let signal = libc::SIGRTMIN() + 4;
+        // WHY: std has neither handlers nor timers.
+        // SAFETY: all structures are filled and live here; the handler does nothing.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = interrupted as *const () as usize;
+            checked(libc::sigaction(signal, &raw const action, std::ptr::null_mut()).into())?;
+            let mut event: libc::sigevent = std::mem::zeroed();
+            event.sigev_notify = libc::SIGEV_THREAD_ID;
+            event.sigev_signo = signal;
+            event.sigev_notify_thread_id = libc::gettid();
+            let mut timer = std::mem::zeroed();
+            let result = libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer);
+            checked(result.into())?;
+            Ok(Self { timer, running: false })
         }
-        checked(id.into())?;
-        Ok((id > 0).then(|| (id, event(status))))
+    }
+
+    fn run(&mut self, running: bool) -> Result<(), Error> {
+        if self.running == running {
+            return Ok(());
+        }
+        self.running = running;
+        let every = libc::timespec { tv_sec: 0, tv_nsec: if running { TICK_NS } else { 0 } };
+        let spec = libc::itimerspec { it_interval: every, it_value: every };
+        // WHY: as above.
+        // SAFETY: a timer of our own, a structure that lives here.
+        let result =
+            unsafe { libc::timer_settime(self.timer, 0, &raw const spec, std::ptr::null_mut()) };
+        checked(result.into()).map(|_| ())
+    }
+
+    /// Waits until a process of this thread has done something, or, if it may be interrupted, until
+    /// the next tick. Returns who and what, if anybody.
+    pub fn wait(&mut self, interruptible: bool) -> Result<Option<(libc::pid_t, Event)>, Error> {
+        self.run(interruptible)?;
+        let mut status = 0;
+        // Other threads' children are not ours to wait for.
+        let flags = libc::__WALL | libc::__WNOTHREAD;
+        // WHY: std waits for one process only.
+        // SAFETY: `status` is written and lives here.
+        let id = unsafe { libc::waitpid(-1, &raw mut status, flags) };
+        match checked(id.into()) {
+            Ok(_) => Ok(Some((id, event(status)))),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
+            // Nobody is there to wait for: then it is time that is waited for.
+            Err(error) if error.raw_os_error() == Some(libc::ECHILD) && interruptible => {
+                std::thread::sleep(std::time::Duration::from_nanos(TICK_NS as u64));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
-/// Reads a byte from standard input, if one is there.
-pub fn input() -> Option<u8> {
-    let mut poll = libc::pollfd { fd: 0, events: libc::POLLIN, revents: 0 };
-    let mut byte = 0u8;
-    // WHY: std would wait.
-    // SAFETY: one structure and one byte that live here.
-    unsafe {
-        let ready = libc::poll(&raw mut poll, 1, 0) == 1 && poll.revents & libc::POLLIN != 0;
-        (ready && libc::read(0, (&raw mut byte).cast(), 1) == 1).then_some(byte)
+impl Drop for Ticks {
+    fn drop(&mut self) {
+        // WHY: as above.
+        // SAFETY: a timer of our own, which nobody uses any more.
+        unsafe { libc::timer_delete(self.timer) };
     }
 }

@@ -1,182 +1,241 @@
 use std::io::Error;
 
-use vectra_abi::{FaultCode, Kind, TaskState};
-use vectra_core::{Body, BootError, Config, Frame, Machine, Outcome, Platform, Stop};
+use vectra_abi::{FaultCode, TaskState};
+use vectra_core::{Config, Frame, Machine, Outcome, Stop};
 
 use crate::home::Home;
-use crate::process::{self, Event, Process};
+use crate::outside::Outside;
+use crate::process::{Event, Process, Ticks};
+use crate::spread::Spread;
+use crate::{RunError, Start};
 
-/// The serial line's number, as on the bare machine: what is typed arrives there.
-const CONSOLE_LINE: usize = 4;
+/// A turn, while others wait for a processor, and how often Budgets are charged: as on the bare
+/// machine.
+const TICK_NS: u64 = 1_000_000;
 
-/// How often typing is looked for, while somebody waits for it.
-const TYPING_NS: u64 = 5_000_000;
-
-/// Why the machine could not run.
-#[derive(Debug)]
-pub enum RunError {
-    /// The archive or the pool is not one that a machine can start with.
-    Boot(BootError),
-    /// Linux refused something that the supervisor needs.
-    Linux(Error),
-    /// No Task can ever run again, and none switched the machine off.
-    Idle,
+/// One machine and its processors.
+struct Supervisor<'a> {
+    machine: Machine<Home<'a>>,
+    /// So many Tasks run at once.
+    processors: usize,
+    /// When the last turn ended.
+    turned_ns: u64,
+    ticks: Ticks,
+    spread: Spread,
 }
 
-impl std::fmt::Display for RunError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Boot(error) => write!(f, "the machine cannot start: {error:?}"),
-            Self::Linux(error) => write!(
-                f,
-                "Linux refused what the supervisor needs\n  because: {error}\n\
-                 hint: it traces its Tasks; containers may forbid ptrace"
-            ),
-            Self::Idle => f.write_str("every Task waits for another, for ever"),
-        }
-    }
-}
-
-impl From<Error> for RunError {
-    fn from(error: Error) -> Self {
-        Self::Linux(error)
-    }
-}
-
-/// Runs a machine until it switches itself off, and returns its exit code.
-pub fn run(archive: &[u8], frames: u32) -> Result<u64, RunError> {
-    process::block_child_signal()?;
-    let mut machine = Machine::new(Home::new(frames)?);
-    let first =
-        machine.boot(&Config { frames, archive, first: "initd" }).map_err(RunError::Boot)?;
-    let typing = machine.task(first).slots.iter().find_map(|slot| {
-        let irq = slot.kind == Kind::Irq;
-        let line = |slot: Frame| match machine.platform_object(slot).body {
-            Body::Irq { line, .. } => line as usize,
-            _ => usize::MAX,
-        };
-        (irq && line(slot.object) == CONSOLE_LINE).then_some(slot.object)
-    });
+/// Runs a machine whose Tasks are processes until it switches itself off; returns its exit code.
+pub fn run(start: Start<'_>) -> Result<u64, RunError> {
+    let Start { archive, frames, first, console, typing, processors, limit } = start;
+    let spread = Spread::new()?;
+    let outside = Outside::new(console, typing, limit);
+    let mut machine = Machine::new(Home::new(frames, outside)?);
+    let task = machine.boot(&Config { frames, archive, first }).map_err(RunError::Boot)?;
+    let serial = Outside::find_serial(&machine, task);
+    machine.platform.outside.set_serial(serial);
+    let mut supervisor = Supervisor {
+        machine,
+        processors: processors.max(1),
+        turned_ns: 0,
+        ticks: Ticks::new()?,
+        spread,
+    };
     loop {
-        machine.tick();
-        start_ready(&mut machine);
-        if let Some(error) = machine.platform.broken.take() {
+        supervisor.machine.tick();
+        supervisor.turn();
+        supervisor.schedule();
+        let outside = &mut supervisor.machine.platform.outside;
+        if let Some(error) = outside.broken() {
             return Err(RunError::Linux(error));
         }
-        if let Some(code) = machine.platform.off {
+        if let Some(code) = outside.off {
             return Ok(code);
         }
-        look_for_typing(&mut machine, typing);
-        step(&mut machine)?;
+        if outside.is_late() {
+            return Err(RunError::Late);
+        }
+        if let Some(irq) = outside.look_for_typing() {
+            supervisor.machine.interrupt(irq);
+        }
+        supervisor.step()?;
     }
 }
 
-/// Lets every Task run that may: Linux has the processors.
-fn start_ready(machine: &mut Machine<Home>) {
-    while let Some(task) = machine.pick() {
-        let pending = machine.platform.processes.get_mut(&task).and_then(|p| p.pending.take());
+impl Supervisor<'_> {
+    fn running(&self) -> impl Iterator<Item = Frame> + '_ {
+        let machine = &self.machine;
+        machine.tasks().filter(|&task| machine.task(task).state == TaskState::Running)
+    }
+
+    /// Lets the Tasks of highest priority run, as many as there are processors.
+    fn schedule(&mut self) {
+        loop {
+            if self.running().count() < self.processors {
+                match self.machine.pick() {
+                    Some(task) => self.begin(task),
+                    None => return,
+                }
+                continue;
+            }
+            let least = self.running().min_by_key(|&task| self.machine.task(task).priority);
+            match least {
+                Some(task) if self.machine.is_outranked(task) => self.take_off(task),
+                _ => return,
+            }
+        }
+    }
+
+    fn begin(&mut self, task: Frame) {
+        let home = &mut self.machine.platform;
+        let pending = home.processes.get_mut(&task).and_then(|process| process.pending.take());
         match pending {
-            Some(event) => happened(machine, task, event),
-            None => machine.platform.with(task, Process::resume),
+            Some(event) => self.happened(task, event),
+            None => self.machine.platform.with(task, Process::resume),
         }
     }
-}
 
-fn look_for_typing(machine: &mut Machine<Home>, typing: Option<Frame>) {
-    if !machine.platform.lines[CONSOLE_LINE] {
-        return;
+    /// Takes a running Task off its processor; it is ready and comes last among its equals.
+    fn take_off(&mut self, task: Frame) {
+        self.machine.platform.with(task, Process::stop);
+        self.charge(task);
+        self.machine.preempt(task);
     }
-    while let Some(byte) = process::input() {
-        machine.platform.input.push_back(byte);
-    }
-    if !machine.platform.input.is_empty()
-        && let Some(irq) = typing
-    {
-        machine.interrupt(irq);
-    }
-}
 
-/// Waits for one thing to happen, and handles it.
-fn step(machine: &mut Machine<Home>) -> Result<(), RunError> {
-    if let Some((task, event)) = overtaken(machine) {
-        happened(machine, task, event);
-        return Ok(());
+    /// Charges what a Task has used; returns whether it may go on.
+    fn charge(&mut self, task: Frame) -> bool {
+        if !self.machine.task(task).budgeted {
+            return true;
+        }
+        let mut spent = 0;
+        self.machine.platform.with(task, |process| {
+            spent = process.spent_ns()?;
+            Ok(())
+        });
+        self.machine.charge(task, spent)
     }
-    let now = machine.platform.now_ns();
-    let until = machine.next_deadline_ns().map(|deadline| deadline.saturating_sub(now));
-    let typing = machine.platform.lines[CONSOLE_LINE].then_some(TYPING_NS);
-    let limit = until.into_iter().chain(typing).min();
-    if limit.is_none() && !machine.platform.processes.values().any(|process| process.running) {
-        let ready = machine.tasks().any(|task| machine.task(task).state == TaskState::Ready);
-        return if ready { Ok(()) } else { Err(RunError::Idle) };
-    }
-    if let Some((id, event)) = process::wait_any(limit)? {
-        let found = machine.platform.processes.iter_mut().find(|(_, p)| p.id() == id);
-        if let Some((&task, process)) = found {
-            process.running = false;
-            happened(machine, task, event);
+
+    /// Ends a turn: Budgets are charged, and equals come to run.
+    fn turn(&mut self) {
+        let now = self.machine.platform.outside.now_ns();
+        if now - self.turned_ns < TICK_NS {
+            return;
+        }
+        self.turned_ns = now;
+        let running: Vec<Frame> = self.running().collect();
+        let ids = self.machine.platform.processes.values().map(Process::id);
+        if let Err(error) = self.spread.turn(running.len(), ids) {
+            self.machine.platform.outside.broke(error);
+        }
+        let full = running.len() >= self.processors;
+        for task in running {
+            if !self.charge(task) || full && self.machine.is_turn_over(task) {
+                self.take_off(task);
+            }
         }
     }
-    Ok(())
-}
 
-/// Returns what a Task did while its process was being stopped for another reason.
-fn overtaken(machine: &mut Machine<Home>) -> Option<(Frame, Event)> {
-    let running: Vec<Frame> = machine
-        .platform
-        .processes
-        .iter()
-        .filter(|(_, process)| process.pending.is_some())
-        .map(|(&task, _)| task)
-        .filter(|&task| machine.task(task).state == TaskState::Running)
-        .collect();
-    let task = *running.first()?;
-    let event = machine.platform.processes.get_mut(&task)?.pending.take()?;
-    Some((task, event))
-}
+    /// Says whether a turn has to end in time: somebody waits for a processor, or is charged.
+    fn needs_turns(&mut self) -> bool {
+        let counts = |task: Frame| {
+            let task = self.machine.task(task);
+            let runs = task.state == TaskState::Running;
+            task.state == TaskState::Ready || task.budgeted && runs
+        };
+        self.spread.is_wrong(self.running().count()) || self.machine.tasks().any(counts)
+    }
 
-/// Handles what a running Task did.
-fn happened(machine: &mut Machine<Home>, task: Frame, event: Event) {
-    let outcome = match event {
-        Event::Call => called(machine, task),
-        Event::Signal(libc::SIGSTOP) => {
-            machine.platform.with(task, |process| {
-                process.stopping = false;
-                Ok(())
-            });
-            Ok(true)
+    /// Waits for one thing to happen, and handles it.
+    fn step(&mut self) -> Result<(), RunError> {
+        if let Some((task, event)) = self.overtaken() {
+            self.happened(task, event);
+            return Ok(());
         }
-        Event::Signal(signal) => faulted(machine, task, signal).map(|()| false),
-        Event::Ended => Err(Error::other("a Task's process ended by itself")),
-    };
-    match outcome {
-        Ok(true) => machine.platform.with(task, Process::resume),
-        Ok(false) => {}
-        Err(error) => {
-            machine.platform.broken.get_or_insert(error);
+        let awaited = self.machine.next_deadline_ns().is_some()
+            || self.machine.platform.outside.is_typing_awaited()
+            || self.needs_turns();
+        if !awaited && self.running().next().is_none() {
+            return Err(RunError::Idle);
         }
+        let limited = self.machine.platform.outside.is_limited();
+        if let Some((id, event)) = self.ticks.wait(awaited || limited)? {
+            let mut processes = self.machine.platform.processes.iter_mut();
+            if let Some((&task, process)) = processes.find(|(_, process)| process.id() == id) {
+                process.seen(event);
+                self.happened(task, event);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what a Task did while its process was being stopped for another reason.
+    fn overtaken(&mut self) -> Option<(Frame, Event)> {
+        let home = &self.machine.platform;
+        let task = self.running().find(|task| {
+            home.processes.get(task).is_some_and(|process| process.pending.is_some())
+        })?;
+        let event = self.machine.platform.processes.get_mut(&task)?.pending.take()?;
+        Some((task, event))
+    }
+
+    /// Handles what a running Task did.
+    fn happened(&mut self, task: Frame, event: Event) {
+        let outcome = match event {
+            Event::Call => self.called(task),
+            Event::Signal(libc::SIGSTOP) => {
+                self.machine.platform.with(task, |process| {
+                    process.stopping = false;
+                    Ok(())
+                });
+                Ok(true)
+            }
+            Event::Signal(signal) => self.faulted(task, signal).map(|()| false),
+            Event::Ended => Err(Error::other("a Task's process ended by itself")),
+        };
+        match outcome {
+            Ok(true) => self.machine.platform.with(task, Process::resume),
+            Ok(false) => {}
+            Err(error) => self.machine.platform.outside.broke(error),
+        }
+    }
+
+    /// Lets the core decide a call; returns whether the Task goes on at once.
+    fn called(&mut self, task: Frame) -> Result<bool, Error> {
+        let Some(process) = self.machine.platform.processes.get(&task) else { return Ok(false) };
+        let mut r = process.registers()?;
+        if !process.called_properly(&r)? {
+            // The interrupt instruction is two bytes long; Linux has stepped over it.
+            let program_counter = r.rip - 2;
+            let stop = Stop { code: FaultCode::Protection as u64, address: 0, program_counter };
+            self.machine.fault(task, stop);
+            return Ok(false);
+        }
+        let words = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
+        match self.machine.call(task, r.orig_rax, words) {
+            Outcome::Answered(answer) => {
+                let process = self.machine.platform.processes.get(&task);
+                process.map_or(Ok(()), |process| process.answer_with(&mut r, answer))?;
+                Ok(true)
+            }
+            Outcome::Suspended => {
+                self.charge(task);
+                Ok(false)
+            }
+            Outcome::Gone => Ok(false),
+        }
+    }
+
+    /// Translates Linux's signal into a fault that no processor owns.
+    fn faulted(&mut self, task: Frame, signal: i32) -> Result<(), Error> {
+        let Some(process) = self.machine.platform.processes.get(&task) else { return Ok(()) };
+        let program_counter = process.registers()?.rip;
+        let (detail, address) = process.signal_detail()?;
+        self.machine.fault(task, fault(signal, detail, address, program_counter));
+        Ok(())
     }
 }
 
-/// Lets the core decide a call; returns whether the Task goes on at once.
-fn called(machine: &mut Machine<Home>, task: Frame) -> Result<bool, Error> {
-    let Some(process) = machine.platform.processes.get(&task) else { return Ok(false) };
-    let r = process.registers()?;
-    let words = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
-    match machine.call(task, r.orig_rax, words) {
-        Outcome::Answered(answer) => {
-            machine.platform.answer(task, answer);
-            Ok(true)
-        }
-        Outcome::Suspended | Outcome::Gone => Ok(false),
-    }
-}
-
-/// Translates Linux's signal into a fault that no processor owns.
-fn faulted(machine: &mut Machine<Home>, task: Frame, signal: i32) -> Result<(), Error> {
-    let Some(process) = machine.platform.processes.get(&task) else { return Ok(()) };
-    let program_counter = process.registers()?.rip;
-    let (detail, address) = process.signal_detail()?;
+/// Says what a signal means: why, and where.
+pub fn fault(signal: i32, detail: i32, address: u64, program_counter: u64) -> Stop {
     let code = match signal {
         libc::SIGSEGV | libc::SIGBUS if detail == libc::SI_KERNEL => FaultCode::Protection,
         libc::SIGSEGV | libc::SIGBUS => FaultCode::Memory,
@@ -186,6 +245,5 @@ fn faulted(machine: &mut Machine<Home>, task: Frame, signal: i32) -> Result<(), 
         _ => FaultCode::Protection,
     };
     let address = if code == FaultCode::Memory { address } else { 0 };
-    machine.fault(task, Stop { code: code as u64, address, program_counter });
-    Ok(())
+    Stop { code: code as u64, address, program_counter }
 }

@@ -11,6 +11,8 @@ use crate::seams::{Console, Context, Interrupts, MemoryModel, Paging, Physical, 
 /// The pool, and what each processor is doing. It exists once, inside the lock.
 pub struct Home {
     first: Physical,
+    /// Where the kernel sees the first frame.
+    base: *mut u8,
     frames: u32,
     /// The Task on each processor.
     pub current: [Frame; CPUS_MAX],
@@ -22,11 +24,16 @@ pub struct Home {
     stale: bool,
 }
 
+// WHY: a pointer into the direct map is no processor's own.
+// SAFETY: what it points to is reached through the one `Home` only, which is behind the lock.
+unsafe impl Send for Home {}
+
 impl Home {
     /// Takes over a run of pages that nothing else uses.
-    pub const fn new(first: Physical, frames: u32) -> Self {
+    pub fn new(first: Physical, frames: u32) -> Self {
         Self {
             first,
+            base: Arch::page(first),
             frames,
             current: [Frame::NONE; CPUS_MAX],
             idle: [false; CPUS_MAX],
@@ -36,13 +43,16 @@ impl Home {
     }
 
     /// Returns the page behind a frame of the pool.
+    #[inline]
     pub fn physical(&self, frame: Frame) -> Physical {
         assert!(frame.0 < self.frames, "a frame outside the pool");
         Physical(self.first.0 + u64::from(frame.0))
     }
 
+    #[inline]
     fn page(&self, frame: Frame) -> *mut u8 {
-        Arch::page(self.physical(frame))
+        assert!(frame.0 < self.frames, "a frame outside the pool");
+        self.base.wrapping_add(frame.0 as usize * PAGE_BYTES as usize)
     }
 
     /// Returns the lower table that translates a page of a Task.
@@ -56,8 +66,9 @@ impl Home {
     }
 
     /// Says whether processors may remember what was unmapped, and forgets it.
+    #[inline]
     pub fn take_stale(&mut self) -> bool {
-        core::mem::take(&mut self.stale)
+        self.stale && core::mem::take(&mut self.stale)
     }
 
     fn runs_elsewhere(&self, task: Frame) -> bool {
@@ -83,6 +94,7 @@ impl Platform for Home {
         unsafe { &mut *self.page(frame).cast::<Object>() }
     }
 
+    #[inline(always)]
     fn install(&mut self, frame: Frame, object: Object) {
         // WHY: the page holds no value yet that could be assigned over.
         // SAFETY: the page is the core's to give, large enough and aligned (checked above and in

@@ -16,6 +16,9 @@ use crate::seams::{
 /// Processors that this kernel has stacks for.
 pub const CPUS_MAX: usize = 4;
 
+/// Frames that links between slots can name, with room to spare: 64 GiB.
+const FRAMES_MAX: u64 = 1 << 24;
+
 /// Registers of an entered Task.
 pub type Registers = <Arch as Context>::Frame;
 
@@ -74,13 +77,18 @@ pub fn first(information: u64, frame: &mut Registers) {
     let Some(loaded) = Arch::loaded(information) else {
         die(format_args!("the loader left no memory or no archive"));
     };
-    let wanted = number_after(loaded.words, b"frames=").unwrap_or(loaded.pages);
-    let frames = wanted.min(loaded.pages).min(1 << 22) as u32;
+    if let Some(what) = word_after(loaded.words, b"attempt=") {
+        Arch::attempt(what.as_bytes());
+        die(format_args!("{what} was allowed"));
+    }
+    let wanted = word_after(loaded.words, b"frames=").and_then(|word| word.parse().ok());
+    let frames = wanted.unwrap_or(u64::MAX).min(loaded.pages).min(FRAMES_MAX) as u32;
     let mut machine = Machine::new(Home::new(loaded.first, frames));
-    let config = Config { frames, archive: loaded.archive, first: "initd" };
+    let first = word_after(loaded.words, b"first=").unwrap_or("initd");
+    let config = Config { frames, archive: loaded.archive, first };
     match machine.boot(&config) {
         Ok(task) => find_lines(&mut machine, task),
-        Err(error) => die(format_args!("the first Task cannot be made: {error:?}")),
+        Err(error) => die(format_args!("the first Task cannot be made: {error}")),
     }
     MACHINE.with(obey_flush, |place| *place = Some(machine));
     Arch::start_others();
@@ -113,46 +121,102 @@ fn find_lines(machine: &mut Machine<Home>, task: Frame) {
     }
 }
 
-/// Reads a number behind a word of the command line.
-fn number_after(words: &[u8], key: &[u8]) -> Option<u64> {
+/// Returns what stands behind a key on the command line.
+fn word_after(words: &'static [u8], key: &[u8]) -> Option<&'static str> {
     let word = words.split(|&byte| byte == b' ').find_map(|word| word.strip_prefix(key))?;
-    core::str::from_utf8(word).ok()?.parse().ok()
+    core::str::from_utf8(word).ok()
 }
 
-/// Handles one entry from a Task, and leaves in `frame` whoever runs next. Returns whether vector
-/// registers are to be cleared rather than restored.
-pub fn entered(frame: &mut Registers) -> bool {
+/// Handles one call. Returns whether the frame is to be left to as a whole: then it may be another
+/// Task's. Otherwise this Task goes on, with the answer in its frame.
+pub fn called(frame: &mut Registers) -> bool {
+    let stayed = locked(|machine| {
+        let cpu = Arch::this();
+        let task = machine.platform.current[cpu];
+        if task == Frame::NONE {
+            return false; // It was stopped while this processor waited.
+        }
+        let (number, words) = Arch::call(frame);
+        // A call that suspends is answered in the saved context, so that is filled first.
+        if may_suspend(number) {
+            put_away(machine, task, frame);
+        }
+        if let Outcome::Answered(answer) = machine.call(task, number, words) {
+            Arch::answer_now(frame, answer);
+            if !machine.is_outranked(task) {
+                flush_if_stale(machine, cpu, task);
+                return true;
+            }
+            put_away(machine, task, frame);
+            machine.preempt(task);
+        }
+        leave(machine, cpu, task);
+        false
+    });
+    if !stayed {
+        next(frame);
+    }
+    !stayed
+}
+
+#[inline(never)]
+fn put_away(machine: &mut Machine<Home>, task: Frame, frame: &Registers) {
+    Arch::save_called(machine.platform.physical(task), frame);
+}
+
+/// Makes this processor forget what its Task's call has unmapped.
+#[inline]
+fn flush_if_stale(machine: &mut Machine<Home>, cpu: usize, task: Frame) {
+    // Only this processor sets its own flag, so looking first loses nothing.
+    let away = AWAY[cpu].load(Ordering::Relaxed);
+    if machine.platform.take_stale() || away {
+        AWAY[cpu].store(false, Ordering::Relaxed);
+        Arch::activate(machine.platform.physical(task));
+    }
+}
+
+/// Handles one other entry from a Task, and leaves in `frame` whoever runs next.
+pub fn entered(frame: &mut Registers) {
     let trap = Arch::cause(frame);
     Arch::seen(trap);
     let stayed = locked(|machine| {
         let cpu = Arch::this();
         let task = machine.platform.current[cpu];
         if task == Frame::NONE {
-            return None; // It was stopped while this processor waited.
+            return false; // It was stopped while this processor waited.
         }
-        let stays = handle(machine, task, trap, frame);
-        let away = AWAY[cpu].swap(false, Ordering::Relaxed);
-        let flush = machine.platform.take_stale() || away;
-        if stays && !outranked(machine, cpu, task, trap) {
-            if flush {
-                Arch::activate(machine.platform.physical(task));
+        if handle(machine, task, trap, frame) {
+            if !must_go(machine, cpu, task, trap) {
+                flush_if_stale(machine, cpu, task);
+                return true;
             }
-            return Some(matches!(trap, Trap::Call { .. }));
-        }
-        if stays {
-            let physical = machine.platform.physical(task);
-            Arch::save(physical, frame, matches!(trap, Trap::Call { .. }));
+            Arch::save(machine.platform.physical(task), frame);
             machine.preempt(task);
         }
-        machine.platform.current[cpu] = Frame::NONE;
-        None
-    });
-    stayed.unwrap_or_else(|| {
-        next(frame);
+        leave(machine, cpu, task);
         false
-    })
+    });
+    if !stayed {
+        next(frame);
+    }
 }
 
+/// The Task leaves the processor: what it used since the last tick counts, too.
+#[inline(never)]
+fn leave(machine: &mut Machine<Home>, cpu: usize, task: Frame) {
+    machine.platform.current[cpu] = Frame::NONE;
+    if machine.task(task).budgeted {
+        machine.charge(task, spent(cpu));
+    }
+}
+
+/// Returns how long this processor has run its Task since this was last asked.
+fn spent(cpu: usize) -> u64 {
+    let now = Arch::now_ns();
+    now.saturating_sub(SINCE[cpu].swap(now, Ordering::Relaxed))
+}
+
+#[inline]
 fn locked<R>(run: impl FnOnce(&mut Machine<Home>) -> R) -> R {
     MACHINE.with(obey_flush, |machine| match machine {
         Some(machine) => run(machine),
@@ -162,24 +226,10 @@ fn locked<R>(run: impl FnOnce(&mut Machine<Home>) -> R) -> R {
 
 /// Carries out what the Task entered for; returns whether it goes on at once.
 fn handle(machine: &mut Machine<Home>, task: Frame, trap: Trap, frame: &mut Registers) -> bool {
-    let physical = machine.platform.physical(task);
     match trap {
-        Trap::Call { number, words } => {
-            // A call that suspends is answered in the saved context, so that is filled first.
-            if may_suspend(number) {
-                Arch::save(physical, frame, true);
-            }
-            match machine.call(task, number, words) {
-                Outcome::Answered(answer) => {
-                    Arch::answer_now(frame, answer);
-                    true
-                }
-                Outcome::Suspended | Outcome::Gone => false,
-            }
-        }
         Trap::Fault { code, address } => {
             let program_counter = Arch::program_counter(frame);
-            Arch::save(physical, frame, false);
+            Arch::save(machine.platform.physical(task), frame);
             machine.fault(task, Stop { code: code as u64, address, program_counter });
             false
         }
@@ -198,26 +248,18 @@ fn handle(machine: &mut Machine<Home>, task: Frame, trap: Trap, frame: &mut Regi
     }
 }
 
+#[inline]
 fn may_suspend(number: u64) -> bool {
-    matches!(Call::from_word(number), Some(Call::signal_wait | Call::task_yield))
+    number == Call::signal_wait as u64 || number == Call::task_yield as u64
 }
 
 /// Says whether the Task has to make way: for one of higher priority, for one of its own at a
 /// tick, or because its budget is spent.
-fn outranked(machine: &mut Machine<Home>, cpu: usize, task: Frame, trap: Trap) -> bool {
-    if matches!(trap, Trap::Tick) {
-        let now = Arch::now_ns();
-        let spent = now.saturating_sub(SINCE[cpu].swap(now, Ordering::Relaxed));
-        if !machine.charge(task, spent) {
-            return true;
-        }
+fn must_go(machine: &mut Machine<Home>, cpu: usize, task: Frame, trap: Trap) -> bool {
+    if trap != Trap::Tick {
+        return machine.is_outranked(task);
     }
-    let own = machine.task(task).priority;
-    match machine.ready_priority() {
-        Some(other) if matches!(trap, Trap::Tick) => other >= own,
-        Some(other) => other > own,
-        None => false,
-    }
+    !machine.charge(task, spent(cpu)) || machine.is_turn_over(task)
 }
 
 /// Puts the next Task into `frame`; sleeps until there is one.

@@ -23,11 +23,9 @@ use vectra_core::{Answer, Page};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub struct Physical(pub u64);
 
-/// Why the kernel was entered.
+/// Why the kernel was entered, when it was not by a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trap {
-    /// A Task calls.
-    Call { number: u64, words: [u64; 6] },
     /// A Task did what the processor refuses.
     Fault { code: FaultCode, address: u64 },
     /// The timer ticked.
@@ -62,6 +60,9 @@ pub trait Paging {
     fn activate(task: Physical);
     /// Makes this processor forget what it remembers, in an address space that always exists.
     fn flush_to_kernel();
+    /// Does what the kernel's own address space forbids, by the name of the attempt: it returns only
+    /// if it was allowed.
+    fn attempt(what: &[u8]);
 }
 
 /// Seam 3.
@@ -70,7 +71,10 @@ pub trait Traps {
     type Frame;
     /// Makes this processor enter the kernel through the one way in.
     fn prepare(processor: usize);
-    /// Reads why the kernel was entered.
+    /// Reads number and words of a call. Calls have an entry of their own, which need not keep more
+    /// registers than a function does.
+    fn call(frame: &Self::Frame) -> (u64, [u64; 6]);
+    /// Reads why the kernel was entered otherwise.
     fn cause(frame: &Self::Frame) -> Trap;
 }
 
@@ -134,8 +138,10 @@ pub trait Context {
     fn answer_now(frame: &mut Self::Frame, answer: Answer);
     /// Returns the instruction that a Task was at.
     fn program_counter(frame: &Self::Frame) -> u64;
-    /// Puts the registers away; after a call, vector registers count as clean.
-    fn save(task: Physical, frame: &Self::Frame, called: bool);
+    /// Puts the registers away that are not there already.
+    fn save(task: Physical, frame: &Self::Frame);
+    /// Puts the registers away after a call: vector registers count as clear.
+    fn save_called(task: Physical, frame: &Self::Frame);
     /// Takes the registers out, for a return to this Task.
     fn load(task: Physical, frame: &mut Self::Frame);
 }

@@ -7,11 +7,12 @@ pub mod call {
     macro_rules! functions {
         ($($number:literal $group:ident $name:ident($($arg:ident),*) -> ($($out:ident),*) $doc:literal;)*) => {
             $(#[doc = $doc]
+            #[inline]
             pub fn $name($($arg: u64),*) -> Result<[u64; 4], Refused> {
+                const COUNT: usize = functions!(@count $($arg)*);
                 let mut words = [0; 6];
-                for (place, word) in words.iter_mut().zip([$($arg),*] as [u64; functions!(@count $($arg)*)]) {
-                    *place = word;
-                }
+                let given: [u64; COUNT] = [$($arg),*];
+                words[..COUNT].copy_from_slice(&given);
                 checked($number, words)
             })*
         };

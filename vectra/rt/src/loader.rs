@@ -95,6 +95,13 @@ fn fill(window: u64, segment: &Segment<'_>) {
     let places = words(window, segment.pages);
     let mut bytes = segment.bytes;
     let mut at = segment.skip;
+    if at.is_multiple_of(8) {
+        let (whole, rest) = bytes.as_chunks::<8>();
+        for (place, word) in places[at / 8..].iter().zip(whole) {
+            place.store(u64::from_le_bytes(*word), Ordering::Relaxed);
+        }
+        (at, bytes) = (at + whole.len() * 8, rest);
+    }
     while !bytes.is_empty() {
         let (place, offset) = (&places[at / 8], at % 8);
         let (now, later) = bytes.split_at(bytes.len().min(8 - offset));

@@ -23,18 +23,28 @@ pub struct Refused {
 }
 
 /// Makes a call and tells results from refusals.
+#[inline]
 pub(crate) fn checked(number: u64, words: [u64; 6]) -> Result<[u64; 4], Refused> {
     let answer = raw(number, words);
-    match Status::from_word(answer.status) {
-        Some(Status::Ok) => Ok(answer.words),
-        status => Err(Refused {
+    if answer.status == Status::Ok as u64 {
+        Ok(answer.words)
+    } else {
+        Err(Refused::from_words(number, answer.status, answer.words))
+    }
+}
+
+impl Refused {
+    /// Reads the words of a refusal.
+    #[cold]
+    fn from_words(number: u64, status: u64, words: [u64; 4]) -> Self {
+        Self {
             number,
-            status: status.unwrap_or(Status::NoCall),
-            slot: answer.words[0],
-            kind: Kind::from_word(answer.words[1]).unwrap_or(Kind::Empty),
-            missing: answer.words[2],
-            argument: answer.words[3],
-        }),
+            status: Status::from_word(status).unwrap_or(Status::NoCall),
+            slot: words[0],
+            kind: Kind::from_word(words[1]).unwrap_or(Kind::Empty),
+            missing: words[2],
+            argument: words[3],
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub struct Words {
 }
 
 /// Makes one call, with any number and any words, and goes on with it until it is finished.
+#[inline]
 pub fn raw(number: u64, words: [u64; 6]) -> Words {
     loop {
         let answer = once(number, words);
@@ -24,6 +25,7 @@ pub fn raw(number: u64, words: [u64; 6]) -> Words {
     }
 }
 
+#[inline]
 fn once(number: u64, words: [u64; 6]) -> Words {
     let (status, a, b, c, d): (u64, u64, u64, u64, u64);
     // WHY: there is no other way out of a Task.

@@ -22,16 +22,40 @@ impl Word for Checked {
     }
 }
 
-struct Pages {
-    head: [Checked; 2],
-    tail: [Checked; 2],
-    slots: Vec<Checked>,
+/// A word whose announcements may come late: what the fence in [`Word::announce`] is for.
+struct Late(AtomicU64);
+
+impl Word for Late {
+    fn load(&self, order: Ordering) -> u64 {
+        self.0.load(order)
+    }
+
+    fn store(&self, value: u64, order: Ordering) {
+        self.0.store(value, order);
+    }
+
+    fn fence(order: Ordering) {
+        loom::sync::atomic::fence(order);
+    }
+
+    fn announce(&self, value: u64) {
+        self.0.store(value, Ordering::Release);
+    }
+}
+
+struct Pages<W = Checked> {
+    head: [W; 2],
+    tail: [W; 2],
+    slots: Vec<W>,
     /// The bell: what a call would set in the other Task's mask.
     bell: AtomicU64,
 }
 
 fn pages(slots: usize) -> Arc<Pages> {
-    let word = || Checked(AtomicU64::new(0));
+    pages_of(slots, || Checked(AtomicU64::new(0)))
+}
+
+fn pages_of<W>(slots: usize, word: fn() -> W) -> Arc<Pages<W>> {
     Arc::new(Pages {
         head: [word(), word()],
         tail: [word(), word()],
@@ -75,21 +99,28 @@ fn messages_arrive_whole_and_in_order() {
 
 #[test]
 fn a_parked_consumer_is_always_rung() {
-    model(|| {
-        let shared = pages(2);
-        let theirs = shared.clone();
-        let thread = loom::thread::spawn(move || {
-            let mut producer = Producer::new(&theirs.head, Some(&theirs.tail), &theirs.slots);
-            if producer.push(&[7; 7]) == Ok(true) {
-                theirs.bell.store(1, Ordering::SeqCst);
-            }
-        });
-        let mut consumer = Consumer::new(&shared.head, Some(&shared.tail), &shared.slots);
-        let asleep = consumer.pop().is_err() && consumer.park();
-        thread.join().unwrap();
-        // Asleep with a message in the Ring and no bell would be for ever.
-        assert!(!asleep || shared.bell.load(Ordering::SeqCst) == 1);
+    model(|| park_and_push(&pages(2)));
+}
+
+#[test]
+#[should_panic(expected = "asleep")]
+fn without_its_fence_a_bell_is_lost() {
+    model(|| park_and_push(&pages_of(2, || Late(AtomicU64::new(0)))));
+}
+
+fn park_and_push<W: Word + Send + Sync + 'static>(shared: &Arc<Pages<W>>) {
+    let theirs = shared.clone();
+    let thread = loom::thread::spawn(move || {
+        let mut producer = Producer::new(&theirs.head, Some(&theirs.tail), &theirs.slots);
+        if producer.push(&[7; 7]) == Ok(true) {
+            theirs.bell.store(1, Ordering::SeqCst);
+        }
     });
+    let mut consumer = Consumer::new(&shared.head, Some(&shared.tail), &shared.slots);
+    let asleep = consumer.pop().is_err() && consumer.park();
+    thread.join().expect("pushing does not panic");
+    let rung = shared.bell.load(Ordering::SeqCst) == 1;
+    assert!(!asleep || rung, "asleep for ever, with a message in the Ring and no bell");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use vectra_host::{RunError, Start, run, run_here};
+use vectra_image::Qemu;
 
 /// Emulation is slow where others use the processors, too; a machine that hangs is found anyhow.
 const TIME_MAX: Duration = Duration::from_secs(120);
@@ -9,17 +12,20 @@ const TIME_MAX: Duration = Duration::from_secs(120);
 /// Why a machine could not be run.
 #[derive(Debug)]
 pub enum HomeError {
-    /// The program could not be started.
-    Start(String, std::io::Error),
+    /// QEMU could not be started.
+    Start(std::io::Error),
     /// It did not end in time; these are its words until then.
     Hung(String),
+    /// The supervisor gave up; these are the machine's words until then.
+    Hosted(RunError, String),
 }
 
 impl std::fmt::Display for HomeError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Start(program, error) => write!(f, "{program} could not be started: {error}"),
+            Self::Start(error) => write!(f, "QEMU could not be started: {error}"),
             Self::Hung(words) => write!(f, "the machine did not end; it said:\n{words}"),
+            Self::Hosted(error, words) => write!(f, "{error} ({error:?}); it said:\n{words}"),
         }
     }
 }
@@ -35,88 +41,20 @@ pub struct Ran {
     pub code: Option<i32>,
 }
 
-/// Returns what to do when QEMU cannot be started, or nothing if it can.
-pub fn qemu_is_missing() -> Option<&'static str> {
-    let found = Command::new(QEMU).arg("--version").stdout(Stdio::null()).status();
-    found.is_err().then_some("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
+/// Where a hosted machine's Tasks run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hosted {
+    /// Each is a process.
+    Processes,
+    /// All are in this process.
+    Here,
 }
 
-const QEMU: &str = "qemu-system-x86_64";
-
-/// A bare machine, emulated.
-#[derive(Clone, Debug)]
-pub struct Qemu {
-    /// The kernel.
-    pub kernel: PathBuf,
-    /// The boot archive.
-    pub archive: PathBuf,
-    /// Processors.
-    pub processors: u32,
-    /// Count instructions, so that runs are repeatable.
-    pub counted: bool,
-    /// The kernel's command line.
-    pub words: String,
-}
-
-impl Qemu {
-    /// Returns the command that boots this machine with the serial line on its own console.
-    pub fn command(&self) -> Command {
-        let mut command = Command::new(QEMU);
-        command
-            .args(["-M", "q35", "-accel", "tcg", "-cpu", "max", "-m", "128"])
-            .args(["-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"])
-            .args(["-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"])
-            .args(["-smp", &self.processors.to_string(), "-append", &self.words])
-            .arg("-kernel")
-            .arg(&self.kernel)
-            .arg("-initrd")
-            .arg(&self.archive);
-        if self.counted {
-            command.args(["-icount", "shift=0,sleep=off"]);
-        }
-        command
-    }
-
-    /// Boots, types `input`, and waits for the end.
-    pub fn run(&self, input: &str) -> Result<Ran, HomeError> {
-        let ran = run(self.command(), input)?;
-        // The exit device answers 2n + 1.
-        Ok(Ran { code: ran.code.map(|code| code >> 1), ..ran })
-    }
-}
-
-/// The same machine on Linux, under the supervisor.
-#[derive(Clone, Debug)]
-pub struct Hosted {
-    /// The supervisor.
-    pub program: PathBuf,
-    /// The boot archive.
-    pub archive: PathBuf,
-    /// Pages of its pool.
-    pub frames: u32,
-}
-
-impl Hosted {
-    /// Runs, types `input`, and waits for the end.
-    pub fn run(&self, input: &str) -> Result<Ran, HomeError> {
-        run(self.command(), input)
-    }
-
-    /// Returns the command.
-    pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg(&self.archive).arg(self.frames.to_string());
-        command
-    }
-}
-
-fn run(mut command: Command, input: &str) -> Result<Ran, HomeError> {
-    let program = Path::new(command.get_program()).display().to_string();
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| HomeError::Start(program, error))?;
+/// Boots a bare machine, types `input`, and waits for the end.
+pub fn run_bare(machine: &Qemu, input: &str) -> Result<Ran, HomeError> {
+    let mut command: Command = machine.command();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(HomeError::Start)?;
     let (mut to, mut from) = (child.stdin.take(), child.stdout.take());
     let input = input.to_owned();
     let typist = std::thread::spawn(move || {
@@ -134,7 +72,8 @@ fn run(mut command: Command, input: &str) -> Result<Ran, HomeError> {
     let console = listener.join().unwrap_or_default();
     drop(typist.join());
     match status {
-        Some(status) => Ok(Ran { console, code: status.code() }),
+        // The exit device answers 2n + 1.
+        Some(status) => Ok(Ran { console, code: status.code().map(|code| code >> 1) }),
         None => Err(HomeError::Hung(console)),
     }
 }
@@ -152,4 +91,50 @@ fn wait(child: &mut Child) -> Option<ExitStatus> {
     let _ = child.kill();
     let _ = child.wait();
     None
+}
+
+/// What a hosted machine says, kept.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs the same machine on Linux, types `input`, and waits for the end.
+pub fn run_hosted(
+    how: Hosted,
+    archive: &[u8],
+    frames: u32,
+    first: &str,
+    input: &str,
+) -> Result<Ran, HomeError> {
+    let (typed, mut typist) = std::io::pipe().map_err(HomeError::Start)?;
+    typist.write_all(input.as_bytes()).map_err(HomeError::Start)?;
+    let said = Said::default();
+    let start = Start {
+        archive,
+        frames,
+        first,
+        console: Box::new(said.clone()),
+        typing: Some(typed.into()),
+        processors: 2,
+        limit: Some(TIME_MAX),
+    };
+    let result = match how {
+        Hosted::Processes => run(start),
+        Hosted::Here => run_here(start),
+    };
+    let bytes = said.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let console = String::from_utf8_lossy(&bytes).into_owned();
+    match result {
+        Ok(code) => Ok(Ran { console, code: Some(code as i32) }),
+        Err(error) => Err(HomeError::Hosted(error, console)),
+    }
 }

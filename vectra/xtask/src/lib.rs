@@ -1,16 +1,19 @@
-//! Builds the kernel and the Tasks with flags of their own, packs the boot archive, and runs both
-//! homes as child processes.
+//! Runs the machine in all its homes and prices it: what the tests and the command line share.
 //!
-//! It is the only place that knows how Vectra is built. It links nothing of the machine but the
-//! archive format.
+//! How it is built is in `vectra-image`.
 //!
-//! Invariant: both homes run the same Task files, byte for byte.
+//! Invariant: every home gets the same archive, byte for byte, and as many pages.
 #![forbid(unsafe_code)]
 
-mod build;
 mod home;
 mod prices;
 
-pub use build::{BuildError, Image, hosted_program, image, initd_archive, pack};
-pub use home::{HomeError, Hosted, Qemu, Ran, qemu_is_missing};
+use std::path::PathBuf;
+
+pub use home::{HomeError, Hosted, Ran, run_bare, run_hosted};
 pub use prices::{PriceError, prices};
+
+/// Returns the folder of the workspace.
+pub fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

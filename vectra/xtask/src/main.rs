@@ -1,16 +1,18 @@
 //! `cargo run -p vectra-xtask -- boot`: builds everything and boots it on this terminal.
 
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use vectra_xtask::{
-    Hosted, Image, Qemu, hosted_program, image, initd_archive, prices, qemu_is_missing,
-};
+use vectra_host::{Start, run, run_here};
+use vectra_image::{Image, QEMU_MISSING, Qemu, Tools, build, has_qemu};
+use vectra_xtask::{prices, root};
 
-const HELP: &str = "usage: vectra-xtask build | boot [TASK] | hosted [TASK] | prices
+const HELP: &str = "usage: vectra-xtask build | boot [TASK] | hosted [TASK] | here [TASK] | prices
 
 build   build kernel, Tasks and boot archive
 boot    boot under QEMU, with the serial line on this terminal
-hosted  run the same Task files on Linux, under the supervisor
+hosted  run the same Task files on Linux, each as a process
+here    run them all in this process, for a debugger
 prices  print what operations cost, in instructions
 
 TASK is the file that becomes the first Task; `initd` unless it is said.";
@@ -22,12 +24,14 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["build"] => with_image("initd", |_, archive| {
-            println!("{}", archive.display());
-            Ok(ExitCode::SUCCESS)
+        ["build"] => image().map(|image| {
+            println!("{}\n{}", image.kernel.display(), image.archive.display());
+            ExitCode::SUCCESS
         }),
-        ["hosted"] => hosted("initd"),
-        ["hosted", task] => hosted(task),
+        ["hosted"] => hosted("initd", false),
+        ["hosted", task] => hosted(task, false),
+        ["here"] => hosted("initd", true),
+        ["here", task] => hosted(task, true),
         ["prices"] => show_prices(),
         ["boot"] => boot("initd"),
         ["boot", task] => boot(task),
@@ -44,36 +48,39 @@ fn main() -> ExitCode {
 
 type Done = Result<ExitCode, Box<dyn std::error::Error>>;
 
-fn with_image(first: &str, run: impl FnOnce(Image, std::path::PathBuf) -> Done) -> Done {
-    let image = image()?;
-    let archive = initd_archive(&image, &format!("{first}.archive"), first)?;
-    run(image, archive)
+fn image() -> Result<Image, Box<dyn std::error::Error>> {
+    Ok(build(&root(), &Tools::from_environment())?)
 }
 
 fn boot(first: &str) -> Done {
-    if let Some(hint) = qemu_is_missing() {
-        return Err(hint.into());
+    if !has_qemu() {
+        return Err(QEMU_MISSING.into());
     }
-    with_image(first, |image, archive| {
-        let words = format!("frames={FRAMES}");
-        let kernel = image.kernel;
-        let qemu = Qemu { kernel, archive, processors: 2, counted: false, words };
-        let status = qemu.command().status()?;
-        Ok(ExitCode::from(status.code().map_or(3, |code| (code >> 1) as u8)))
-    })
+    let Image { kernel, archive } = image()?;
+    let words = format!("frames={FRAMES} first={first}");
+    let qemu = Qemu { kernel, archive, processors: 2, memory_mib: 128, counted: false, words };
+    let status = qemu.command().status()?;
+    Ok(ExitCode::from(status.code().map_or(3, |code| (code >> 1) as u8)))
 }
 
-fn hosted(first: &str) -> Done {
-    with_image(first, |_, archive| {
-        let machine = Hosted { program: hosted_program()?, archive, frames: FRAMES };
-        let status = machine.command().status()?;
-        Ok(ExitCode::from(status.code().map_or(3, |code| code as u8)))
-    })
+fn hosted(first: &str, here: bool) -> Done {
+    let archive = std::fs::read(image()?.archive)?;
+    let start = Start {
+        archive: &archive,
+        frames: FRAMES,
+        first,
+        console: Box::new(std::io::stdout()),
+        typing: Some(std::io::stdin().as_fd().try_clone_to_owned()?),
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        limit: None,
+    };
+    let code = if here { run_here(start) } else { run(start) }?;
+    Ok(ExitCode::from(code as u8))
 }
 
 fn show_prices() -> Done {
-    if let Some(hint) = qemu_is_missing() {
-        return Err(hint.into());
+    if !has_qemu() {
+        return Err(QEMU_MISSING.into());
     }
     print!("{}", prices(&image()?)?);
     Ok(ExitCode::SUCCESS)

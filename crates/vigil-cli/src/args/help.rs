@@ -346,3 +346,58 @@ Examples:
   What is where:
     $ mkdir -p shelf && vigil tier add file://$PWD/shelf
     $ vigil tier status";
+
+pub(super) const VECTRA: &str = "\
+Vectra is a machine of Tasks that can do only what they were handed by name. The same Task files run on a \
+bare machine, which QEMU emulates, and on Linux; one core decides every call in both. The first Tasks \
+show what there is, and switch the machine off.
+
+Examples:
+  Run its first Tasks on Linux, each as a process:
+    $ vigil vectra run --hosted
+  Boot the same files under QEMU:
+    $ vigil vectra boot";
+
+pub(super) const VECTRA_BOOT: &str = "\
+It needs QEMU: Debian's package is qemu-system-x86. The machine is emulated, so it needs no right to use \
+/dev/kvm. What is typed goes to its serial line. The exit code is 1 if the machine switched itself off \
+with a code other than 0.
+
+Examples:
+  Boot the first Tasks, which show themselves and switch off:
+    $ vigil vectra boot
+  The acceptance suite instead, on one processor:
+    $ vigil vectra boot --first suite --processors 1 | tail -n 1";
+
+pub(super) const VECTRA_RUN: &str = "\
+With --hosted no call of a Task reaches Linux: it stops the Task, and the machine's core decides. With \
+--here all Tasks share this process, so that a debugger sees them; let it pass SIGSYS, SIGSEGV and \
+SIGVTALRM on.
+
+Examples:
+  The first Tasks:
+    $ vigil vectra run --hosted
+  How a Budget holds, in one process:
+    $ vigil vectra run --here --first budgets";
+
+pub(super) const VECTRA_CAPS: &str = "\
+The machine is run, and what its own vctl Task says is shown: for each Task that flows to it, every slot \
+of its Bundle with kind, detail (bytes, slots, bits, tag or line) and rights. That is all that the Task may do.
+
+With --json, one line for each Task: task, state, secrecy, slots (a list of slot, name, kind, detail, \
+rights).
+
+Examples:
+  All of them:
+    $ vigil vectra caps
+  The echo service:
+    $ vigil vectra caps echod";
+
+pub(super) const VECTRA_PRICES: &str = "\
+QEMU counts the instructions on one processor, so every run gives the same; they are no times.
+
+With --json, one line for each operation: operation, instructions.
+
+Examples:
+  What a call costs, and a message:
+    $ vigil vectra prices";

@@ -10,6 +10,7 @@ mod help_dhall;
 mod tier;
 mod upkeep;
 mod values;
+mod vectra;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub use values::{
     ByteRange, ValueError, parse_name, parse_percent, parse_range, parse_size, parse_span,
     parse_uri,
 };
+pub use vectra::{MachineArgs, VectraCommand, VectraRunArgs};
 
 /// One address space of verified resources: keeps bytes under names that prove them.
 ///
@@ -110,6 +112,9 @@ pub enum Command {
     /// Evaluate, check, format and convert expressions of the language Dhall
     #[command(subcommand, after_help = help_dhall::DHALL)]
     Dhall(DhallCommand),
+    /// Boot the machine, run its Tasks here, and see what they may do and cost
+    #[command(subcommand, after_help = help::VECTRA)]
+    Vectra(VectraCommand),
     /// Tell what the store holds and how much room it takes
     Status(StatusArgs),
     /// Show the main things on real files, in seconds

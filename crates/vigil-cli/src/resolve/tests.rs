@@ -8,6 +8,7 @@ use vigil_store::Remote;
 
 use super::*;
 use crate::dhall::{DhallDoor, DhallSettings, LineEditor};
+use crate::machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 use crate::tiers::{TierDoor, TierFailure, TierLink, TierSettings};
 
 struct Still;
@@ -51,6 +52,19 @@ impl DhallDoor for Still {
     }
 }
 
+/// A world without machines.
+impl MachineDoor for Still {
+    fn power_on(
+        &self,
+        _: MachineHome,
+        _: &MachineSettings,
+        _: &mut dyn std::io::Write,
+        _: &dyn Fn(&str),
+    ) -> Result<u64, MachineFailure> {
+        Err(MachineFailure { blame: Blame::World, source: "there is none".into(), hint: None })
+    }
+}
+
 fn environment() -> Environment {
     Environment {
         store: None,
@@ -67,6 +81,7 @@ fn environment() -> Environment {
         randomness: Arc::new(Still),
         tiers: Arc::new(Still),
         dhall: Arc::new(Still),
+        machine: Arc::new(Still),
     }
 }
 

@@ -10,6 +10,7 @@ mod names;
 mod pages;
 mod status;
 mod tier;
+mod vectra;
 mod verify;
 
 use std::ffi::OsString;
@@ -132,6 +133,7 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
         },
         Command::Tier(command) => tier::perform(command, session),
         Command::Dhall(command) => dhall::perform(command, session),
+        Command::Vectra(command) => vectra::perform(command, session),
         Command::Status(args) => status::status(args, session),
         Command::Tour(args) => crate::tour::tour(args, session),
         Command::Completions(args) => pages::completions(args, session),

@@ -1,20 +1,20 @@
 //! What a PVH loader leaves: a page of addresses of memory map, archive and command line.
 
-use super::{DIRECT_MAP, KERNEL_BASE, X86, context};
+use core::ops::Range;
+
+use super::{DIRECT_MAP, X86, context, image};
 use crate::seams::{Boot, Loaded, Physical};
 
 const MAGIC: u32 = 0x336e_c578;
 const RAM: u32 = 1;
-/// What the direct map shows.
-const MEMORY_END: u64 = 1 << 30;
-
-unsafe extern "C" {
-    static kernel_end: u8;
-}
+/// What the boot code's tables show: whatever is read before the kernel has its own lies there.
+const FIRST_END: u64 = 1 << 30;
+/// More entries than any loader's map has.
+const ENTRIES_MAX: u64 = 64;
 
 /// Reads a little-endian number from the loader's memory.
 fn read<const N: usize>(physical: u64) -> u64 {
-    assert!(physical < MEMORY_END - 8, "the loader points outside the first GiB");
+    assert!(physical < FIRST_END - 8, "the loader points outside the first GiB");
     let mut bytes = [0; 8];
     // WHY: the loader's structures are memory without an owner.
     // SAFETY: inside the direct map, by the line above; nothing writes there now.
@@ -25,13 +25,52 @@ fn read<const N: usize>(physical: u64) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-fn bytes(physical: u64, length: u64) -> Option<&'static [u8]> {
-    let end = physical.checked_add(length)?;
+fn bytes(physical: u64, length: u64, end: u64) -> Option<&'static [u8]> {
+    let last = physical.checked_add(length)?;
     // WHY: as in `read`.
-    // SAFETY: inside the direct map; the pool leaves these pages out, so they never change.
-    (end <= MEMORY_END).then(|| unsafe {
+    // SAFETY: inside what is mapped; the pool leaves these pages out, so they never change.
+    (last <= end).then(|| unsafe {
         core::slice::from_raw_parts((DIRECT_MAP + physical) as *const u8, length as usize)
     })
+}
+
+/// The loader's map of memory.
+#[derive(Clone, Copy)]
+struct Map {
+    at: u64,
+    entries: u64,
+}
+
+impl Map {
+    /// Returns the runs of memory, in bytes.
+    fn runs(self) -> impl Iterator<Item = Range<u64>> {
+        (0..self.entries.min(ENTRIES_MAX)).filter_map(move |entry| {
+            let at = self.at + entry * 24;
+            let (start, length) = (read::<8>(at), read::<8>(at + 8));
+            let end = start.saturating_add(length).min(image::MEMORY_END);
+            (read::<4>(at + 16) == u64::from(RAM) && start < end).then_some(start..end)
+        })
+    }
+
+    /// Returns the largest run of whole pages below `limit` that has none of the holes in it.
+    fn largest(self, limit: u64, holes: &[Range<u64>]) -> Range<u64> {
+        let mut best = 0..0;
+        for run in self.runs() {
+            for start in holes.iter().map(|hole| hole.end).chain([run.start]) {
+                if !run.contains(&start) || holes.iter().any(|hole| hole.contains(&start)) {
+                    continue;
+                }
+                let ahead = holes.iter().filter(|hole| !hole.is_empty() && hole.start >= start);
+                let next = ahead.map(|hole| hole.start).min();
+                let end = next.unwrap_or(run.end).min(run.end).min(limit);
+                let (first, last) = (start.next_multiple_of(4096), end & !4095);
+                if last.saturating_sub(first) > best.end - best.start {
+                    best = first..last;
+                }
+            }
+        }
+        best
+    }
 }
 
 impl Boot for X86 {
@@ -41,37 +80,29 @@ impl Boot for X86 {
         }
         let module = read::<8>(information + 16);
         let (start, length) = (read::<8>(module), read::<8>(module + 8));
-        let archive = bytes(start, length)?;
         let line = read::<8>(information + 24);
+        let map = Map { at: read::<8>(information + 40), entries: read::<4>(information + 48) };
+        let end = map.runs().map(|run| run.end).max()?;
+        let taken = [0..image::end(), start..start.checked_add(length)?];
+        let low = map.largest(FIRST_END, &taken);
+        let mut spare = low.start;
+        image::build(
+            end,
+            |range| map.runs().any(|run| run.start < range.end && range.start < run.end),
+            || {
+                assert!(spare < low.end, "no room for the kernel's own tables");
+                spare += 4096;
+                spare - 4096
+            },
+        );
+        let archive = bytes(start, length, end)?;
         let count = (0..256).take_while(|&at| line != 0 && read::<1>(line + at) != 0).count();
-        let words = if line == 0 { &[][..] } else { bytes(line, count as u64)? };
-        let (first, pages) = largest_free(information, start, start + length)?;
-        Some(Loaded { first: Physical(first), pages, archive, words })
+        let words = if line == 0 { &[][..] } else { bytes(line, count as u64, end)? };
+        let [kernel, archive_at] = taken;
+        let pool = map.largest(image::MEMORY_END, &[kernel, archive_at, low.start..spare]);
+        let pages = (pool.end - pool.start) / 4096;
+        (pages > 0).then_some(Loaded { first: Physical(pool.start / 4096), pages, archive, words })
     }
-}
-
-/// Returns the largest run of pages that neither the kernel nor the archive is in.
-fn largest_free(information: u64, start: u64, end: u64) -> Option<(u64, u64)> {
-    let kernel = &raw const kernel_end as u64 - KERNEL_BASE;
-    let map = read::<8>(information + 40);
-    let entries = read::<4>(information + 48);
-    let mut best = None;
-    for entry in 0..entries.min(64) {
-        let at = map + entry * 24;
-        if read::<4>(at + 16) != u64::from(RAM) {
-            continue;
-        }
-        let low = read::<8>(at).max(kernel);
-        let high = (read::<8>(at) + read::<8>(at + 8)).min(MEMORY_END);
-        for (low, high) in [(low, high.min(start)), (low.max(end), high)] {
-            let (first, last) = (low.div_ceil(4096), high / 4096);
-            let pages = last.saturating_sub(first);
-            if best.is_none_or(|(_, most)| pages > most) {
-                best = Some((first, pages));
-            }
-        }
-    }
-    best.filter(|&(_, pages)| pages > 0)
 }
 
 unsafe extern "C" {

@@ -16,16 +16,12 @@ pub struct Frame {
     r14: u64,
     r13: u64,
     r12: u64,
-    r11: u64,
-    r10: u64,
-    r9: u64,
-    r8: u64,
     rbp: u64,
-    rdi: u64,
-    rsi: u64,
-    rdx: u64,
-    rcx: u64,
     rbx: u64,
+    r11: u64,
+    rcx: u64,
+    /// rdi, rsi, rdx, r10, r8, r9: the words of a call.
+    words: [u64; 6],
     rax: u64,
     vector: u64,
     error: u64,
@@ -36,8 +32,6 @@ pub struct Frame {
     ss: u64,
 }
 
-/// The vector that `entry.s` uses for calls.
-const CALL: u64 = 256;
 pub const TICK: u64 = 0xf0;
 pub const NUDGE: u64 = 0xf1;
 pub const LINES: u64 = 0x20;
@@ -46,8 +40,12 @@ const LINES_END: u64 = 0x30;
 /// Flags that a Task may own: all but interrupts on, which it always has, are its arithmetic.
 const FLAGS_START: u64 = 0x202;
 
-/// Vector registers lie here in the context page.
+/// Vector registers lie here in the context page, as FXSAVE lays them out ...
 const VECTORS_AT: usize = 512;
+const VECTORS_BYTES: usize = 512;
+/// ... and in that, the 16 wide ones; before them are old floating point and the control words.
+const WIDE_AT: usize = 160;
+const WIDE_WORDS: usize = 32;
 
 fn context(task: Physical) -> *mut Frame {
     X86::page(Physical(task.0 + 1)).cast()
@@ -64,9 +62,20 @@ fn clean_vectors(task: Physical) {
     // WHY: the area belongs to a Task, not to a Rust value.
     // SAFETY: 512 bytes inside the context page, which only the kernel sees.
     unsafe {
-        area.write_bytes(0, 512);
+        area.write_bytes(0, VECTORS_BYTES);
         area.cast::<u16>().write(0x37f);
         area.add(24).cast::<u32>().write(0x1f80);
+    }
+}
+
+/// Puts vector registers away as a call leaves them: the 16 wide ones are clear, the rest is kept.
+fn save_vectors_after_call(task: Physical) {
+    let area = vectors(task);
+    // WHY: no Rust value holds these registers.
+    // SAFETY: 512 bytes inside the context page, aligned to 16, which only the kernel sees.
+    unsafe {
+        asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags));
+        area.add(WIDE_AT).cast::<[u64; WIDE_WORDS]>().write([0; WIDE_WORDS]);
     }
 }
 
@@ -80,7 +89,7 @@ fn saved(task: Physical, change: impl FnOnce(&mut Frame)) {
 
 fn set_answer(frame: &mut Frame, answer: Answer) {
     frame.rax = answer.status;
-    [frame.rdi, frame.rsi, frame.rdx, frame.r10] = answer.words;
+    frame.words[..4].copy_from_slice(&answer.words);
 }
 
 impl Context for X86 {
@@ -116,11 +125,14 @@ impl Context for X86 {
         frame.rip
     }
 
-    fn save(task: Physical, frame: &Frame, called: bool) {
+    fn save(task: Physical, frame: &Frame) {
         saved(task, |place| *place = *frame);
-        if called {
-            clean_vectors(task);
-        }
+    }
+
+    fn save_called(task: Physical, frame: &Frame) {
+        // The processor put these two there when the Task called; the entry code kept neither.
+        saved(task, |place| *place = Frame { rcx: frame.rip, r11: frame.rflags, ..*frame });
+        save_vectors_after_call(task);
     }
 
     fn load(task: Physical, frame: &mut Frame) {
@@ -136,16 +148,11 @@ pub const fn empty() -> Frame {
         r14: 0,
         r13: 0,
         r12: 0,
-        r11: 0,
-        r10: 0,
-        r9: 0,
-        r8: 0,
         rbp: 0,
-        rdi: 0,
-        rsi: 0,
-        rdx: 0,
-        rcx: 0,
         rbx: 0,
+        r11: 0,
+        rcx: 0,
+        words: [0; 6],
         rax: 0,
         vector: 0,
         error: 0,
@@ -164,13 +171,14 @@ impl Traps for X86 {
         super::tables::prepare(processor);
     }
 
+    #[inline]
+    fn call(frame: &Frame) -> (u64, [u64; 6]) {
+        (frame.rax, frame.words)
+    }
+
     fn cause(frame: &Frame) -> Trap {
         let fault = |code| Trap::Fault { code, address: 0 };
         match frame.vector {
-            CALL => Trap::Call {
-                number: frame.rax,
-                words: [frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9],
-            },
             14 => Trap::Fault { code: FaultCode::Memory, address: fault_address() },
             6 | 7 => fault(FaultCode::Instruction),
             0 | 16 | 19 => fault(FaultCode::Arithmetic),
@@ -192,12 +200,20 @@ fn fault_address() -> u64 {
     address
 }
 
-/// Called by `entry.s` for every entry from a Task.
+/// Called by `entry.s` for every call. Returns whether the frame is to be left to as a whole.
 // WHY: assembly finds it by name.
 // SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
-extern "C" fn trap(frame: &mut Frame) -> u64 {
-    u64::from(crate::run::entered(frame))
+extern "C" fn trap_call(frame: &mut Frame) -> u64 {
+    u64::from(crate::run::called(frame))
+}
+
+/// Called by `entry.s` for every other entry from a Task.
+// WHY: assembly finds it by name.
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+extern "C" fn trap(frame: &mut Frame) {
+    crate::run::entered(frame);
 }
 
 /// Called by `entry.s` when the kernel itself is interrupted: idle, or by its own fault.

@@ -1,41 +1,46 @@
-# The one way in and out. Every entry leaves a Frame (context.rs) on the processor's stack and calls
-# `trap`; what that returns says how vector registers are left: 1 clears them (a call's answer),
-# 0 restores them from the Task's context (anything else).
+# The one way in and out. Every entry leaves a Frame (context.rs) on the processor's stack.
 #
 # Processor block, at gs: 0 stack top, 8 scratch, 16 the Task's vector registers.
+#
+# A call's own registers are pushed first, so that a call that is answered at once pops only them:
+# Rust keeps the others. Its vector registers count as lost: they are cleared, or left out of what is
+# saved.
 
-    .macro save
-    push %rax
+    .macro save_rest
     push %rbx
-    push %rcx
-    push %rdx
-    push %rsi
-    push %rdi
     push %rbp
-    push %r8
-    push %r9
-    push %r10
-    push %r11
     push %r12
     push %r13
     push %r14
     push %r15
+    .endm
+    .macro save
+    push %rax
+    push %r9
+    push %r8
+    push %r10
+    push %rdx
+    push %rsi
+    push %rdi
+    push %rcx
+    push %r11
+    save_rest
     .endm
     .macro restore
     pop %r15
     pop %r14
     pop %r13
     pop %r12
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
     pop %rbp
+    pop %rbx
+    pop %r11
+    pop %rcx
     pop %rdi
     pop %rsi
     pop %rdx
-    pop %rcx
-    pop %rbx
+    pop %r10
+    pop %r8
+    pop %r9
     pop %rax
     add $16, %rsp
     .endm
@@ -52,12 +57,38 @@ syscall_entry:
     push %r11
     push $0x23
     push %rcx
-    push $0
-    push $256
-    save
+    sub $16, %rsp                   # error code and vector, which calls have none of
+    push %rax
+    push %r9
+    push %r8
+    push %r10
+    push %rdx
+    push %rsi
+    push %rdi
+    sub $16, %rsp                   # rcx and r11: Rust fills them if the Task is put away
+    save_rest
     mov %rsp, %rdi
-    call trap
-    jmp leave_to_task
+    call trap_call                  # 1: the Frame holds whatever is to be left to, all of it
+    test %eax, %eax
+    jnz leave_to_task
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    xorps %xmm\n, %xmm\n
+    .endr
+    add $64, %rsp
+    pop %rdi
+    pop %rsi
+    pop %rdx
+    pop %r10
+    pop %r8
+    pop %r9
+    pop %rax
+    add $16, %rsp
+    pop %rcx                        # a call's address is in the window, so this is canonical
+    add $8, %rsp
+    pop %r11
+    pop %rsp
+    swapgs
+    sysretq
 
     .align 16
 interrupt_common:
@@ -72,15 +103,9 @@ interrupt_common:
     call trap
     .global leave_to_task
 leave_to_task:
-    test %eax, %eax
-    jnz 1f
     mov %gs:16, %rax
     fxrstor64 (%rax)
-    jmp 2f
-1:  .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
-    xorps %xmm\n, %xmm\n
-    .endr
-2:  restore
+    restore
     swapgs
     iretq
 

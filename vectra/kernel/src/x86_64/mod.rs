@@ -5,6 +5,7 @@ mod apic;
 mod boot;
 mod context;
 mod devices;
+mod image;
 mod paging;
 mod tables;
 
@@ -18,7 +19,7 @@ global_asm!(include_str!("entry.s"), options(att_syntax));
 /// This architecture.
 pub struct X86;
 
-/// Where all of the first GiB, and the devices in the fourth, are seen.
+/// Where all memory and the devices are seen, as data.
 const DIRECT_MAP: u64 = 0xffff_8000_0000_0000;
 
 /// Where the kernel's own image is seen.
@@ -26,7 +27,7 @@ const KERNEL_BASE: u64 = 0xffff_ffff_8000_0000;
 
 impl MemoryModel for X86 {
     fn page(page: Physical) -> *mut u8 {
-        assert!(page.0 < 1 << 18, "the direct map ends at 1 GiB");
+        assert!(page.0 < image::MEMORY_END / 4096, "the direct map ends at 512 GiB");
         (DIRECT_MAP + page.0 * 4096) as *mut u8
     }
 }

@@ -7,20 +7,13 @@ use core::arch::asm;
 use vectra_abi::{Access, TASK_TABLES};
 use vectra_core::Page;
 
-use super::{KERNEL_BASE, X86};
+use super::{X86, image};
 use crate::seams::{MemoryModel, Paging, Physical};
 
 const PRESENT: u64 = 1;
 const WRITE: u64 = 2;
 const USER: u64 = 4;
 const NO_EXECUTE: u64 = 1 << 63;
-
-/// Entries of the top table that every address space shares: the direct map and the kernel.
-const SHARED: [usize; 2] = [256, 511];
-
-unsafe extern "C" {
-    static boot_pml4: [u64; 512];
-}
 
 fn frame(task: Physical, index: u64) -> Physical {
     Physical(task.0 + index)
@@ -43,20 +36,11 @@ fn lower(task: Physical, table: usize) -> Physical {
     frame(task, 5 + table as u64)
 }
 
-fn load(physical: u64) {
-    // WHY: the address space is this register.
-    // SAFETY: both callers name a top table that maps the kernel.
-    unsafe { asm!("mov cr3, {}", in(reg) physical, options(nostack)) }
-}
-
 impl Paging for X86 {
     fn create(task: Physical) {
         (1..vectra_abi::TASK_FRAMES).for_each(|index| clear(frame(task, index)));
         let [top, middle, low] = [2, 3, 4].map(|index| frame(task, index));
-        for index in SHARED {
-            // WHY: the boot code's tables are assembly's.
-            // SAFETY: they are complete before Rust runs and never change; seen where they lie.
-            let entry = unsafe { boot_table().add(index).read() };
+        for (index, entry) in image::shared() {
             set(top, index, entry);
         }
         set(top, 0, middle.0 << 12 | PRESENT | WRITE | USER);
@@ -87,15 +71,16 @@ impl Paging for X86 {
     }
 
     fn activate(task: Physical) {
-        load(frame(task, 2).0 << 12);
+        // WHY: the address space is this register.
+        // SAFETY: `create` has made this top table, which shows the kernel where it runs.
+        unsafe { asm!("mov cr3, {}", in(reg) frame(task, 2).0 << 12, options(nostack)) }
     }
 
     fn flush_to_kernel() {
-        load(&raw const boot_pml4 as u64);
+        image::enter();
     }
-}
 
-/// The boot tables lie at their physical address; the kernel's window shows them too.
-fn boot_table() -> *const u64 {
-    (&raw const boot_pml4 as u64 + KERNEL_BASE) as *const u64
+    fn attempt(what: &[u8]) {
+        image::attempt(what);
+    }
 }

@@ -1,4 +1,4 @@
-//! Shows that a Budget holds: the same work, with all the time and with a tenth of it.
+//! Shows that a Budget holds: the same work, with all the time and with parts of it.
 #![no_std]
 #![no_main]
 
@@ -14,6 +14,9 @@ task!(main);
 const AT: u64 = 0x0400_0000;
 const PERIOD_NS: u64 = 20_000_000;
 const WATCHED_NS: u64 = 100_000_000;
+/// Parts of the time, by name; zero means that the Budget is taken away again.
+const SHARES: [(&str, Option<u64>); 4] =
+    [("all", None), ("a tenth", Some(10)), ("a fiftieth", Some(50)), ("revoked", Some(0))];
 
 fn main() -> u64 {
     let done = run();
@@ -27,7 +30,7 @@ fn run() -> Result<(), LoadError> {
     let memory = find("memory")?;
     let [low, high] = Name::new("part").words();
     let part = Slot(call::reticle_split(memory.0, 500, low, high)?[0]);
-    for (name, share) in [("all", None), ("a tenth", Some(10)), ("revoked", Some(0))] {
+    for (name, share) in SHARES {
         let counted = count(part, share)?;
         say!("{name}: {counted}");
         call::reticle_reset(part.0)?;

@@ -38,6 +38,10 @@ fn main() -> u64 {
         "do.vectors" => vectors(),
         "do.hog" => verdict(hog()),
         "do.echo" => drop(echo()),
+        "do.spin-echo" => drop(spin_echo()),
+        "do.drain" => drop(drain(false)),
+        "do.drain-many" => drop(drain(true)),
+        "do.int80" => int80(),
         "do.bound" => bound(),
         "do.work" => work(),
         "do.raise" => verdict(call::label_raise(SELF, 2, 0).is_err()),
@@ -130,7 +134,8 @@ fn ends() -> Result<(u64, Ends), vectra_tasks::rt::Refused> {
     let (to, from) = (find("in")?, find("out")?);
     call::ring_bind(to.0, Side::Consumer as u64, AT, 1)?;
     call::ring_bind(from.0, Side::Producer as u64, AT + 0x10000, 2)?;
-    let (a, b) = (words(AT, 3), words(AT + 0x10000, 3));
+    let pages = |slot: u64| call::ring_info(slot).map(|info| 2 + info[0] / 64);
+    let (a, b) = (words(AT, pages(to.0)?), words(AT + 0x10000, pages(from.0)?));
     let consumer = Consumer::new(&a[..512], Some(&a[512..1024]), &a[1024..]);
     let producer = Producer::new(&b[..512], Some(&b[512..1024]), &b[1024..]);
     Ok((from.0, (consumer, producer)))
@@ -149,6 +154,50 @@ fn echo() -> Result<(), vectra_tasks::rt::Refused> {
         }
         consumer.unpark();
     }
+}
+
+/// Answers at once, and never sleeps.
+fn spin_echo() -> Result<(), vectra_tasks::rt::Refused> {
+    let (_, (mut consumer, mut producer)) = ends()?;
+    let mut message = [0; 7];
+    loop {
+        while consumer.pop_into(&mut message).is_err() {
+            core::hint::spin_loop();
+        }
+        // One question at a time is in the Ring, so there is room for its answer.
+        let _ = producer.push(&message);
+    }
+}
+
+/// Pops for ever, one by one or as many as there are; answers those whose first word is not zero.
+fn drain(many: bool) -> Result<(), vectra_tasks::rt::Refused> {
+    /// Looking all the time would take the index from the producer each time it wants to write it.
+    const PAUSES: u32 = 16;
+    let (_, (mut consumer, mut producer)) = ends()?;
+    let mut message = [0; 7];
+    loop {
+        while if many {
+            consumer.take(&mut message).is_ok()
+        } else {
+            consumer.pop_into(&mut message).is_ok()
+        } {
+            if message[0] != 0 {
+                // One question at a time is in the Ring, so there is room for its answer.
+                let _ = producer.push(&message);
+            }
+        }
+        if many {
+            consumer.release();
+        }
+        (0..PAUSES).for_each(|_| core::hint::spin_loop());
+    }
+}
+
+/// Calls as 32-bit programs once did: there is no such way.
+fn int80() {
+    // WHY: safe code cannot.
+    // SAFETY: it faults, which ends this Task.
+    unsafe { asm!("int 0x80", inlateout("rax") Call::task_exit as u64 => _, in("rdi") 7u64) }
 }
 
 fn bound() {

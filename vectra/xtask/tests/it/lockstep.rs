@@ -5,12 +5,10 @@ use vectra_core::{Frame, Machine, Outcome};
 use vectra_model::{Model, boot};
 use vectra_rt::lockstep;
 
-use crate::bench::{FRAMES, built, everywhere};
+use crate::bench::{FRAMES, archive, everywhere};
 
 fn model() -> String {
-    let archive = vectra_xtask::initd_archive(built(), "test-model-lockstep", "lockstep")
-        .expect("it is packed");
-    let (mut machine, task) = boot(FRAMES, &std::fs::read(archive).expect("it is there"), "initd");
+    let (mut machine, task) = boot(FRAMES, archive(), "lockstep");
     let slots = &machine.task(task).slots;
     let machine_slot =
         slots.iter().position(|slot| slot.name.as_str() == "machine").expect("it is there");

@@ -63,10 +63,7 @@ impl Gate {
         let until = call::clock_now()?[0] + SOON_NS;
         while self.0[1].load(Ordering::Acquire) < step {
             must(call::clock_now()?[0] < until, "the actor comes to its next step")?;
-            call::task_yield()?;
-            // The actor's priority is lower, so yielding alone would not let it run.
-            let soon = call::clock_now()?[0] + 100_000;
-            refused(call::signal_wait(1 << 50, soon), Status::Timeout)?;
+            pause(100_000)?;
         }
         Ok(())
     }
@@ -235,6 +232,12 @@ impl Bench {
             bits | state << 8 | code << 12 | address << 20,
         ))
     }
+}
+
+/// Sleeps: others' priority is lower, so looking again and again would not let them run.
+pub fn pause(time_ns: u64) -> Done {
+    let until = call::clock_now()?[0] + time_ns;
+    refused(call::signal_wait(1 << 50, until), Status::Timeout).map(|_| ())
 }
 
 /// Says that something must be so.

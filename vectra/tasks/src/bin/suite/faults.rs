@@ -22,6 +22,7 @@ const FAULTS: &[(&str, FaultCode, Option<u64>)] = &[
     ("do.port", FaultCode::Protection, None),
     ("do.cr3", FaultCode::Protection, None),
     ("do.msr", FaultCode::Protection, None),
+    ("do.int80", FaultCode::Protection, None),
 ];
 
 pub fn run(bench: &mut Bench) {

@@ -7,6 +7,7 @@
 
 mod bench;
 mod faults;
+mod futures;
 mod hostile;
 mod labels;
 mod objects;
@@ -31,6 +32,8 @@ fn main() -> u64 {
     rights::run(&mut bench);
     objects::run(&mut bench);
     running::run(&mut bench);
+    running::run_shares(&mut bench);
+    futures::run(&mut bench);
     spawn::run(&mut bench);
     faults::run(&mut bench);
     labels::run(&mut bench);

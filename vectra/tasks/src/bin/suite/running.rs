@@ -6,7 +6,10 @@ use vectra_abi::{Access, Kind, Rights, Status, TaskState};
 use vectra_tasks::children::start;
 use vectra_tasks::rt::{call, words};
 
-use crate::bench::{AT, Bench, ENDED, Fail, NO, YES, is, must, refused, same};
+use crate::bench::{AT, Bench, ENDED, Fail, NO, YES, is, must, pause, refused, same};
+
+/// No home has more processors than this.
+const PROCESSORS_MAX: usize = 4;
 
 pub fn run(bench: &mut Bench) {
     bench.case("signal", "a raised bit is waited for and taken", |bench| {
@@ -46,15 +49,6 @@ pub fn run(bench: &mut Bench) {
         }
         Ok(())
     });
-    bench.case("time", "the clock never goes back", |_| {
-        let mut last = 0;
-        for _ in 0..200 {
-            let now = call::clock_now()?[0];
-            must(now >= last, "it went back")?;
-            last = now;
-        }
-        Ok(())
-    });
     bench.case("schedule", "a spinning Task does not stop its equals", |bench| {
         let spinner = bench.actor("do.spin")?;
         start(&spinner, 7)?;
@@ -87,6 +81,7 @@ pub fn run(bench: &mut Bench) {
         let until = call::clock_now()?[0] + crate::bench::SOON_NS;
         while word.load(Ordering::Relaxed) < 1000 {
             must(call::clock_now()?[0] < until, "the count goes up")?;
+            pause(100_000)?;
         }
         Ok(())
     });
@@ -122,6 +117,70 @@ pub fn run(bench: &mut Bench) {
         let slot = bench.make(Kind::Memory, 1)?;
         call::memory_map(vectra_abi::SELF, slot, AT, Access::Read as u64)?;
         same(words(AT, 1)[0].load(Ordering::Relaxed), 0, "the word")
+    });
+}
+
+/// Who gets a processor when there are more Tasks than processors, and who gets none.
+pub fn run_shares(bench: &mut Bench) {
+    run_outranked(bench);
+    run_without_budget(bench);
+    bench.case("time", "the clock never goes back", |_| {
+        let mut last = 0;
+        for _ in 0..200 {
+            let now = call::clock_now()?[0];
+            must(now >= last, "it went back")?;
+            last = now;
+        }
+        Ok(())
+    });
+}
+
+fn run_outranked(bench: &mut Bench) {
+    bench.case("schedule", "who is outranked on every processor does not run", |bench| {
+        let page = bench.page(AT)?;
+        let low = bench.actor("do.count")?;
+        bench.put(&low, page, Rights::READ.or(Rights::WRITE), "page")?;
+        let mut high = [None; PROCESSORS_MAX];
+        for place in &mut high {
+            let spinner = bench.actor("do.spin")?;
+            start(&spinner, 5)?;
+            *place = Some(spinner);
+        }
+        start(&low, 3)?;
+        let word = &words(AT, 1)[0];
+        pause(20_000_000)?;
+        same(word.load(Ordering::Relaxed), 0, "the count")?;
+        for spinner in high.iter().flatten() {
+            call::task_halt(spinner.slot.0)?;
+        }
+        let until = call::clock_now()?[0] + crate::bench::SOON_NS;
+        while word.load(Ordering::Relaxed) < 1000 {
+            must(call::clock_now()?[0] < until, "the count goes up")?;
+            pause(100_000)?;
+        }
+        Ok(())
+    });
+}
+
+fn run_without_budget(bench: &mut Bench) {
+    bench.case("budget", "without its Budget a Task does not run", |bench| {
+        let page = bench.page(AT)?;
+        let child = bench.actor("do.count")?;
+        bench.put(&child, page, Rights::READ.or(Rights::WRITE), "page")?;
+        let budget = bench.make(Kind::Budget, 0)?;
+        call::budget_set(budget, 1_000_000, 1_000_000)?;
+        call::task_budget(child.slot.0, budget)?;
+        call::cap_revoke(budget)?;
+        bench.start(&child)?;
+        pause(10_000_000)?;
+        same(words(AT, 1)[0].load(Ordering::Relaxed), 0, "the count")?;
+        call::task_budget(child.slot.0, budget)?;
+        let until = call::clock_now()?[0] + crate::bench::SOON_NS;
+        while words(AT, 1)[0].load(Ordering::Relaxed) < 1000 {
+            must(call::clock_now()?[0] < until, "the count goes up")?;
+            pause(100_000)?;
+        }
+        Ok(())
     });
 }
 

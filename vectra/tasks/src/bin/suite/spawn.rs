@@ -5,7 +5,7 @@ use vectra_abi::{
 };
 use vectra_tasks::rt::{call, find};
 
-use crate::bench::{AT, Bench, ENDED, NO, is, must, refused, same};
+use crate::bench::{AT, Bench, ENDED, NO, is, must, pause, refused, same};
 
 /// Steps of the actor's work, each of which a case kills it after.
 const WORK_STEPS: u64 = 12;
@@ -73,7 +73,7 @@ pub fn run(bench: &mut Bench) {
         let child = bench.actor("do.wait")?;
         bench.start(&child)?;
         while call::task_status(child.slot.0)?[0] != TaskState::Waiting as u64 {
-            call::task_yield()?;
+            pause(100_000)?;
         }
         call::task_halt(child.slot.0)?;
         is(&child, TaskState::Halted)
