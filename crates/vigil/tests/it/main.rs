@@ -4,7 +4,6 @@ mod bench;
 mod crowd;
 mod dhall;
 mod dhall_lsp;
-mod dhall_terminal;
 mod examples;
 mod hard_disk;
 mod interop;
