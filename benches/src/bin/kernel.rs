@@ -4,6 +4,7 @@
 //! value stays as it was, and nodes that all depend on the gate: each must be found sound again, and
 //! none computed. Rounds take turns between the engines; medians count.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::process::{Command, ExitCode};
@@ -14,8 +15,14 @@ use clap::{Parser, Subcommand, ValueEnum};
 use rustix::time::{ClockId, clock_gettime};
 use salsa::Setter as _;
 use salsa::plumbing::AsId as _;
+use vigil_base::Vcid;
+use vigil_base::world::{Clock, Moment};
 use vigil_bench::say;
 use vigil_kernel::engine::{Crew, Cx, Engine, EngineOptions, Key, Threads};
+use vigil_kernel::{
+    Authority, Call, Context, Endpoint, Grammar, Host, Identifier, Kernel, MediaType, Memory,
+    OfMachines, Owner, Produced, Request, Serving, Space,
+};
 
 /// Measures finding a million results sound again after one leaf changed, beside salsa
 #[derive(Debug, Parser)]
@@ -140,10 +147,10 @@ static CELLS: OnceLock<Vec<Cell>> = OnceLock::new();
 fn cell_value(db: &dyn salsa::Database, cell: Cell) -> u64 {
     let node = cell.as_id().index();
     if node == 0 {
-        return cell.value(db);
+        return *cell.value(db);
     }
     let cells = CELLS.get().expect("the cells are made first");
-    combine(node, reads(node).iter().map(|below| cell_value(db, cells[*below as usize])))
+    combine(node, reads(node).iter().map(|below| *cell_value(db, cells[*below as usize])))
 }
 
 /// What was measured of one engine on one shape.
@@ -239,7 +246,7 @@ fn measure_salsa(nodes: u32, rounds: usize) -> Figures {
                 cell_value(&*db, *cell);
             }
         }
-        cell_value(&*db, cells[nodes as usize - 1])
+        *cell_value(&*db, cells[nodes as usize - 1])
     };
     measure(nodes, rounds, change, ask)
 }
@@ -261,6 +268,77 @@ fn measure_part(subject: Subject, of: Shape, nodes: u32, rounds: usize) -> Figur
             thread.expect("there is address space").join().expect("salsa does not panic")
         }
     }
+}
+
+/// Answers `hot:…` with the text behind the colon.
+struct Hot {
+    grammar: Grammar,
+}
+
+impl Endpoint for Hot {
+    fn name(&self) -> &str {
+        "hot"
+    }
+
+    fn help(&self) -> &str {
+        "gives the text of its name"
+    }
+
+    fn grammar(&self) -> &Grammar {
+        &self.grammar
+    }
+
+    fn version(&self) -> Vcid {
+        Vcid::of(b"hot")
+    }
+
+    fn serve<'a>(&'a self, call: &'a Call, _: &'a Context<'a>) -> Serving<'a> {
+        let text = call.parts["text"].clone().into_bytes();
+        let plain = MediaType::new("text/plain").expect("it is one");
+        Box::pin(async move { Ok(Produced::bytes(plain, text)) })
+    }
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Moment {
+        Moment(0)
+    }
+}
+
+/// Returns the nanoseconds of resolving a name that was resolved before.
+fn measure_hot_resolve() -> Result<f64, Box<dyn Error>> {
+    let memory = Arc::new(Memory::default());
+    let host = Host {
+        blobs: memory.clone(),
+        traces: memory.clone(),
+        roots: memory,
+        clock: Arc::new(Still),
+        policy: Arc::new(OfMachines(Vec::new())),
+        machine: "bench".to_owned(),
+        checks: BTreeMap::new(),
+    };
+    let kernel = Kernel::new(host, EngineOptions::default());
+    let grammar = Grammar::new("hot:{text:rest}")?;
+    kernel.set_scope("bench", Space::new("bench").with(Arc::new(Hot { grammar }))?);
+    let request = Request::source(Identifier::new("hot:a-name-of-some-length/and/a/path")?);
+    let owner: Arc<dyn Authority> = Arc::new(Owner);
+    let resolve = || {
+        let answer = kernel.resolve(owner.clone(), "bench", request.clone());
+        kernel.engine().block_on(answer)
+    };
+    let first = resolve()?;
+    let mut rounds = Vec::new();
+    for _ in 0..11 {
+        const COUNT: u32 = 100_000;
+        let start = Instant::now();
+        for _ in 0..COUNT {
+            assert_eq!(resolve()?.vcid, first.vcid);
+        }
+        rounds.push(start.elapsed().as_nanos() as f64 / f64::from(COUNT));
+    }
+    Ok(median(rounds))
 }
 
 impl Figures {
@@ -337,6 +415,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         report += &row("vigil, something else stays dirty", measure(Subject::VigilDirty), salsa);
         report += &row("salsa, one thread", salsa, None);
     }
+    let hot = measure_hot_resolve()?;
+    let _ = writeln!(report, "\nresolving a hot name, authority and label checked: {hot:.0} ns");
     print!("{report}");
     Ok(())
 }

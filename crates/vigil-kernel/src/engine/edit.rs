@@ -77,7 +77,7 @@ impl Core {
                 })
             })
         };
-        let stale: Vec<NodeId> = self
+        let mut stale: Vec<NodeId> = self
             .entries
             .iter()
             .filter(|(_, entry)| match &entry.work {
@@ -86,6 +86,8 @@ impl Core {
             })
             .map(|(node, _)| *node)
             .collect();
+        // In an order that does not hang on a hash, or a seed would not say what happens.
+        stale.sort_unstable();
         for node in stale {
             self.restart(node, shared);
         }

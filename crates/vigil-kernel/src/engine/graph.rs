@@ -236,9 +236,10 @@ impl Graph {
         let mut level = vec![node.0];
         let mut next = Vec::new();
         while !level.is_empty() {
-            let edges: usize = level.iter().map(|&at| self.above[at as usize].len()).sum();
-            if crew.width() > 1 && edges >= SPLIT_EDGES_MIN {
-                next.extend(self.mark_level_split(&level, edges, crew));
+            let count = |at: &u32| self.above[*at as usize].len();
+            let edges: usize = if crew.width() > 1 { level.iter().map(count).sum() } else { 0 };
+            if edges >= SPLIT_EDGES_MIN {
+                next.extend(self.mark_level_split(&level, edges.div_ceil(crew.width()), crew));
             } else {
                 for &at in &level {
                     self.mark_some(self.lists.firsts(self.above[at as usize]), &mut next);
@@ -261,35 +262,49 @@ impl Graph {
         }
     }
 
-    /// Splits a level by edges, not nodes: one node may have all of them.
-    fn mark_level_split(&self, level: &[u32], edges: usize, crew: &dyn Crew) -> Vec<u32> {
-        let share = edges.div_ceil(crew.width());
-        let mut parts: Vec<Vec<&[u32]>> = vec![Vec::new()];
-        let mut room = share;
-        for &at in level {
-            let mut list = self.lists.firsts(self.above[at as usize]);
-            while !list.is_empty() {
-                if room == 0 {
-                    parts.push(Vec::new());
-                    room = share;
-                }
-                let (now, later) = list.split_at(room.min(list.len()));
-                room -= now.len();
-                list = later;
-                parts.last_mut().expect("there is a part").push(now);
+    /// Splits a level into shares of edges, not nodes: one node may have all of them.
+    fn mark_level_split(&self, level: &[u32], share: usize, crew: &dyn Crew) -> Vec<u32> {
+        // Where shares begin: a place in the level, and one in that node's list.
+        let mut cuts = vec![(0, 0)];
+        let mut filled = 0;
+        for (index, &at) in level.iter().enumerate() {
+            let len = self.above[at as usize].len();
+            let mut from = 0;
+            while filled + len - from > share {
+                from += share - filled;
+                filled = 0;
+                cuts.push((index, from));
             }
+            filled += len - from;
         }
-        let mut found: Vec<Vec<u32>> = vec![Vec::new(); parts.len()];
-        let mut pieces: Vec<_> = parts
-            .iter()
+        cuts.push((level.len(), 0));
+        let mut found: Vec<Vec<u32>> = vec![Vec::new(); cuts.len() - 1];
+        let mut pieces: Vec<_> = cuts
+            .windows(2)
             .zip(&mut found)
-            .map(|(lists, next)| move || lists.iter().for_each(|list| self.mark_some(list, next)))
+            .map(|(cut, next)| move || self.mark_share(level, cut[0], cut[1], next))
             .collect();
         let mut pieces: Vec<&mut (dyn FnMut() + Send)> =
             pieces.iter_mut().map(|piece| piece as &mut (dyn FnMut() + Send)).collect();
         crew.run(&mut pieces);
         drop(pieces);
         found.concat()
+    }
+
+    /// Marks what lies above a part of a level.
+    fn mark_share(
+        &self,
+        level: &[u32],
+        start: (usize, usize),
+        end: (usize, usize),
+        next: &mut Vec<u32>,
+    ) {
+        for (index, &at) in level.iter().enumerate().skip(start.0).take(end.0 + 1 - start.0) {
+            let list = self.lists.firsts(self.above[at as usize]);
+            let from = if index == start.0 { start.1 } else { 0 };
+            let to = if index == end.0 { end.1 } else { list.len() };
+            self.mark_some(&list[from..to], next);
+        }
     }
 
     /// Returns whether everything that was seen is sound and as it was then; `None` where something
