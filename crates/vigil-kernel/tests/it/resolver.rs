@@ -75,7 +75,8 @@ fn a_new_version_is_never_taken_for_the_old_one() {
 
 #[test]
 fn damaged_and_lying_traces_are_dropped() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 3] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 3] = [
         ("cut short", |bytes| bytes.truncate(bytes.len() / 2)),
         ("empty", Vec::clear),
         ("one bit", |bytes| bytes[40] ^= 1),

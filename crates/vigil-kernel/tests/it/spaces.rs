@@ -114,7 +114,7 @@ fn the_same_name_in_another_space_is_another_thing() {
     let (other, runs) = space(vec![twice, upper()]);
     world.kernel.set_scope("other", other);
     let request = Request::source(parse_pipeline("text:a | upper").unwrap());
-    let answer = world.kernel.resolve(Arc::new(Owner), "other", request.clone());
+    let answer = world.kernel.resolve(Arc::new(Owner), "other", request);
     assert_eq!(world.show(world.kernel.engine().block_on(answer)), "AA");
     ran(&runs, &[1, 1]);
     // The scope itself gets another space: only what resolves otherwise is made again.
