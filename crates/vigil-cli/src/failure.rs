@@ -8,6 +8,8 @@ use vigil_base::world::{DiskError, DiskFault, RandomnessError};
 use vigil_base::{Blame, Blamed, Name, Uri};
 use vigil_dhall::Report;
 use vigil_files::{AddError, ResolveError, RestoreError, WriteError};
+use vigil_kernel::Refusal;
+use vigil_node::NodeError;
 use vigil_store::{
     AppendError, ArenaError, CollectError, IndexError, NamesError, OpenError, PutError, ReadError,
     TransferError, VerifyError,
@@ -43,6 +45,15 @@ pub enum CommandError {
         /// What went wrong.
         source: Box<ResolveError>,
     },
+    /// A request has no representation.
+    #[error("{refusal}")]
+    Refused {
+        /// Why.
+        refusal: Box<Refusal>,
+    },
+    /// The node could not be opened, or not finish.
+    #[error(transparent)]
+    Node(#[from] Box<NodeError>),
     /// Bytes of what a URI leads to could not be read.
     #[error("could not read `{uri}`")]
     Read {
@@ -257,6 +268,8 @@ impl Blamed for CommandError {
             Self::Read { source, .. } => source.blame(),
             Self::Write { source, .. } => source.blame(),
             Self::Restore { source, .. } => source.blame(),
+            Self::Refused { refusal } => refusal.blame(),
+            Self::Node(source) => source.blame(),
             Self::Names(source) => source.blame(),
             Self::Put(source) => source.blame(),
             Self::Verify(source) => source.blame(),

@@ -104,6 +104,39 @@ Examples:
   What has changed since the last version:
     $ vigil diff @home~1 @home";
 
+pub(super) const RESOLVE: &str = "\
+A pipeline is a URI and calls behind bars: URI | NAME ARGUMENT… An argument is a text, KEY=TEXT, or \
+KEY@URI for what another URI gives; texts with blanks stand in double quotes. `vigil endpoints` lists the \
+calls. What was made once is kept, and made again only when something that it was made from has changed.
+
+Examples:
+  The first line of a file:
+    $ vigil resolve '@home/letter.txt | head 1'
+  Its lines that hold a text:
+    $ vigil resolve '@home/letter.txt | grep \"reader\" | head lines=2'
+  A line of a file that is not in the store:
+    $ vigil resolve 'file:notes.txt | lines from=2 to=2' --files .
+  Who would answer:
+    $ vigil resolve '@home/letter.txt | head 1' --explain";
+
+pub(super) const WHY: &str = "\
+Each answer is shown once, below what was made from it: what it gave, who made it and how long that took, \
+whether it was made now or kept from an earlier run, and what differs from that run.
+
+Examples:
+  How a line came about:
+    $ vigil why '@home/letter.txt | head 1'";
+
+pub(super) const ENDPOINTS: &str = "\
+Each line is a name, the URIs that it answers, and what it is for. In braces is what differs from URI to \
+URI.
+
+With --json, one line for each: name, grammar, help, version (the hash of what its answers follow from).
+
+Examples:
+  Who answers what:
+    $ vigil endpoints";
+
 pub(super) const NAME: &str = "\
 Names start with @ in URIs; here the @ may be left out.
 

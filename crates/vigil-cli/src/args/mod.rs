@@ -7,6 +7,7 @@ mod data;
 mod dhall;
 mod help;
 mod help_dhall;
+mod kernel;
 mod tier;
 mod upkeep;
 mod values;
@@ -22,14 +23,15 @@ pub use dhall::{
     DhallBounds, DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs,
     DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns,
 };
+pub use kernel::{EndpointsArgs, RequestArgs, ResolveArgs, WhyArgs};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use upkeep::{
     ArenaCommand, CompletionsArgs, GcArgs, KeepArgs, ManArgs, RepairArgs, StatusArgs, TourArgs,
     VerifyArgs, VersionArgs,
 };
 pub use values::{
-    ByteRange, ValueError, parse_name, parse_percent, parse_range, parse_size, parse_span,
-    parse_uri,
+    ByteRange, ValueError, parse_media_type, parse_name, parse_percent, parse_pipeline,
+    parse_range, parse_size, parse_span, parse_uri,
 };
 pub use vectra::{MachineArgs, VectraCommand, VectraRunArgs};
 
@@ -94,6 +96,12 @@ pub enum Command {
     Stat(StatArgs),
     /// Tell in what two trees differ
     Diff(DiffArgs),
+    /// Resolve a URI or a pipeline, and write what it gives to standard output
+    Resolve(ResolveArgs),
+    /// Tell how what a URI or a pipeline gives came about
+    Why(WhyArgs),
+    /// List who answers which URIs
+    Endpoints(EndpointsArgs),
     /// Give, show and take away names
     #[command(subcommand, after_help = help::NAME)]
     Name(NameCommand),

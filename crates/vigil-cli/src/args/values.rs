@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use vigil_base::{Name, Uri, UriError};
+use vigil_kernel::{Identifier, MediaType, MediaTypeError, PipelineError};
 
 /// Why a text is not the value that an argument needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +29,12 @@ pub enum ValueError {
     /// The text is not a URI.
     #[error("{}", chain(.0))]
     Uri(UriError),
+    /// The text is not a URI or a pipeline.
+    #[error("{}", chain(.0))]
+    Pipeline(PipelineError),
+    /// The text is not a media type.
+    #[error("{}", chain(.0))]
+    MediaType(MediaTypeError),
     /// The text is not a percentage.
     #[error("a percentage is a whole number from 1 to 100")]
     Percent,
@@ -116,6 +123,16 @@ pub fn parse_range(text: &str) -> Result<ByteRange, ValueError> {
 /// Reads a URI.
 pub fn parse_uri(text: &str) -> Result<Uri, ValueError> {
     text.parse().map_err(ValueError::Uri)
+}
+
+/// Reads a URI or a pipeline, and returns its one URI.
+pub fn parse_pipeline(text: &str) -> Result<Identifier, ValueError> {
+    vigil_kernel::parse_pipeline(text).map_err(ValueError::Pipeline)
+}
+
+/// Reads a media type.
+pub fn parse_media_type(text: &str) -> Result<MediaType, ValueError> {
+    MediaType::new(text).map_err(ValueError::MediaType)
 }
 
 /// Joins the messages of an error and its sources, since the argument parser prints only the first.

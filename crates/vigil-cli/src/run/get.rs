@@ -139,7 +139,7 @@ fn write_bytes(
     write_part(store, uri, found.vcid, range, &mut session.out, &session.talk)
 }
 
-fn write_part(
+pub(super) fn write_part(
     store: &Store,
     uri: &Uri,
     vcid: Vcid,

@@ -5,6 +5,7 @@ mod arenas;
 mod dhall;
 mod gc;
 mod get;
+mod kernel;
 mod look;
 mod names;
 mod pages;
@@ -119,6 +120,9 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
         Command::Ls(args) => look::list(args, session),
         Command::Stat(args) => look::stat(args, session),
         Command::Diff(args) => look::diff(args, session),
+        Command::Resolve(args) => kernel::resolve(args, session),
+        Command::Why(args) => kernel::why(args, session),
+        Command::Endpoints(args) => kernel::endpoints(args, session),
         Command::Name(command) => names::perform(command, session),
         Command::Verify(args) => verify::verify(args, session),
         Command::Repair(args) => verify::repair(args, session),

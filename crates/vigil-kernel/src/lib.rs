@@ -1,0 +1,53 @@
+//! One resolution for everything: requests, endpoints, and results that know how they came about.
+//!
+//! Two levels. The [`engine`] computes values of typed keys from one another, each once, and again only
+//! when something that was read has changed. On it stands the resolver: a [`Kernel`] finds the
+//! [`Endpoint`] for a [`Request`] in a [`Space`], keeps the [`Representation`] that it gives, and records
+//! in a [`Trace`] how it came about, so that the next process, or another machine, need not make it
+//! again.
+//!
+//! Invariants:
+//! - it knows no scheme by name, opens no file and no socket, and reads no clock of its own: its tests
+//!   need only memory;
+//! - who asks is no part of what is asked: whether the caller may have an answer is looked at each time;
+//! - what failed for a reason of the world, or was denied, is never kept.
+
+mod context;
+mod convert;
+mod endpoint;
+pub mod engine;
+mod grammar;
+mod host;
+mod kernel;
+mod keys;
+mod pipeline;
+mod refusal;
+mod representation;
+mod request;
+mod resolver;
+mod space;
+mod trace;
+mod why;
+
+pub use context::{Context, Wants};
+pub use convert::cheapest;
+pub use endpoint::{Body, Call, Endpoint, Produced, Serving};
+pub use grammar::{BuildError, Grammar, GrammarError, Parts};
+pub use host::{
+    Agreed, Authority, Blobs, HostFault, KeptTrace, Memory, OfMachines, Owner, Roots, TracePolicy,
+    Traces,
+};
+pub use kernel::{ImportError, Kernel};
+pub use pipeline::{
+    ACTIVE, Invocation, OPERAND, PipelineError, parse as parse_pipeline, piped,
+    render as render_pipeline,
+};
+pub use refusal::{Reason, Refusal};
+pub use representation::{Label, Representation};
+pub use request::{
+    Argument, Identifier, IdentifierError, MediaType, MediaTypeError, Request, Verb,
+};
+pub use resolver::{Check, Host};
+pub use space::{Bound, Converter, Explanation, Space, SpaceError};
+pub use trace::{Input, Read, Trace};
+pub use why::{How, Provenance, Story, render as render_provenance};

@@ -1,0 +1,88 @@
+//! Why a request has no representation.
+
+use std::fmt;
+
+use vigil_base::{Blame, Blamed, Vcid};
+
+use crate::request::Identifier;
+
+/// What sort of reason there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// No endpoint in the scope answers to the name.
+    Unresolved,
+    /// The endpoint knows of no such thing.
+    Absent,
+    /// The request makes no sense to the endpoint.
+    Misuse,
+    /// The caller may not. Never kept.
+    Denied,
+    /// The machine, a disk or a link failed. Never kept.
+    World,
+    /// The endpoint broke its word, panicked, or did not yield. Never kept beyond a run.
+    Broken,
+    /// The request needs itself.
+    Cycle,
+}
+
+/// Why a request has no representation, and by which requests that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What sort of reason there is.
+    pub reason: Reason,
+    /// What is wrong, and what to do about it.
+    pub message: String,
+    /// The requests that led there, from the one that was refused upward.
+    pub chain: Vec<Identifier>,
+}
+
+/// Longest chain that is kept.
+const CHAIN_MAX: usize = 32;
+
+impl Refusal {
+    /// Makes a refusal.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), chain: Vec::new() }
+    }
+
+    /// Adds the request that met it.
+    pub fn met_by(mut self, uri: &Identifier) -> Self {
+        if self.chain.len() < CHAIN_MAX && self.chain.last() != Some(uri) {
+            self.chain.push(uri.clone());
+        }
+        self
+    }
+
+    /// Returns whether it may be kept: it follows from the request alone.
+    pub fn is_lasting(&self) -> bool {
+        matches!(self.reason, Reason::Unresolved | Reason::Absent | Reason::Misuse)
+    }
+
+    /// Returns the hash that stands for it in traces.
+    pub fn digest(&self) -> Vcid {
+        Vcid::of(format!("vigil.refusal/1 {:?} {}", self.reason, self.message).as_bytes())
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        for uri in &self.chain {
+            write!(f, "\n  in {uri}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Blamed for Refusal {
+    fn blame(&self) -> Blame {
+        match self.reason {
+            Reason::World => Blame::World,
+            Reason::Broken => Blame::Us,
+            _ => Blame::Caller,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The kernel's tests. They need only memory; each random one prints its seed first.
+
+mod engine;
+mod formats;
+mod model;
+mod pipeline;
+mod resolver;
+mod seeds;
+mod spaces;
+mod toys;
