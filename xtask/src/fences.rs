@@ -164,7 +164,13 @@ fn check_order(metadata: &Metadata, package: &Package) -> Vec<Complaint> {
     found
 }
 
-/// Once there is a node, the program links it and the command line and nothing else of ours.
+/// What the program may link besides the command line. The command line owns the traits of its doors
+/// and stands to the right of everything, so only the program sees both a door and what is behind it.
+const JOINED: &[&str] =
+    &["vigil-base", "vigil-store", "vigil-dhall", "vigil-tier", "vigil-vectra", "vigil-node"];
+
+/// Once there is a node, the program links it, what is behind the command line's doors, and nothing
+/// else of ours: whatever the node can join, it joins.
 fn check_program(metadata: &Metadata) -> Vec<Complaint> {
     if !metadata.members().any(|(_, package)| package.name == "vigil-node") {
         return Vec::new();
@@ -174,10 +180,10 @@ fn check_program(metadata: &Metadata) -> Vec<Complaint> {
     };
     let normal = program.uses.iter().filter(|(_, kind)| *kind == Use::Normal);
     let used = normal.filter_map(|(id, _)| metadata.packages.get(id)).filter(|used| used.member);
-    let wrong = used.filter(|used| used.name != "vigil-node" && used.name != "vigil-cli");
-    wrong
+    let is_joined = |name: &str| name == "vigil-cli" || JOINED.contains(&name);
+    used.filter(|used| !is_joined(&used.name))
         .map(|used| {
-            let text = format!("vigil links vigil-node and vigil-cli only, not {}", used.name);
+            let text = format!("vigil may link node, cli and doors only, not {}", used.name);
             Complaint::about(&manifest(program), text)
         })
         .collect()
@@ -304,14 +310,14 @@ mod tests {
     #[test]
     fn the_program_links_node_and_command_line_once_there_is_a_node() {
         let metadata = Metadata::of(&[
-            ("vigil", "", true, &[("vigil-store", Use::Normal), ("vigil-node", Use::Normal)]),
-            ("vigil-node", "", true, &[("vigil-store", Use::Normal)]),
-            ("vigil-store", "", true, &[]),
+            ("vigil", "", true, &[("vigil-kernel", Use::Normal), ("vigil-node", Use::Normal)]),
+            ("vigil-node", "", true, &[("vigil-kernel", Use::Normal)]),
+            ("vigil-kernel", "", true, &[]),
         ]);
         check_texts(
             &metadata,
-            &["crates/vigil/Cargo.toml: vigil links vigil-node and vigil-cli only, not \
-               vigil-store"],
+            &["crates/vigil/Cargo.toml: vigil may link node, cli and doors only, not \
+               vigil-kernel"],
         );
     }
 }

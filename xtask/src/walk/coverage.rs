@@ -78,7 +78,8 @@ fn commands_in(line: &str, commands: &BTreeSet<Words>) -> Vec<Words> {
             if WITH_VALUE.contains(&word) {
                 words.next();
             } else if !word.starts_with('-') {
-                run.push(word.to_owned());
+                // As in the names of the pages, where `to-json` looks like two words.
+                run.extend(word.split('-').map(str::to_owned));
             }
         }
         let longest = (1..=run.len()).rev().map(|len| run[..len].to_vec());
@@ -92,15 +93,22 @@ mod tests {
     use super::*;
 
     fn known() -> BTreeSet<Words> {
-        let pages =
-            ["vigil.1", "vigil-add.1", "vigil-arena.1", "vigil-arena-list.1", "vigil-man.1"];
+        let pages = [
+            "vigil.1",
+            "vigil-add.1",
+            "vigil-arena.1",
+            "vigil-arena-list.1",
+            "vigil-dhall.1",
+            "vigil-dhall-to-json.1",
+            "vigil-man.1",
+        ];
         commands(&pages.map(str::to_owned))
     }
 
     #[test]
     fn groups_and_the_program_itself_are_no_commands() {
         let words: Vec<String> = known().iter().map(|words| words.join(" ")).collect();
-        assert_eq!(words, ["add", "arena list", "man"]);
+        assert_eq!(words, ["add", "arena list", "dhall to json", "man"]);
     }
 
     #[track_caller]
@@ -116,6 +124,7 @@ mod tests {
         check("vigil --store full -q arena list --json", &["arena list"]);
         check("head -c 9 x | vigil add - && vigil man -o m", &["add", "man"]);
         check("echo $(vigil arena list)", &["arena list"]);
+        check("vigil dhall to-json add-this.dhall", &["dhall to json"]);
         check("export VIGIL_STORE=add; echo vigil", &[]);
         check("vigil arena; vigil --help", &[]);
     }
