@@ -136,6 +136,8 @@ extern "C" fn kernel_first(information: u64) -> ! {
 // SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
 extern "C" fn kernel_other(number: usize) -> ! {
+    // The boot tables show the first GiB alone, and what this processor looks at first may lie anywhere.
+    image::enter();
     let mut frame = context::empty();
     crate::run::other(number, &mut frame);
     // WHY: as in `kernel_first`.
