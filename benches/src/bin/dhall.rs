@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use vigil_bench::{DhallBench, DhallSizes, build_vigil};
+use vigil_bench::{DhallBench, DhallSizes, build_vigil, failed};
 
 /// Measures `vigil dhall hash` beside dhall-haskell, and prints ratios
 ///
@@ -42,15 +42,7 @@ struct Arguments {
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
-            ExitCode::from(3)
-        }
+        Err(error) => failed(&*error),
     }
 }
 

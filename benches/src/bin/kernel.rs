@@ -17,7 +17,7 @@ use salsa::Setter as _;
 use salsa::plumbing::AsId as _;
 use vigil_base::Vcid;
 use vigil_base::world::{Clock, Moment};
-use vigil_bench::say;
+use vigil_bench::failed;
 use vigil_kernel::engine::{Crew, Cx, Engine, EngineOptions, Key, Threads};
 use vigil_kernel::{
     Authority, Call, Context, Endpoint, Grammar, Host, Identifier, Kernel, MediaType, Memory,
@@ -429,9 +429,6 @@ fn main() -> ExitCode {
     }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(&format!("error: {error}"));
-            ExitCode::from(3)
-        }
+        Err(error) => failed(&*error),
     }
 }

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use vigil_bench::{
-    Bench, Figures, Found, Gathered, Policy, Present, Sizes, Trash, Wanted, big, build_vigil, find,
-    hash, hash_input, list, memory, open_or_gather, render_json, render_report, say, tree,
+    Bench, Figures, Found, Gathered, Policy, Present, Sizes, Trash, Wanted, big, build_vigil,
+    failed, find, hash, hash_input, list, memory, open_or_gather, render_json, render_report, say,
+    tree,
 };
 
 /// Measures the store beside the tools a user would pick instead, and prints ratios
@@ -101,15 +102,7 @@ fn main() -> ExitCode {
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(3),
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
-            ExitCode::from(3)
-        }
+        Err(error) => failed(&*error),
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
-use vigil_bench::{InprocSizes, Place, fill, open_times, render_timings, say, small_times};
+use vigil_bench::{InprocSizes, Place, failed, fill, open_times, render_timings, say, small_times};
 
 /// Times opening a store of very many blobs, and reading 4 KiB, from inside one process
 ///
@@ -41,15 +41,7 @@ struct Arguments {
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
-            ExitCode::from(3)
-        }
+        Err(error) => failed(&*error),
     }
 }
 

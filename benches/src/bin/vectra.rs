@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
-use vigil_bench::{Timed, drain, echo, read_timings, references};
+use vigil_bench::{Timed, drain, echo, failed, read_timings, references};
 
 /// Measures Vectra: prices in instructions under QEMU, and hosted Tasks beside Linux itself
 ///
@@ -80,10 +80,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(3)
-        }
+        Err(error) => failed(&*error),
     }
 }
 

@@ -24,7 +24,7 @@ pub mod world;
 
 pub use blame::{Blame, Blamed};
 pub use name::{Name, NameError};
-pub use path::{EntryName, EntryNameError, TreePath, TreePathError};
+pub use path::{EntryName, EntryNameError, TreePath, TreePathError, percent_decode};
 pub use tree::{Entry, EntryKind, References, Tree, TreeError, TreeReferences};
 pub use uri::{Root, Uri, UriError};
 pub use vcid::{Hasher, Vcid, VcidError};

@@ -223,9 +223,11 @@ impl fmt::Display for TreePath {
     }
 }
 
-fn percent_decode(step: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(step.len());
-    let mut rest = step.as_bytes();
+/// Decodes `%HH` (RFC 3986 §2.1) wherever it stands in `text`; `None` where a `%` is followed by
+/// anything but two hexadecimal digits.
+pub fn percent_decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
         if first != b'%' {
             bytes.push(first);

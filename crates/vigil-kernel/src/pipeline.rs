@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use vigil_base::percent_decode;
+
 use crate::request::{Argument, Identifier, IdentifierError};
 
 /// What the URI of a call starts with.
@@ -75,20 +77,7 @@ fn escape(text: &str, out: &mut String) {
 }
 
 fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        if first != b'%' {
-            bytes.push(first);
-            rest = tail;
-            continue;
-        }
-        let (pair, tail) = tail.split_at_checked(2)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        bytes.push(u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?);
-        rest = tail;
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(percent_decode(text)?).ok()
 }
 
 /// Returns whether a text is a name or a key: letters, digits, `-` and `_`.

@@ -2,8 +2,8 @@
 
 use std::io::Read as _;
 
-use vigil_base::Vcid;
 use vigil_base::limits::RECORD_BYTES_MAX;
+use vigil_base::{Vcid, percent_decode};
 use vigil_kernel::{Call, Context, Endpoint, Grammar, MediaType, Produced, Refusal, Serving};
 
 use super::{Arguments, grammar, misuse, version};
@@ -42,27 +42,10 @@ impl Endpoint for Data {
 
     fn serve<'a>(&'a self, call: &'a Call, _: &'a Context<'a>) -> Serving<'a> {
         Box::pin(async move {
-            let text = unescape(&call.parts["text"]);
+            let text = percent_decode(&call.parts["text"]);
             text.map(plain).ok_or_else(|| misuse("`%` is followed by two hexadecimal digits"))
         })
     }
-}
-
-fn unescape(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        if first != b'%' {
-            bytes.push(first);
-            rest = tail;
-            continue;
-        }
-        let (pair, tail) = tail.split_at_checked(2)?;
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        bytes.push(u8::try_from(digit(pair[0])? << 4 | digit(pair[1])?).ok()?);
-        rest = tail;
-    }
-    Some(bytes)
 }
 
 /// What is done to the lines of a text.
