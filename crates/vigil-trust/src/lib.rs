@@ -16,6 +16,7 @@ extern crate alloc;
 
 pub mod formats;
 mod keys;
+pub mod log;
 mod subkey;
 
 pub use keys::{KIND_BYTES_MAX, KeyError, Kind, PublicKey, SecretKey, Signature, VerifyError};
