@@ -49,6 +49,11 @@ impl From {
 /// Every client that a test or a page may ask for.
 const CLIENTS: &[Client] = &[
     Client { program: "aws", probe: &["--version"], from: From::Packages(&["awscli"]) },
+    Client {
+        program: "go",
+        probe: &["version"],
+        from: From::Packages(&["golang-go", "golang-golang-x-mod-dev"]),
+    },
     Client { program: "dhall", probe: &["version"], from: From::NextRelease("dhall") },
     Client { program: MACHINE, probe: &["--version"], from: From::Packages(&["qemu-system-x86"]) },
 ];

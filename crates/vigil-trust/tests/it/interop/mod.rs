@@ -1,0 +1,3 @@
+//! Outside programs that check ours, and whose work ours checks.
+
+mod go;
