@@ -1,0 +1,4 @@
+//! What the crate promises, shown from outside.
+
+mod formats;
+mod interop;
