@@ -1,5 +1,6 @@
-//! The crate from outside.
+//! What the crate promises, shown from outside.
 
+mod formats;
 mod interop;
 mod log;
 #[path = "../../../vigil-store/tests/it/sim.rs"]
