@@ -21,6 +21,7 @@ pub mod feed;
 pub mod formats;
 pub mod home;
 mod keys;
+pub mod log;
 pub mod names;
 pub mod puddle;
 pub mod seal;
