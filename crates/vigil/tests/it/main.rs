@@ -7,6 +7,7 @@ mod dhall_lsp;
 mod dhall_terminal;
 mod examples;
 mod hard_disk;
+mod identity;
 mod interop;
 mod kill;
 mod large;
