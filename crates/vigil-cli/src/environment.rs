@@ -8,6 +8,7 @@ use vigil_base::world::{Clock, Randomness};
 
 use crate::dhall::DhallDoor;
 use crate::machine::MachineDoor;
+use crate::query::QueryDoor;
 use crate::tiers::TierDoor;
 use crate::trust::TrustDoor;
 
@@ -46,6 +47,8 @@ pub struct Environment {
     pub machine: Arc<dyn MachineDoor>,
     /// Reaches whoever sits at the keyboard, and what identity needs of the machine.
     pub trust: Arc<dyn TrustDoor>,
+    /// Runs queries.
+    pub queries: Arc<dyn QueryDoor>,
 }
 
 impl Environment {

@@ -17,6 +17,7 @@ mod failure;
 mod human;
 mod machine;
 mod output;
+mod query;
 mod resolve;
 mod retention;
 mod run;
@@ -32,15 +33,16 @@ pub use args::{
     DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs,
     FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, MachineArgs, MachineCommand,
     ManArgs, NameCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
-    PersonRecoverArgs, PuddleCommand, PuddleGrantArgs, RepairArgs, StatArgs, StatusArgs, TarArgs,
-    TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs,
-    VerifyArgs, VersionArgs,
+    PersonRecoverArgs, PuddleCommand, PuddleGrantArgs, RepairArgs, ResultFormat, SqlArgs, StatArgs,
+    StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError, VectraCommand,
+    VectraRunArgs, VerifyArgs, VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
 pub use failure::CommandError;
 pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
+pub use query::{Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
 pub use resolve::{Request, ResolveArgsError};
 pub use run::{BUG, MISUSE, run};
 pub use talk::{Meter, Progress, Talk};

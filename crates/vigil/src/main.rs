@@ -8,6 +8,7 @@
 mod dhall;
 mod machine;
 mod panic;
+mod query;
 mod tiers;
 mod trust;
 mod world;

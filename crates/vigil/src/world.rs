@@ -11,6 +11,7 @@ use vigil_cli::Environment;
 
 use crate::dhall::Machine;
 use crate::machine::Carried;
+use crate::query::Asked;
 use crate::tiers::ObjectStores;
 use crate::trust::Keyboard;
 
@@ -70,6 +71,7 @@ pub(crate) fn environment() -> Environment {
         dhall: Arc::new(Machine { randomness: Arc::new(SystemRandomness) }),
         machine: Arc::new(Carried),
         trust: Arc::new(Keyboard),
+        queries: Arc::new(Asked),
     }
 }
 

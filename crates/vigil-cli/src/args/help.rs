@@ -104,6 +104,24 @@ Examples:
   What has changed since the last version:
     $ vigil diff @home~1 @home";
 
+pub(super) const SQL: &str = "\
+Tables are resources in quotes, FROM '@data/trips.parquet', or names that --table and --view give. Parquet, Arrow, \
+CSV and JSON are read, also packed with gzip or zstd; a folder of files is one table, and folders \
+named KEY=VALUE give it columns. DESCRIBE, SUMMARIZE and EXPLAIN work, too. The same query over the same bytes has \
+the same answer, rows in the same order; what has been answered once is kept.
+
+With --json: uri (of the query), result (a URI), media_type, size.
+
+Examples:
+  Ask a text:
+    $ vigil sql \"select sum(b) from 'data:,a%2Cb%0Ax%2C1%0Ay%2C2'\"
+  Give a resource a name, and keep the answer as Parquet:
+    $ vigil sql --table t=data:,a%2Cb%0Ax%2C1 'select a, b * 2 as c from t' --out c.parquet
+  The same as a pipeline:
+    $ vigil resolve 'data:,a%2Cb%0Ax%2C1 | sql \"select b from input\"' --as text/csv
+  Ask with SQL that is read from standard input, or typed at a prompt:
+    $ echo 'select 1 + 1 as two' | vigil sql";
+
 pub(super) const RESOLVE: &str = "\
 A pipeline is a URI and calls behind bars: URI | NAME ARGUMENT… An argument is a text, KEY=TEXT, or \
 KEY@URI for what another URI gives; texts with blanks stand in double quotes. `vigil endpoints` lists the \

@@ -9,6 +9,7 @@ mod help;
 mod help_dhall;
 mod help_trust;
 mod kernel;
+mod query;
 mod tier;
 mod trust;
 mod upkeep;
@@ -26,6 +27,7 @@ pub use dhall::{
     DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns,
 };
 pub use kernel::{EndpointsArgs, RequestArgs, ResolveArgs, WhyArgs};
+pub use query::{ResultFormat, SqlArgs};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use trust::{
     CostArgs, MachineCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
@@ -106,6 +108,8 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Tell how what a URI or a pipeline gives came about
     Why(WhyArgs),
+    /// Ask resources with SQL: tables are URIs, and the answer is one, too
+    Sql(Box<SqlArgs>),
     /// List who answers which URIs
     Endpoints(EndpointsArgs),
     /// Give, show and take away names

@@ -23,6 +23,7 @@ fn open(args: &RequestArgs, session: &Session<'_>) -> Result<(Store, Node), Comm
     let store = session.store()?;
     let files = args.files.as_ref().map(|folder| session.environment.folder.join(folder));
     let node = Node::open(store.clone(), files).map_err(Box::new)?;
+    super::query::attach(&node, &store, &super::query::settings(session), session)?;
     Ok((store, node))
 }
 
@@ -59,7 +60,10 @@ pub(super) fn endpoints(
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     let space = Node::space().map_err(|error| Box::new(NodeError::from(error)))?;
-    for (_, endpoint) in space.endpoints() {
+    let store = session.store()?;
+    let queries = session.environment.queries.open(&store, &super::query::settings(session));
+    let asked = queries.space().map_err(|error| Box::new(NodeError::from(error)))?;
+    for (_, endpoint) in space.endpoints().into_iter().chain(asked.endpoints()) {
         if args.format.json {
             session.out.json(&json!({
                 "name": endpoint.name(),

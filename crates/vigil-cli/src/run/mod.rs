@@ -9,6 +9,7 @@ mod kernel;
 mod look;
 mod names;
 mod pages;
+mod query;
 mod status;
 mod tier;
 mod trust;
@@ -123,6 +124,7 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
         Command::Diff(args) => look::diff(args, session),
         Command::Resolve(args) => kernel::resolve(args, session),
         Command::Why(args) => kernel::why(args, session),
+        Command::Sql(args) => query::sql(args, session),
         Command::Endpoints(args) => kernel::endpoints(args, session),
         Command::Name(command) => names::perform(command, session),
         Command::Verify(args) => verify::verify(args, session),

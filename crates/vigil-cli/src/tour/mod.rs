@@ -77,6 +77,7 @@ pub(crate) fn tour(args: &TourArgs, session: &mut Session<'_>) -> Result<(), Com
     let chosen = add(&mut guide, &folder)?;
     read_back(&mut guide, &folder, &chosen)?;
     change(&mut guide, &scratch.0, &chosen)?;
+    ask(&mut guide)?;
     verify(&mut guide)?;
     carry(&mut guide, &chosen)?;
     collect(&mut guide)?;
@@ -170,6 +171,30 @@ fn change(guide: &mut Guide<'_, '_>, scratch: &Path, chosen: &Chosen) -> Result<
     )?;
     guide.vigil(&["diff", "@tour~1", "@tour"])?;
     guide.vigil(&["name", "show", "tour"])?;
+    Ok(())
+}
+
+fn ask(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {
+    guide.chapter("Ask with SQL")?;
+    guide.text(
+        "The list of files is a table. It becomes Parquet, which is stored like anything else; a query over\n\
+         it is a resource of its own, whose answer is kept.",
+    )?;
+    let query = "select kind, count(*) as files, sum(size) as bytes from '@table' group by kind";
+    for (version, again) in [("@tour~1", true), ("@tour", false)] {
+        guide.vigil_into(&["ls", version, "-R", "--json"], "files.ndjson")?;
+        guide.vigil(&["add", "files.ndjson", "--name", "list"])?;
+        guide.vigil_into(&["resolve", "@list | parquet"], "files.parquet")?;
+        guide.vigil(&["add", "files.parquet", "--name", "table"])?;
+        guide.vigil(&["sql", query])?;
+        if again {
+            guide.text("Asked again, nothing is planned or read: the answer has been kept.")?;
+            guide.vigil(&["sql", query])?;
+            guide.text("One file was changed above. The list of the new version:")?;
+        }
+    }
+    guide.text("Where the last answer comes from:")?;
+    guide.vigil(&["why", &format!("@table | sql \"{}\"", query.replace("'@table'", "input"))])?;
     Ok(())
 }
 
