@@ -167,6 +167,12 @@ impl Core {
         Ok(self.table::<K>().1.value(slot).expect("a sound node has a value").clone())
     }
 
+    /// Returns the value of a key if it is at hand.
+    pub fn peek<K: Key>(&mut self, key: &K) -> Option<Result<K::Value, Failed>> {
+        let (node, slot) = self.table::<K>().1.find(key)?;
+        self.is_at_hand(node).then(|| self.take_up::<K>(node, slot))
+    }
+
     /// Makes sure that a node is under way or at hand, and returns whether it is at hand.
     pub fn pursue(&mut self, node: NodeId, shared: &Arc<Shared>) -> bool {
         if self.graph.has(node, Flag::PENDING) {

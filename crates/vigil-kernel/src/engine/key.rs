@@ -136,6 +136,12 @@ impl<K: Key> Table<K> {
         self.rows[slot as usize].value.as_ref()
     }
 
+    /// Returns all keys with a value.
+    pub fn values(&self) -> Vec<(K, K::Value)> {
+        let rows = self.rows.iter();
+        rows.filter_map(|row| Some((row.key.clone(), row.value.clone()?))).collect()
+    }
+
     /// Replaces the value.
     pub fn replace(&mut self, slot: u32, value: K::Value) -> Swapped {
         let came = K::weight(&value);

@@ -201,6 +201,12 @@ impl Cx {
         Demand::new(asker, keys.into_iter().collect())
     }
 
+    /// Returns a value if it is known to be sound right now, computing nothing and recording nothing:
+    /// for those who watch, and not for what a result follows from.
+    pub fn peek<K: Key>(&self, key: &K) -> Option<Result<K::Value, Failed>> {
+        self.job.shared.lock().peek(key)
+    }
+
     /// Says that the result is of use in this run only, whatever [`Key::is_transient`] says.
     pub fn set_transient(&self) {
         self.job.set_transient();
@@ -291,9 +297,12 @@ impl Engine {
 
     /// Returns a value if it is known to be sound right now, computing nothing.
     pub fn peek<K: Key>(&self, key: &K) -> Option<Result<K::Value, Failed>> {
-        let mut core = self.shared().lock();
-        let (node, slot) = core.table::<K>().1.find(key)?;
-        core.is_at_hand(node).then(|| core.take_up::<K>(node, slot))
+        self.shared().lock().peek(key)
+    }
+
+    /// Returns all keys of a type that have a value in memory, sound or not, with that value.
+    pub fn values<K: Key>(&self) -> Vec<(K, K::Value)> {
+        self.shared().lock().table::<K>().1.values()
     }
 
     /// Returns the keys that a value was computed from, as text, in the order in which they were read.

@@ -2,8 +2,10 @@
 
 mod engine;
 mod formats;
+mod holding;
 mod model;
 mod pipeline;
+mod profile;
 mod resolver;
 mod seeds;
 mod spaces;
