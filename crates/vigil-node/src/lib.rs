@@ -13,7 +13,11 @@ mod host;
 mod node;
 #[cfg(test)]
 mod sources;
+mod worktree;
 
 pub use endpoints::{Content, Data, Files, Names, TREE_TYPE, Text, Unzstd};
 pub use host::{HostError, StoreHost};
 pub use node::{Node, NodeError, SCOPE};
+pub use worktree::{
+    Changed, RecordDamaged, Refreshed, Watching, WorkTree, WorkTreeError, WorkTreeRoots,
+};

@@ -1,5 +1,8 @@
 //! The node over real folders: names, files, pipelines, and the next process.
 
+mod travel;
+mod worktree;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
