@@ -19,6 +19,7 @@ mod records;
 mod store;
 mod tier;
 mod tree;
+mod trust;
 mod uri;
 
 /// One decoder under test.
@@ -259,5 +260,14 @@ pub const TARGETS: &[Target] = &[
         input_bytes_max: 256,
         memory_floor: 512 * MEBIBYTE,
         memory_per_byte: 1 << 20,
+    },
+    Target {
+        name: "trust",
+        holds: "what somebody signed is taken whole and encodes to the same bytes, or is refused",
+        run: trust::run,
+        words: trust::WORDS,
+        input_bytes_max: 4096,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 64,
     },
 ];

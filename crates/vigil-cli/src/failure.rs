@@ -16,6 +16,7 @@ use vigil_store::{
 };
 
 use crate::human;
+use crate::trust_failure::TrustError;
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -204,9 +205,12 @@ pub enum CommandError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Texts are not as they should be.
-    #[error("{} not {what}", match paths.as_slice() {
-        [path] => format!("{} is", human::path(path)),
-        paths => format!("{} files are", paths.len()),
+    #[error("{}", match paths.as_slice() {
+        [path] => format!("{} is not {what}", human::path(path)),
+        paths => {
+            let names: Vec<String> = paths.iter().map(|path| human::path(path)).collect();
+            format!("{} files are not {what}: {}", paths.len(), names.join(", "))
+        }
     })]
     Untidy {
         /// How they should be.
@@ -247,6 +251,9 @@ pub enum CommandError {
         /// What was asked for.
         name: String,
     },
+    /// Something about identity was refused or failed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A step of the tour went wrong.
     #[error("the tour stopped at `{step}`")]
     Tour {
@@ -294,6 +301,7 @@ impl Blamed for CommandError {
                 | io::ErrorKind::IsADirectory => Blame::Caller,
                 _ => Blame::World,
             },
+            Self::Trust(source) => source.blame(),
             Self::Tour { blame, .. } => *blame,
             _ => Blame::World,
         }
@@ -340,6 +348,7 @@ impl CommandError {
             }
             Self::Machine { hint, .. } => hint.clone(),
             Self::NoTask { .. } => Some("`vigil vectra caps` shows all of them".into()),
+            Self::Trust(source) => source.hint(),
             Self::NoCommand { .. } => Some("`vigil help` lists the commands".into()),
             Self::Tour { blame: Blame::Us, .. } => Some(crate::REPORT.into()),
             _ => causes(self).find_map(hint_of_cause),
