@@ -15,6 +15,7 @@ mod header;
 mod import;
 mod index;
 mod kernel;
+mod log;
 mod records;
 mod store;
 mod tier;
@@ -50,6 +51,24 @@ pub fn find(name: &str) -> Option<&'static Target> {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "log-text",
+        holds: "notes, checkpoints, proofs, requests and fraud proofs are written back as they were",
+        run: log::run_text,
+        words: log::TEXT_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "log-tiles",
+        holds: "no edit of a log's files proves another entry or accuses the log",
+        run: log::run_tiles,
+        words: log::TILE_WORDS,
+        input_bytes_max: 256,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 64,
+    },
     Target {
         name: "cbor",
         holds: "exactly what a naive reader of the profile accepts is valid",
