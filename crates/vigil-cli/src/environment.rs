@@ -9,6 +9,7 @@ use vigil_base::world::{Clock, Randomness};
 use crate::dhall::DhallDoor;
 use crate::machine::MachineDoor;
 use crate::tiers::TierDoor;
+use crate::trust::TrustDoor;
 
 /// What the commands may know about the world around them.
 #[derive(Clone)]
@@ -43,6 +44,8 @@ pub struct Environment {
     pub dhall: Arc<dyn DhallDoor>,
     /// Runs machines.
     pub machine: Arc<dyn MachineDoor>,
+    /// Reaches whoever sits at the keyboard, and what identity needs of the machine.
+    pub trust: Arc<dyn TrustDoor>,
 }
 
 impl Environment {

@@ -16,6 +16,7 @@ use vigil_store::{
 };
 
 use crate::human;
+use crate::trust_failure::TrustError;
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -247,6 +248,9 @@ pub enum CommandError {
         /// What was asked for.
         name: String,
     },
+    /// Something about identity was refused or failed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A step of the tour went wrong.
     #[error("the tour stopped at `{step}`")]
     Tour {
@@ -294,6 +298,7 @@ impl Blamed for CommandError {
                 | io::ErrorKind::IsADirectory => Blame::Caller,
                 _ => Blame::World,
             },
+            Self::Trust(source) => source.blame(),
             Self::Tour { blame, .. } => *blame,
             _ => Blame::World,
         }
@@ -340,6 +345,7 @@ impl CommandError {
             }
             Self::Machine { hint, .. } => hint.clone(),
             Self::NoTask { .. } => Some("`vigil vectra caps` shows all of them".into()),
+            Self::Trust(source) => source.hint(),
             Self::NoCommand { .. } => Some("`vigil help` lists the commands".into()),
             Self::Tour { blame: Blame::Us, .. } => Some(crate::REPORT.into()),
             _ => causes(self).find_map(hint_of_cause),

@@ -70,7 +70,7 @@ pub enum VerifyError {
     #[error("the signature of {signer} does not fit a {} with these bytes", kind.as_str())]
     Mismatch {
         /// Whose signature was expected.
-        signer: PublicKey,
+        signer: KeyBytes,
         /// Of what.
         kind: Kind,
     },
@@ -79,6 +79,33 @@ pub enum VerifyError {
 impl Blamed for VerifyError {
     fn blame(&self) -> Blame {
         Blame::Caller
+    }
+}
+
+/// The 32 bytes of a public key, of which nothing has been checked.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyBytes(pub [u8; PublicKey::LEN]);
+
+impl KeyBytes {
+    /// Checks that the bytes are a key.
+    ///
+    /// # Errors
+    /// Fails for bytes that are no point, and for the weak points under which anything verifies.
+    pub fn check(&self) -> Result<PublicKey, KeyError> {
+        PublicKey::from_bytes(&self.0)
+    }
+}
+
+impl fmt::Display for KeyBytes {
+    /// Writes 64 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for KeyBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -96,12 +123,18 @@ impl PublicKey {
     /// Fails for bytes that are no point, and for the weak points under which anything verifies.
     pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Result<Self, KeyError> {
         let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NotAKey)?;
-        if key.is_weak() { Err(KeyError::NotAKey) } else { Ok(Self(key)) }
+        // An encoding that is not reduced would give one key two names.
+        if key.is_weak() || !is_reduced(bytes) { Err(KeyError::NotAKey) } else { Ok(Self(key)) }
     }
 
     /// Returns the 32 bytes.
     pub fn as_bytes(&self) -> &[u8; Self::LEN] {
         self.0.as_bytes()
+    }
+
+    /// Returns the 32 bytes, as what is compared and kept.
+    pub fn bytes(&self) -> KeyBytes {
+        KeyBytes(*self.as_bytes())
     }
 
     /// Returns the SHA-256 of the 32 bytes, which is what fingerprints are cut from.
@@ -120,7 +153,7 @@ impl PublicKey {
         signature: &Signature,
     ) -> Result<(), VerifyError> {
         self.verify_foreign(&kind.message(bytes), signature)
-            .map_err(|()| VerifyError::Mismatch { signer: *self, kind })
+            .map_err(|()| VerifyError::Mismatch { signer: self.bytes(), kind })
     }
 
     /// Checks a signature over bytes as a foreign format lays them out.
@@ -133,7 +166,7 @@ impl PublicKey {
 impl fmt::Display for PublicKey {
     /// Writes 64 lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        fmt::Display::fmt(&self.bytes(), f)
     }
 }
 
@@ -159,6 +192,12 @@ impl core::hash::Hash for PublicKey {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
         self.as_bytes().hash(state);
     }
+}
+
+/// Says whether the coordinate of an encoded point is below p = 2^255 - 19 (RFC 8032 §5.1.3).
+fn is_reduced(bytes: &[u8; PublicKey::LEN]) -> bool {
+    let top = bytes[31] & 0x7f;
+    !(top == 0x7f && bytes[1..31].iter().all(|byte| *byte == 0xff) && bytes[0] >= 0xed)
 }
 
 /// A signature's 64 bytes, of which nothing has been checked.
@@ -230,7 +269,7 @@ mod tests {
         let signature = key.sign(ONE, b"bytes");
         let public = key.public();
         assert_eq!(public.verify(ONE, b"bytes", &signature), Ok(()));
-        let mismatch = |kind| Err(VerifyError::Mismatch { signer: public, kind });
+        let mismatch = |kind| Err(VerifyError::Mismatch { signer: public.bytes(), kind });
         assert_eq!(public.verify(TWO, b"bytes", &signature), mismatch(TWO));
         assert_eq!(public.verify(ONE, b"byteS", &signature), mismatch(ONE));
         let other = SecretKey::from_seed(&[8; 32]).public();

@@ -13,10 +13,32 @@
 #![deny(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
+pub mod agent;
+mod entropy;
+pub mod feed;
 pub mod formats;
+pub mod home;
 mod keys;
+pub mod names;
+pub mod puddle;
+pub mod seal;
+mod slip10;
+mod statement;
 mod subkey;
+#[cfg(test)]
+mod testing;
+mod words;
 
-pub use keys::{KIND_BYTES_MAX, KeyError, Kind, PublicKey, SecretKey, Signature, VerifyError};
+pub use entropy::{
+    CREDIT_BITS_MIN, CREDIT_BITS_SOURCE_MAX, Confidence, ConfidenceError, CpuSource, Credit, Dice,
+    DiceError, HealthError, Jitter, Ledger, Sloppy, Source, SourceError, System, high,
+};
+pub use keys::{
+    KIND_BYTES_MAX, KeyBytes, KeyError, Kind, PublicKey, SecretKey, Signature, VerifyError,
+};
+pub use statement::{BODY_BYTES_MAX, Statement, StatementError};
 pub use subkey::{ForeignKey, Purpose, SubkeyCertificate, SubkeyError};
+pub use words::{FINGERPRINT_WORDS, Questions, WORDS, Words, WordsError, fingerprint};

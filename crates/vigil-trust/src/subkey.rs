@@ -20,6 +20,9 @@ use crate::keys::{KeyError, Kind, PublicKey, SecretKey, Signature, VerifyError};
 /// The kind of [`SubkeyCertificate`].
 const KIND: Kind = Kind::new("vigil.subkey/1");
 
+/// The tag of the record that joins the signed bytes and the signature.
+const SIGNED: &str = "vigil.signed-subkey/1";
+
 /// The one format that a subkey signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -188,8 +191,7 @@ impl SubkeyCertificate {
 
     /// Returns the bytes: the signed record and the signature, in an array.
     pub fn encode(&self) -> Vec<u8> {
-        let mut encoder = Encoder::new();
-        encoder.array(2);
+        let mut encoder = Encoder::record(SIGNED, 3);
         encoder.bytes(&body(&self.owner, self.purpose, &self.subkey));
         encoder.bytes(&self.signature.0);
         encoder.finish()
@@ -200,8 +202,7 @@ impl SubkeyCertificate {
     /// # Errors
     /// Fails for bytes that are not canonical, and for a signature that does not hold.
     pub fn decode(bytes: &[u8]) -> Result<Self, SubkeyError> {
-        let mut outer = Decoder::new(bytes)?;
-        outer.array_of(2)?;
+        let mut outer = Decoder::record(bytes, SIGNED, 3)?;
         let signed = outer.bytes()?;
         let signature = Signature(outer.byte_array()?);
         outer.finish()?;

@@ -9,6 +9,7 @@ mod dhall;
 mod machine;
 mod panic;
 mod tiers;
+mod trust;
 mod world;
 
 use std::io::{stderr, stdout};

@@ -12,6 +12,7 @@ use vigil_cli::Environment;
 use crate::dhall::Machine;
 use crate::machine::Carried;
 use crate::tiers::ObjectStores;
+use crate::trust::Keyboard;
 
 /// The machine's clock.
 struct SystemClock;
@@ -68,6 +69,7 @@ pub(crate) fn environment() -> Environment {
         tiers: Arc::new(ObjectStores { randomness: Arc::new(SystemRandomness) }),
         dhall: Arc::new(Machine { randomness: Arc::new(SystemRandomness) }),
         machine: Arc::new(Carried),
+        trust: Arc::new(Keyboard),
     }
 }
 

@@ -7,8 +7,10 @@ mod data;
 mod dhall;
 mod help;
 mod help_dhall;
+mod help_trust;
 mod kernel;
 mod tier;
+mod trust;
 mod upkeep;
 mod values;
 mod vectra;
@@ -25,6 +27,10 @@ pub use dhall::{
 };
 pub use kernel::{EndpointsArgs, RequestArgs, ResolveArgs, WhyArgs};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
+pub use trust::{
+    CostArgs, MachineCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
+    PersonRecoverArgs, PuddleCommand, PuddleGrantArgs,
+};
 pub use upkeep::{
     ArenaCommand, CompletionsArgs, GcArgs, KeepArgs, ManArgs, RepairArgs, StatusArgs, TourArgs,
     VerifyArgs, VersionArgs,
@@ -123,6 +129,15 @@ pub enum Command {
     /// Boot the machine, run its Tasks here, and see what they may do and cost
     #[command(subcommand, after_help = help::VECTRA)]
     Vectra(VectraCommand),
+    /// Be somebody: make, recover and show a Person, and know others
+    #[command(subcommand, after_help = help_trust::PERSON)]
+    Person(PersonCommand),
+    /// Give this machine a key of its own
+    #[command(subcommand, after_help = help_trust::MACHINE)]
+    Machine(MachineCommand),
+    /// Join machines to one Person, and say what each may do
+    #[command(subcommand, after_help = help_trust::PUDDLE)]
+    Puddle(PuddleCommand),
     /// Tell what the store holds and how much room it takes
     Status(StatusArgs),
     /// Show the main things on real files, in seconds

@@ -11,6 +11,7 @@ mod names;
 mod pages;
 mod status;
 mod tier;
+mod trust;
 mod vectra;
 mod verify;
 
@@ -138,6 +139,9 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
         Command::Tier(command) => tier::perform(command, session),
         Command::Dhall(command) => dhall::perform(command, session),
         Command::Vectra(command) => vectra::perform(command, session),
+        Command::Person(command) => trust::person(command, session),
+        Command::Machine(command) => trust::machine(command, session),
+        Command::Puddle(command) => trust::puddle(command, session),
         Command::Status(args) => status::status(args, session),
         Command::Tour(args) => crate::tour::tour(args, session),
         Command::Completions(args) => pages::completions(args, session),

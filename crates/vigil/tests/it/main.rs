@@ -6,6 +6,7 @@ mod dhall;
 mod dhall_lsp;
 mod examples;
 mod hard_disk;
+mod identity;
 mod interop;
 mod kill;
 mod large;
