@@ -54,6 +54,11 @@ impl From {
 /// Every client that a test or a page may ask for.
 const CLIENTS: &[Client] = &[
     Client { program: "aws", probe: &["--version"], from: From::Packages(&["awscli"]) },
+    Client {
+        program: "go",
+        probe: &["version"],
+        from: From::Packages(&["golang-go", "golang-golang-x-mod-dev"]),
+    },
     Client { program: "dhall", probe: &["version"], from: From::NextRelease("dhall") },
     Client { program: "git", probe: &["--version"], from: From::Packages(&["git"]) },
     Client {

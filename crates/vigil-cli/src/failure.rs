@@ -205,9 +205,12 @@ pub enum CommandError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Texts are not as they should be.
-    #[error("{} not {what}", match paths.as_slice() {
-        [path] => format!("{} is", human::path(path)),
-        paths => format!("{} files are", paths.len()),
+    #[error("{}", match paths.as_slice() {
+        [path] => format!("{} is not {what}", human::path(path)),
+        paths => {
+            let names: Vec<String> = paths.iter().map(|path| human::path(path)).collect();
+            format!("{} files are not {what}: {}", paths.len(), names.join(", "))
+        }
     })]
     Untidy {
         /// How they should be.

@@ -53,7 +53,7 @@ impl Rewrite for Alpha {
         Label::new("_")
     }
 
-    fn leave(&mut self) {
+    fn leave(&mut self, _label: &Label) {
         self.scope.pop();
     }
 }

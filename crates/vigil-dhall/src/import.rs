@@ -6,7 +6,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::expr::Expr;
+use crate::expr::{Expr, ExprKind, Operator};
+use crate::rewrite::{Part, visit};
+use crate::stack::deep;
 
 /// A SHA-256 digest: the name of an expression's normal form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -256,4 +258,33 @@ pub struct Import {
     pub mode: ImportMode,
     /// The hash that the normal form must have.
     pub hash: Option<Hash>,
+}
+
+/// An import, where an expression has it.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportUse<'e> {
+    /// The import.
+    pub import: &'e Import,
+    /// Whether it stands in an alternative (`?`), and so may lead nowhere.
+    pub may_be_absent: bool,
+}
+
+/// Returns the imports of an expression, in the order of the text, without following them.
+#[must_use]
+pub fn imports(expr: &Expr) -> Vec<ImportUse<'_>> {
+    fn collect<'e>(expr: &'e Expr, may_be_absent: bool, found: &mut Vec<ImportUse<'e>>) {
+        if let ExprKind::Import(import) = expr.kind() {
+            found.push(ImportUse { import, may_be_absent });
+        }
+        let inside =
+            may_be_absent || matches!(expr.kind(), ExprKind::Op(Operator::Alternative, ..));
+        visit(expr, &mut |part| {
+            if let Part::Expr(inner) = part {
+                deep(|| collect(inner, inside, found));
+            }
+        });
+    }
+    let mut found = Vec::new();
+    collect(expr, false, &mut found);
+    found
 }

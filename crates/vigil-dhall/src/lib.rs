@@ -8,6 +8,7 @@
 //! - two programs with one semantic hash have one normal form.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod alpha;
 mod binary;
 mod blame;
@@ -44,7 +45,9 @@ pub use convert::{
 };
 pub use difference::{Difference, difference};
 pub use expr::{Binding, Expr, ExprKind, Operator, Span, WithComponent};
-pub use import::{Anchor, Hash, Import, ImportMode, ImportPath, ImportTarget, Url};
+pub use import::{
+    Anchor, Hash, Import, ImportMode, ImportPath, ImportTarget, ImportUse, Url, imports,
+};
 pub use label::Label;
 pub use limits::Limits;
 pub use lint::lint;

@@ -22,6 +22,7 @@ pub mod feed;
 pub mod formats;
 pub mod home;
 mod keys;
+pub mod log;
 pub mod names;
 pub mod puddle;
 pub mod seal;
@@ -33,8 +34,9 @@ mod testing;
 mod words;
 
 pub use entropy::{
-    CREDIT_BITS_MIN, CREDIT_BITS_SOURCE_MAX, Confidence, ConfidenceError, CpuSource, Credit, Dice,
-    DiceError, HealthError, Jitter, Ledger, Sloppy, Source, SourceError, System, high,
+    CREDIT_BITS_MIN, CREDIT_BITS_SOURCE_MAX, Certain, Confidence, ConfidenceError, CpuSource,
+    Credit, Dice, DiceError, HealthError, Jitter, Ledger, Sloppy, Source, SourceError, System,
+    high,
 };
 pub use keys::{
     KIND_BYTES_MAX, KeyBytes, KeyError, Kind, PublicKey, SecretKey, Signature, VerifyError,

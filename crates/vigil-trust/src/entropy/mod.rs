@@ -14,7 +14,7 @@ mod sources;
 
 pub use health::HealthError;
 pub use mix::{
-    CREDIT_BITS_MIN, CREDIT_BITS_SOURCE_MAX, Confidence, ConfidenceError, Credit, Ledger, Sloppy,
-    high,
+    CREDIT_BITS_MIN, CREDIT_BITS_SOURCE_MAX, Certain, Confidence, ConfidenceError, Credit, Ledger,
+    Sloppy, high,
 };
 pub use sources::{CpuSource, Dice, DiceError, Jitter, Source, SourceError, System};

@@ -1,8 +1,12 @@
-//! The crate from outside: foreign formats, a disk that loses power, and vectors that nobody here wrote.
+//! What the crate promises, shown from outside.
 
 mod disk;
+mod feeds;
 mod formats;
 mod home;
 mod interop;
 mod log;
+#[path = "../../../vigil-store/tests/it/sim.rs"]
+mod sim;
+mod world;
 mod wycheproof;

@@ -44,7 +44,11 @@ fn admitted(bench: &Bench, other: &str) {
         ["puddle", "admit", code.trim(), "--passphrase-file", "pass", "--fingerprint", &words];
     Ran::of(bench.vigil(&admit)).expect(0);
     bench.fine("puddle export -o bundle");
-    bench.fine(&format!("--store {other} puddle join --bundle bundle"));
+    let person = fingerprint(bench, "store", "person");
+    let join = ["--store", other, "puddle", "join", "--bundle", "bundle", "--fingerprint"];
+    let wrong = [&join[..], &["zoo zoo"]].concat();
+    Ran::of(bench.vigil(&wrong)).expect(1).says("the fingerprints differ");
+    Ran::of(bench.vigil(&[&join[..], &[&person]].concat())).expect(0);
 }
 
 /// A program that asks, and is answered.

@@ -4,6 +4,7 @@ mod bench;
 mod crowd;
 mod dhall;
 mod dhall_lsp;
+mod dhall_terminal;
 mod examples;
 mod hard_disk;
 mod identity;

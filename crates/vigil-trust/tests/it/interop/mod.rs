@@ -1,5 +1,6 @@
 //! Outside programs that verify what we sign, and sign what we verify.
 
+mod go;
 mod in_toto;
 mod minisign;
 mod signify_openbsd;
