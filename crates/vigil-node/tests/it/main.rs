@@ -1,5 +1,8 @@
 //! The node over real folders: names, files, pipelines, and the next process.
 
+mod agent;
+mod attest;
+mod interop;
 mod travel;
 mod worktree;
 
