@@ -173,6 +173,7 @@ const JOINED: &[&str] = &[
     "vigil-tier",
     "vigil-vectra",
     "vigil-query",
+    "vigil-doors-http",
     "vigil-node",
 ];
 

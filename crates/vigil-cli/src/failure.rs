@@ -14,6 +14,7 @@ use vigil_store::{
     AppendError, ArenaError, CollectError, IndexError, NamesError, OpenError, PutError, ReadError,
     TransferError, VerifyError,
 };
+use vigil_trust::log::{LogError, PolicyRefusal};
 
 use crate::human;
 use crate::trust_failure::TrustError;
@@ -166,6 +167,16 @@ pub enum CommandError {
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A transparency log, or what was said of one, is not as it should be.
+    #[error("could not {action}")]
+    Log {
+        /// What was tried.
+        action: String,
+        /// Who can mend it.
+        blame: Blame,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// There is no such tier.
     #[error("{}", match name {
         Some(name) => format!("there is no tier {}", name.as_str()),
@@ -293,6 +304,7 @@ impl Blamed for CommandError {
             | Self::NoCommand { .. } => Blame::Caller,
             Self::Abandoned | Self::Conversion { .. } | Self::Untidy { .. } => Blame::Caller,
             Self::Tier { blame, .. }
+            | Self::Log { blame, .. }
             | Self::Expression { blame, .. }
             | Self::Machine { blame, .. } => *blame,
             Self::File { source, .. } => match source.kind() {
@@ -397,6 +409,18 @@ fn hint_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(ReadError::Absent { .. }) = seen(error) {
         return Some("it is not in this store; `--store PATH` names another".into());
+    }
+    match seen(error) {
+        Some(LogError::NoLog { .. }) => return Some("`vigil log init` starts one".into()),
+        Some(LogError::SetBack { .. }) => {
+            return Some(
+                "a log may not be restored from a backup: begin another under another name".into(),
+            );
+        }
+        _ => {}
+    }
+    if let Some(PolicyRefusal::Quorum { .. }) = seen(error) {
+        return Some("ask its owner for a proof with more cosignatures, or believe fewer with another policy".into());
     }
     match disk_fault(error)? {
         DiskFault::Full => Some(

@@ -15,6 +15,7 @@ mod dhall;
 mod environment;
 mod failure;
 mod human;
+mod logs;
 mod machine;
 mod output;
 mod query;
@@ -31,15 +32,18 @@ pub use args::{
     AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, CostArgs,
     DhallBounds, DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs,
     DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs,
-    FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, MachineArgs, MachineCommand,
-    ManArgs, NameCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
-    PersonRecoverArgs, PuddleCommand, PuddleGrantArgs, RepairArgs, ResultFormat, SqlArgs, StatArgs,
-    StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError, VectraCommand,
-    VectraRunArgs, VerifyArgs, VersionArgs,
+    FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, LogAppendArgs, LogCommand,
+    LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs,
+    LogVerifyArgs, LogWitnessArgs, MachineArgs, MachineCommand, ManArgs, NameCommand,
+    PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCommand,
+    PuddleGrantArgs, RepairArgs, ResultFormat, SqlArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs,
+    TierChoice, TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs,
+    VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
 pub use failure::CommandError;
+pub use logs::{LogDoor, LogDoorFailure};
 pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
 pub use query::{Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};

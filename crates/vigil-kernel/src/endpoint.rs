@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use vigil_base::Vcid;
 
 use crate::context::Context;
 use crate::grammar::{Grammar, Parts};
-use crate::refusal::Refusal;
-use crate::representation::Label;
-use crate::request::{MediaType, Request};
+use crate::host::Blobs;
+use crate::refusal::{Reason, Refusal};
+use crate::representation::{Label, Representation};
+use crate::request::{MediaType, Request, Verb};
 
 /// What an endpoint is asked to do.
 #[derive(Clone, Debug)]
@@ -51,6 +53,23 @@ impl Produced {
     }
 }
 
+/// What an endpoint is to take in.
+pub struct Given<'a> {
+    /// What it is. Its label goes with the bytes.
+    pub representation: Representation,
+    pub(crate) blobs: &'a dyn Blobs,
+}
+
+impl Given<'_> {
+    /// Returns the bytes.
+    pub fn bytes(&self) -> Result<Arc<[u8]>, Refusal> {
+        let vcid = self.representation.vcid;
+        let world = |what: String| Refusal::new(Reason::World, what);
+        let found = self.blobs.get(vcid).map_err(|fault| world(fault.what))?;
+        found.ok_or_else(|| world(format!("the bytes {vcid} are gone from the store")))
+    }
+}
+
 /// An answer that is being made.
 pub type Serving<'a> = Pin<Box<dyn Future<Output = Result<Produced, Refusal>> + Send + 'a>>;
 
@@ -76,6 +95,20 @@ pub trait Endpoint: Send + Sync {
     fn needs(&self, call: &Call) -> BTreeSet<String> {
         let _ = call;
         BTreeSet::new()
+    }
+    /// Returns the verbs beside `source` that it answers itself. The kernel makes `exists` and `meta` of
+    /// what `source` gives where they are not among them, and lets nothing in where `sink` is not.
+    ///
+    /// To `exists` it gives the text `true` or `false`, to `meta` the record of the representation.
+    fn verbs(&self) -> &[Verb] {
+        &[]
+    }
+    /// Takes something in, and returns the roots that this has changed. Called once for each request,
+    /// by the thread that asks, after the caller has granted what the endpoint needs.
+    fn sink(&self, call: &Call, given: &Given<'_>) -> Result<Vec<String>, Refusal> {
+        let _ = given;
+        let text = format!("{} takes nothing in", self.name());
+        Err(Refusal::new(Reason::Misuse, text).met_by(&call.request.uri))
     }
     /// Answers.
     fn serve<'a>(&'a self, call: &'a Call, context: &'a Context<'a>) -> Serving<'a>;

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use vigil_base::cbor::{DecodeError, Decoder, Encoder};
 use vigil_base::world::{Disk, DiskFault, OpenMode};
 use vigil_base::{Blame, Blamed, Name, Vcid};
-use vigil_kernel::{Blobs, HostFault, KeptTrace, Roots, Traces};
+use vigil_kernel::{Blobs, Era, HostFault, KeptTrace, Lease, Roots, Traces};
 use vigil_store::{NamesError, PutError, ReadError, Store, Writer};
 
 /// The folder of the traces.
@@ -218,6 +218,11 @@ impl Blobs for StoreHost {
             return Ok(None);
         }
         Ok(Some(self.store.find(vcid).map_err(|error| fault(&error))?.len()))
+    }
+
+    fn lease(&self) -> Result<Lease, HostFault> {
+        let hold = self.store.hold().map_err(|error| fault(&error))?;
+        Ok(Lease { era: Era(hold.generation()), held: Box::new(hold) })
     }
 }
 

@@ -8,12 +8,19 @@
 //!   without making an answer wrong;
 //! - no endpoint reaches a file outside of the folder that it was given.
 
+#[cfg(unix)]
+pub mod agent;
+pub mod attest;
 mod endpoints;
 mod host;
 mod node;
 #[cfg(test)]
 mod sources;
+mod worktree;
 
 pub use endpoints::{Content, Data, Files, Names, TREE_TYPE, Text, Unzstd};
 pub use host::{HostError, StoreHost};
 pub use node::{Node, NodeError, SCOPE};
+pub use worktree::{
+    Changed, RecordDamaged, Refreshed, Watching, WorkTree, WorkTreeError, WorkTreeRoots,
+};

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod dhall;
+mod logs;
 mod machine;
 mod panic;
 mod query;

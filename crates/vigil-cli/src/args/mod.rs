@@ -7,8 +7,10 @@ mod data;
 mod dhall;
 mod help;
 mod help_dhall;
+mod help_log;
 mod help_trust;
 mod kernel;
+mod log;
 mod query;
 mod tier;
 mod trust;
@@ -27,6 +29,10 @@ pub use dhall::{
     DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns,
 };
 pub use kernel::{EndpointsArgs, RequestArgs, ResolveArgs, WhyArgs};
+pub use log::{
+    LogAppendArgs, LogCommand, LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs,
+    LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
+};
 pub use query::{ResultFormat, SqlArgs};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use trust::{
@@ -127,6 +133,9 @@ pub enum Command {
     /// Keep arenas and blobs in a bucket or another folder, and read them from there
     #[command(subcommand, after_help = help::TIER)]
     Tier(TierCommand),
+    /// Keep transparency logs, prove what is in them, and catch those that lie
+    #[command(subcommand, after_help = help_log::LOG)]
+    Log(LogCommand),
     /// Evaluate, check, format and convert expressions of the language Dhall
     #[command(subcommand, after_help = help_dhall::DHALL)]
     Dhall(DhallCommand),

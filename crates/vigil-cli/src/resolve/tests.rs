@@ -8,6 +8,7 @@ use vigil_store::Remote;
 
 use super::*;
 use crate::dhall::{DhallDoor, DhallSettings, LineEditor};
+use crate::logs::{LogDoor, LogDoorFailure};
 use crate::machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 use crate::query::{Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
 use crate::tiers::{TierDoor, TierFailure, TierLink, TierSettings};
@@ -54,6 +55,18 @@ impl DhallDoor for Still {
 }
 
 /// A world without machines.
+impl LogDoor for Still {
+    fn serve(
+        &self,
+        _: Arc<dyn vigil_base::world::Disk>,
+        _: std::net::SocketAddr,
+        _: Option<u64>,
+        _: &mut dyn FnMut(std::net::SocketAddr),
+    ) -> Result<(), LogDoorFailure> {
+        Err((Blame::World, "there is none".into()))
+    }
+}
+
 impl MachineDoor for Still {
     fn power_on(
         &self,
@@ -128,6 +141,7 @@ fn environment() -> Environment {
         randomness: Arc::new(Still),
         tiers: Arc::new(Still),
         dhall: Arc::new(Still),
+        logs: Arc::new(Still),
         machine: Arc::new(Still),
         trust: Arc::new(Still),
         queries: Arc::new(Still),

@@ -6,6 +6,7 @@ mod dhall;
 mod gc;
 mod get;
 mod kernel;
+mod log;
 mod look;
 mod names;
 mod pages;
@@ -139,6 +140,7 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
             ArenaCommand::Import { files, format } => arenas::import(files, *format, session),
         },
         Command::Tier(command) => tier::perform(command, session),
+        Command::Log(command) => log::perform(command, session),
         Command::Dhall(command) => dhall::perform(command, session),
         Command::Vectra(command) => vectra::perform(command, session),
         Command::Person(command) => trust::person(command, session),

@@ -11,6 +11,7 @@ mod identity;
 mod interop;
 mod kill;
 mod large;
+mod log;
 mod moving;
 mod odd_files;
 mod session;
