@@ -180,7 +180,7 @@ impl Running {
             Reading::Deviation { is_sample } => divided(xx, is_sample).map(f64::sqrt),
             Reading::Covariance { is_sample } => divided(xy, is_sample),
             Reading::Correlation if self.count < 2 || xx == 0.0 || yy == 0.0 => None,
-            Reading::Correlation => Some(xy / (xx.sqrt() * yy.sqrt())),
+            Reading::Correlation => Some(quotient(xx, yy, xy)),
             Reading::MeanX => Some(mean_x),
             Reading::MeanY => Some(mean_y),
             Reading::SquaresX => Some(xx),
@@ -199,6 +199,14 @@ impl Running {
         };
         ScalarValue::Float64(value)
     }
+}
+
+/// Returns xy / √(xx·yy), between -1 and 1.
+fn quotient(xx: f64, yy: f64, xy: f64) -> f64 {
+    let product = xx * yy;
+    // One root loses less than two, unless the product leaves the range of doubles.
+    let root = if product.is_normal() { product.sqrt() } else { xx.sqrt() * yy.sqrt() };
+    (xy / root).clamp(-1.0, 1.0)
 }
 
 /// A count, and for each sum its two doubles, whether it is wide, and if so that.
