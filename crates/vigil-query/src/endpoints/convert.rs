@@ -26,7 +26,7 @@ async fn source(call: &Call, context: &Context<'_>) -> Result<Source, Refusal> {
     Ok(Source { name: uri.to_string(), found, reading })
 }
 
-/// `… | parquet`, `… | arrow`, `… | csv`, `… | ndjson`, `… | json`: the same rows, in the same order.
+/// `… | parquet`, `… | arrow`, `… | csv`, `… | ndjson`, `… | json-array`: the same rows, in the same order.
 pub struct Convert {
     engine: Arc<Engine>,
     grammar: Grammar,
@@ -37,7 +37,7 @@ pub struct Convert {
 impl Convert {
     /// Makes the endpoint of a format.
     pub fn new(engine: Arc<Engine>, format: Format) -> Self {
-        let grammar = grammar(&format!("active:{}{{call:call}}", format.name()));
+        let grammar = grammar(&format!("active:{}{{call:call}}", format.call()));
         Self { engine, grammar, format, gives: vec![format.media_type()] }
     }
 
@@ -53,7 +53,7 @@ impl Convert {
 
 impl Endpoint for Convert {
     fn name(&self) -> &str {
-        self.format.name()
+        self.format.call()
     }
 
     fn help(&self) -> &str {

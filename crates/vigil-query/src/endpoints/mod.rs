@@ -58,7 +58,7 @@ pub fn space(engine: &Arc<Engine>) -> Result<Space, SpaceError> {
                 from: from.media_type(),
                 to: to.media_type(),
                 cost: 10,
-                call: to.name().to_owned(),
+                call: to.call().to_owned(),
             });
         }
     }

@@ -32,6 +32,14 @@ impl Format {
         }
     }
 
+    /// Returns the name of the call that gives it. `json` alone is what writes JSON anew.
+    pub fn call(self) -> &'static str {
+        match self {
+            Self::Json => "json-array",
+            other => other.name(),
+        }
+    }
+
     /// Returns its media type, as the IANA lists it.
     pub fn media_type(self) -> MediaType {
         let text = match self {

@@ -34,7 +34,9 @@ fn a_query_is_a_resource_in_every_format() {
     let again = format!("ca://{parquet} | sql \"select * from input\"");
     assert_eq!(resolve(&kernel, &again).expect("it is answered").vcid, found.vcid);
     // Every way from one format to another keeps rows in their order.
-    for steps in ["parquet | csv", "ndjson | arrow | csv", "arrow | parquet | json | csv", "csv"] {
+    for steps in
+        ["parquet | csv", "ndjson | arrow | csv", "arrow | parquet | json-array | csv", "csv"]
+    {
         let turned = resolve(&kernel, &format!("ca://{vcid} | {steps}")).expect("it is");
         assert_eq!(shown(&shelf, &turned), "k,v\na,1\nb,2\na,3\n", "{steps}");
     }
