@@ -34,7 +34,7 @@ pub use args::{
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
-pub use failure::CommandError;
+pub use failure::{CommandError, RefusedBecause};
 pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
 pub use resolve::{Request, ResolveArgsError};

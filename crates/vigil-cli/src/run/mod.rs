@@ -2,6 +2,7 @@
 
 mod add;
 mod arenas;
+mod complete;
 mod dhall;
 mod gc;
 mod get;
@@ -13,6 +14,7 @@ mod status;
 mod tier;
 mod vectra;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -122,7 +124,10 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
         Command::Diff(args) => look::diff(args, session),
         Command::Resolve(args) => kernel::resolve(args, session),
         Command::Why(args) => kernel::why(args, session),
+        Command::Watch(args) => watch::watch(args, session),
         Command::Endpoints(args) => kernel::endpoints(args, session),
+        Command::Trace(command) => kernel::trace(command, session),
+        Command::Complete(args) => complete::complete(args, session),
         Command::Name(command) => names::perform(command, session),
         Command::Verify(args) => verify::verify(args, session),
         Command::Repair(args) => verify::repair(args, session),

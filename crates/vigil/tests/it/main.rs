@@ -11,5 +11,6 @@ mod kill;
 mod large;
 mod moving;
 mod odd_files;
+mod pipelines;
 mod session;
 mod tour;
