@@ -8,6 +8,7 @@
 //!
 //! Invariant: a client that a test needs is present, installed, or named as skipped.
 
+mod python;
 mod unpack;
 
 use crate::outcome::{Outcome, StepError};
@@ -34,6 +35,9 @@ enum From {
     Packages(&'static [&'static str]),
     /// A package of Debian's next release, unpacked into the target folder.
     NextRelease(&'static str),
+    /// Python packages at these versions, in an environment of their own in the target folder. The
+    /// program is that environment's `python3`.
+    Python(&'static [&'static str]),
 }
 
 impl From {
@@ -42,6 +46,7 @@ impl From {
         match self {
             Self::Packages(packages) => packages.join(" "),
             Self::NextRelease(package) => format!("{package} of the next release"),
+            Self::Python(packages) => format!("python3-venv, {}", packages.join(", ")),
         }
     }
 }
@@ -49,9 +54,30 @@ impl From {
 /// Every client that a test or a page may ask for.
 const CLIENTS: &[Client] = &[
     Client { program: "aws", probe: &["--version"], from: From::Packages(&["awscli"]) },
+    Client {
+        program: "go",
+        probe: &["version"],
+        from: From::Packages(&["golang-go", "golang-golang-x-mod-dev"]),
+    },
     Client { program: "dhall", probe: &["version"], from: From::NextRelease("dhall") },
+    Client { program: "git", probe: &["--version"], from: From::Packages(&["git"]) },
+    Client {
+        program: "in-toto",
+        probe: &["-c", "import cryptography, in_toto, securesystemslib"],
+        from: From::Python(&["securesystemslib[crypto]==1.6.0", "in-toto==3.1.0"]),
+    },
+    Client { program: "minisign", probe: &["-v"], from: From::Packages(&["minisign"]) },
     Client { program: MACHINE, probe: &["--version"], from: From::Packages(&["qemu-system-x86"]) },
+    Client {
+        program: "signify-openbsd",
+        probe: SILENT,
+        from: From::Packages(&["signify-openbsd"]),
+    },
+    Client { program: "ssh-keygen", probe: SILENT, from: From::Packages(&["openssh-client"]) },
 ];
+
+/// For programs without a question that they answer with success: to start is enough.
+const SILENT: &[&str] = &[];
 
 /// What Vectra's kernel boots on. Its own tests find it, so it is needed wherever they are.
 const MACHINE: &str = "qemu-system-x86_64";
@@ -66,9 +92,11 @@ impl Client {
         let path = match self.from {
             // Whatever else has its name may be of another version.
             From::NextRelease(package) => unpack::program(project, package),
+            From::Python(_) => python::program(project, self.program),
             From::Packages(_) => project.find_program(self.program)?,
         };
-        let works = crate::run::capture(Command::new(&path).args(self.probe)).is_ok();
+        let works = self.probe.is_empty()
+            || crate::run::capture(Command::new(&path).args(self.probe)).is_ok();
         works.then_some(path)
     }
 }
@@ -200,6 +228,7 @@ fn install(project: &Project, absent: &[&Client]) -> Result<(), StepError> {
         match client.from {
             From::Packages(names) => packages.extend_from_slice(names),
             From::NextRelease(package) => unpack::unpack(project, package)?,
+            From::Python(wanted) => python::install(project, client.program, wanted)?,
         }
     }
     if packages.is_empty() {

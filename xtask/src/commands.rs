@@ -121,6 +121,7 @@ const COMMANDS: &[Command] = &[
             "cargo xtask bench store",
             "cargo xtask bench dhall",
             "cargo xtask bench vectra",
+            "cargo xtask bench trust",
         ],
         run: run_bench,
     },

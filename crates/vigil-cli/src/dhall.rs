@@ -55,12 +55,12 @@ pub trait LineEditor {
     /// Returns what the system said.
     fn line(&mut self, prompt: &str) -> io::Result<EditedLine>;
 
-    /// Puts an entry into the history.
+    /// Puts an entry into the history, and keeps it.
     fn remember(&mut self, entry: &str);
 
-    /// Ends, and keeps the history.
+    /// Ends.
     ///
     /// # Errors
-    /// Returns why the history could not be kept.
+    /// Returns why an entry could not be kept.
     fn finish(&mut self) -> io::Result<()>;
 }

@@ -14,8 +14,10 @@ use vigil_store::{
     AppendError, ArenaError, CollectError, IndexError, NamesError, OpenError, PutError, ReadError,
     TransferError, VerifyError,
 };
+use vigil_trust::log::{LogError, PolicyRefusal};
 
 use crate::human;
+use crate::trust_failure::TrustError;
 
 /// Why a command was not done.
 #[derive(Debug, thiserror::Error)]
@@ -176,6 +178,16 @@ pub enum CommandError {
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A transparency log, or what was said of one, is not as it should be.
+    #[error("could not {action}")]
+    Log {
+        /// What was tried.
+        action: String,
+        /// Who can mend it.
+        blame: Blame,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// There is no such tier.
     #[error("{}", match name {
         Some(name) => format!("there is no tier {}", name.as_str()),
@@ -215,9 +227,12 @@ pub enum CommandError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Texts are not as they should be.
-    #[error("{} not {what}", match paths.as_slice() {
-        [path] => format!("{} is", human::path(path)),
-        paths => format!("{} files are", paths.len()),
+    #[error("{}", match paths.as_slice() {
+        [path] => format!("{} is not {what}", human::path(path)),
+        paths => {
+            let names: Vec<String> = paths.iter().map(|path| human::path(path)).collect();
+            format!("{} files are not {what}: {}", paths.len(), names.join(", "))
+        }
     })]
     Untidy {
         /// How they should be.
@@ -258,6 +273,9 @@ pub enum CommandError {
         /// What was asked for.
         name: String,
     },
+    /// Something about identity was refused or failed.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// A step of the tour went wrong.
     #[error("the tour stopped at `{step}`")]
     Tour {
@@ -339,6 +357,7 @@ impl Blamed for CommandError {
             | Self::NoCommand { .. } => Blame::Caller,
             Self::Abandoned | Self::Conversion { .. } | Self::Untidy { .. } => Blame::Caller,
             Self::Tier { blame, .. }
+            | Self::Log { blame, .. }
             | Self::Expression { blame, .. }
             | Self::Machine { blame, .. } => *blame,
             Self::File { source, .. } => match source.kind() {
@@ -347,6 +366,7 @@ impl Blamed for CommandError {
                 | io::ErrorKind::IsADirectory => Blame::Caller,
                 _ => Blame::World,
             },
+            Self::Trust(source) => source.blame(),
             Self::Tour { blame, .. } => *blame,
             _ => Blame::World,
         }
@@ -395,6 +415,7 @@ impl CommandError {
             Self::Refused { source, .. } => source.hint.clone(),
             Self::NoEndpoint { .. } => Some("`vigil endpoints` lists all of them".into()),
             Self::NoTask { .. } => Some("`vigil vectra caps` shows all of them".into()),
+            Self::Trust(source) => source.hint(),
             Self::NoCommand { .. } => Some("`vigil help` lists the commands".into()),
             Self::Tour { blame: Blame::Us, .. } => Some(crate::REPORT.into()),
             _ => causes(self).find_map(hint_of_cause),
@@ -443,6 +464,18 @@ fn hint_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(ReadError::Absent { .. }) = seen(error) {
         return Some("it is not in this store; `--store PATH` names another".into());
+    }
+    match seen(error) {
+        Some(LogError::NoLog { .. }) => return Some("`vigil log init` starts one".into()),
+        Some(LogError::SetBack { .. }) => {
+            return Some(
+                "a log may not be restored from a backup: begin another under another name".into(),
+            );
+        }
+        _ => {}
+    }
+    if let Some(PolicyRefusal::Quorum { .. }) = seen(error) {
+        return Some("ask its owner for a proof with more cosignatures, or believe fewer with another policy".into());
     }
     match disk_fault(error)? {
         DiskFault::Full => Some(

@@ -15,6 +15,7 @@ mod dhall;
 mod environment;
 mod failure;
 mod human;
+mod logs;
 mod machine;
 mod output;
 mod resolve;
@@ -23,18 +24,24 @@ mod run;
 mod talk;
 mod tiers;
 mod tour;
+mod trust;
+mod trust_failure;
 
 pub use args::{
-    AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, DhallBounds,
-    DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs, DhallInput,
-    DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs, FormatArgs, GcArgs,
-    GetArgs, GlobalArgs, KeepArgs, ListArgs, MachineArgs, ManArgs, NameCommand, RepairArgs,
-    StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError,
-    VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
+    AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, CostArgs,
+    DhallBounds, DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs,
+    DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs,
+    FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, LogAppendArgs, LogCommand,
+    LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs,
+    LogVerifyArgs, LogWitnessArgs, MachineArgs, MachineCommand, ManArgs, NameCommand,
+    PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCommand,
+    PuddleGrantArgs, RepairArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice,
+    TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
 pub use failure::{CommandError, RefusedBecause};
+pub use logs::{LogDoor, LogDoorFailure};
 pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
 pub use resolve::{Request, ResolveArgsError};
@@ -43,6 +50,9 @@ pub use talk::{Meter, Progress, Talk};
 pub use tiers::{
     TierArena, TierDoor, TierFailure, TierLink, TierPulled, TierReport, TierSent, TierSettings,
 };
+
+pub use trust::TrustDoor;
+pub use trust_failure::TrustError;
 
 /// What a person who met a bug is asked to do.
 pub const REPORT: &str = "this is a bug in vigil; please report it with the lines above and the output of `vigil version`";

@@ -120,7 +120,11 @@ fn locate_paths(command: &mut Command, environment: &Environment) {
                 *path = folder.join(environment.locate(path));
             }
         }
+        Command::Log(log) => log.paths_mut().into_iter().for_each(locate),
         Command::Dhall(dhall) => dhall.paths_mut().into_iter().for_each(locate),
+        Command::Person(person) => person.paths_mut().into_iter().for_each(locate),
+        Command::Machine(machine) => machine.paths_mut().into_iter().for_each(locate),
+        Command::Puddle(puddle) => puddle.paths_mut().into_iter().for_each(locate),
         Command::Tour(tour) => tour.folder.iter_mut().for_each(locate),
         Command::Man(man) => man.output.iter_mut().for_each(locate),
         _ => {}

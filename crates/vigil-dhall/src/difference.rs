@@ -1,9 +1,16 @@
 //! What differs between two expressions, with what is equal left out.
 
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
 use crate::binary::encode;
 use crate::expr::{Expr, ExprKind};
 use crate::label::Label;
 use crate::print::{Style, print};
+use crate::rewrite::{Rewrite, children};
 use crate::stack::deep;
 
 /// Stands for what both sides have.
@@ -26,7 +33,7 @@ pub fn difference(left: &Expr, right: &Expr, columns: usize) -> Option<Differenc
     if encode(left) == encode(right) {
         return None;
     }
-    let (left, right) = sides(left, right, false);
+    let (left, right) = Comparison::default().sides(left, right, false);
     Some(Difference { left: shorten(&left, columns), right: shorten(&right, columns) })
 }
 
@@ -58,121 +65,160 @@ fn whole(expr: &Expr, parenthesized: bool) -> String {
     if parenthesized && !simple { format!("({text})") } else { text }
 }
 
-fn sides(left: &Expr, right: &Expr, parenthesized: bool) -> (String, String) {
-    deep(|| sides_here(left, right, parenthesized))
+/// Compares parts by digests, each made once, however deep it lies in what is compared.
+#[derive(Default)]
+struct Comparison {
+    digests: HashMap<usize, [u8; 32]>,
 }
 
-fn sides_here(left: &Expr, right: &Expr, parenthesized: bool) -> (String, String) {
-    if encode(left) == encode(right) {
-        // What is as short as an ellipsis reads better.
-        let text = whole(left, parenthesized);
-        let text = if text.chars().count() <= 8 { text } else { SAME.to_owned() };
-        return (text.clone(), text);
-    }
-    let wrap = |text: String| if parenthesized { format!("({text})") } else { text };
-    match (left.kind(), right.kind()) {
-        (ExprKind::RecordType(a), ExprKind::RecordType(b)) => {
-            entries(["{", ",", "}"], " :", &optional(a), &optional(b))
-        }
-        (ExprKind::Record(a), ExprKind::Record(b)) => {
-            entries(["{", ",", "}"], " =", &optional(a), &optional(b))
-        }
-        (ExprKind::UnionType(a), ExprKind::UnionType(b)) => {
-            let refer = |entries: &[(Label, Option<Expr>)]| entries.to_vec();
-            entries(["<", " |", ">"], " :", &refer(a), &refer(b))
-        }
-        (ExprKind::App(f, a), ExprKind::App(g, b)) => {
-            let (f, g) = sides(f, g, true);
-            let (a, b) = sides(a, b, true);
-            (wrap(format!("{f} {a}")), wrap(format!("{g} {b}")))
-        }
-        (ExprKind::Pi(x, a, c), ExprKind::Pi(y, b, d)) if x == y => {
-            let named = x.as_str() != "_";
-            let (a, b) = sides(a, b, !named);
-            let (c, d) = sides(c, d, false);
-            let show = |domain: String, body: String| {
-                wrap(if named {
-                    format!("∀({x} : {domain}) → {body}")
-                } else {
-                    format!("{domain} → {body}")
-                })
-            };
-            (show(a, c), show(b, d))
-        }
-        (ExprKind::Some(a), ExprKind::Some(b)) => {
-            let (a, b) = sides(a, b, true);
-            (wrap(format!("Some {a}")), wrap(format!("Some {b}")))
-        }
-        (ExprKind::List(a), ExprKind::List(b)) => items(a, b),
-        _ => (whole(left, parenthesized), whole(right, parenthesized)),
+impl Rewrite for Comparison {
+    type Error = Infallible;
+
+    /// Puts the digest of a part into its place.
+    fn expr(&mut self, expr: &Expr) -> Result<Expr, Infallible> {
+        Ok(Expr::new(ExprKind::Bytes(Arc::from(self.digest(expr)))))
     }
 }
 
-fn optional(fields: &[(Label, Expr)]) -> Vec<(Label, Option<Expr>)> {
+impl Comparison {
+    fn digest(&mut self, expr: &Expr) -> [u8; 32] {
+        if let Some(known) = self.digests.get(&expr.address()) {
+            return *known;
+        }
+        let shallow = match deep(|| children(self, expr)) {
+            Ok(shallow) => shallow,
+            Err(never) => match never {},
+        };
+        let digest = Sha256::digest(encode(&shallow)).into();
+        self.digests.insert(expr.address(), digest);
+        digest
+    }
+
+    fn equal(&mut self, left: &Expr, right: &Expr) -> bool {
+        self.digest(left) == self.digest(right)
+    }
+
+    fn sides(&mut self, left: &Expr, right: &Expr, parenthesized: bool) -> (String, String) {
+        deep(|| self.sides_here(left, right, parenthesized))
+    }
+
+    fn sides_here(&mut self, left: &Expr, right: &Expr, parenthesized: bool) -> (String, String) {
+        if self.equal(left, right) {
+            // What is as short as an ellipsis reads better.
+            let text = whole(left, parenthesized);
+            let text = if text.chars().count() <= 8 { text } else { SAME.to_owned() };
+            return (text.clone(), text);
+        }
+        let wrap = |text: String| if parenthesized { format!("({text})") } else { text };
+        match (left.kind(), right.kind()) {
+            (ExprKind::RecordType(a), ExprKind::RecordType(b)) => {
+                self.entries(["{", ",", "}"], " :", &optional(a), &optional(b))
+            }
+            (ExprKind::Record(a), ExprKind::Record(b)) => {
+                self.entries(["{", ",", "}"], " =", &optional(a), &optional(b))
+            }
+            (ExprKind::UnionType(a), ExprKind::UnionType(b)) => {
+                self.entries(["<", " |", ">"], " :", a, b)
+            }
+            (ExprKind::App(f, a), ExprKind::App(g, b)) => {
+                let (f, g) = self.sides(f, g, true);
+                let (a, b) = self.sides(a, b, true);
+                (wrap(format!("{f} {a}")), wrap(format!("{g} {b}")))
+            }
+            (ExprKind::Pi(x, a, c), ExprKind::Pi(y, b, d)) if x == y => {
+                let named = x.as_str() != "_";
+                let (a, b) = self.sides(a, b, !named);
+                let (c, d) = self.sides(c, d, false);
+                let show = |domain: String, body: String| {
+                    wrap(if named {
+                        format!("∀({x} : {domain}) → {body}")
+                    } else {
+                        format!("{domain} → {body}")
+                    })
+                };
+                (show(a, c), show(b, d))
+            }
+            (ExprKind::Some(a), ExprKind::Some(b)) => {
+                let (a, b) = self.sides(a, b, true);
+                (wrap(format!("Some {a}")), wrap(format!("Some {b}")))
+            }
+            (ExprKind::List(a), ExprKind::List(b)) => self.items(a, b),
+            _ => (whole(left, parenthesized), whole(right, parenthesized)),
+        }
+    }
+
+    /// Shows entries that differ, and those that only one side has.
+    fn entries(
+        &mut self,
+        [open, separator, close]: [&str; 3],
+        sign: &str,
+        left: &[(Label, Entry)],
+        right: &[(Label, Entry)],
+    ) -> (String, String) {
+        let mut labels: BTreeMap<&Label, (Option<&Entry>, Option<&Entry>)> = BTreeMap::new();
+        for (label, value) in left {
+            labels.entry(label).or_default().0.get_or_insert(value);
+        }
+        for (label, value) in right {
+            labels.entry(label).or_default().1.get_or_insert(value);
+        }
+        let (mut a, mut b, mut some_equal) = (Vec::new(), Vec::new(), false);
+        let show = |label: &Label, value: Option<String>| match value {
+            Some(value) => format!("{label}{sign} {value}"),
+            None => label.to_string(),
+        };
+        for (label, values) in labels {
+            match values {
+                (Some(Some(x)), Some(Some(y))) if self.equal(x, y) => some_equal = true,
+                (Some(None), Some(None)) => some_equal = true,
+                (Some(Some(x)), Some(Some(y))) => {
+                    let (x, y) = self.sides(x, y, false);
+                    a.push(show(label, Some(x)));
+                    b.push(show(label, Some(y)));
+                }
+                (x, y) => {
+                    let text = |value: &Entry| value.as_ref().map(|value| whole(value, false));
+                    a.extend(x.map(|value| show(label, text(value))));
+                    b.extend(y.map(|value| show(label, text(value))));
+                }
+            }
+        }
+        if some_equal {
+            a.push(SAME.to_owned());
+            b.push(SAME.to_owned());
+        }
+        let join = |parts: Vec<String>| {
+            if parts.is_empty() {
+                return format!("{open}{close}");
+            }
+            format!("{open} {} {close}", parts.join(&format!("{separator} ")))
+        };
+        (join(a), join(b))
+    }
+
+    /// Shows the first items that differ.
+    fn items(&mut self, left: &[Expr], right: &[Expr]) -> (String, String) {
+        let equal = left.iter().zip(right).take_while(|(a, b)| self.equal(a, b)).count();
+        let lead = if equal > 0 { format!("{SAME} ({equal} equal), ") } else { String::new() };
+        match (left.get(equal), right.get(equal)) {
+            (Some(a), Some(b)) => {
+                let (a, b) = self.sides(a, b, false);
+                (format!("[ {lead}{a}, {SAME} ]"), format!("[ {lead}{b}, {SAME} ]"))
+            }
+            (a, b) => {
+                let text =
+                    |item: Option<&Expr>| item.map_or(String::new(), |item| whole(item, false));
+                (format!("[ {lead}{} ]", text(a)), format!("[ {lead}{} ]", text(b)))
+            }
+        }
+    }
+}
+
+/// What stands behind a name, if anything does.
+type Entry = Option<Expr>;
+
+fn optional(fields: &[(Label, Expr)]) -> Vec<(Label, Entry)> {
     fields.iter().map(|(label, value)| (label.clone(), Some(value.clone()))).collect()
-}
-
-/// Shows entries that differ, and those that only one side has.
-fn entries(
-    [open, separator, close]: [&str; 3],
-    sign: &str,
-    left: &[(Label, Option<Expr>)],
-    right: &[(Label, Option<Expr>)],
-) -> (String, String) {
-    let find = |entries: &[(Label, Option<Expr>)], label: &Label| {
-        entries.iter().find(|(name, _)| name == label).map(|(_, value)| value.clone())
-    };
-    let mut labels: Vec<&Label> = left.iter().chain(right).map(|(label, _)| label).collect();
-    labels.sort();
-    labels.dedup();
-    let (mut a, mut b, mut some_equal) = (Vec::new(), Vec::new(), false);
-    let show = |label: &Label, value: Option<String>| match value {
-        Some(value) => format!("{label}{sign} {value}"),
-        None => label.to_string(),
-    };
-    for label in labels {
-        match (find(left, label), find(right, label)) {
-            (Some(Some(x)), Some(Some(y))) if encode(&x) == encode(&y) => some_equal = true,
-            (Some(None), Some(None)) => some_equal = true,
-            (Some(Some(x)), Some(Some(y))) => {
-                let (x, y) = sides(&x, &y, false);
-                a.push(show(label, Some(x)));
-                b.push(show(label, Some(y)));
-            }
-            (x, y) => {
-                let text = |value: Option<Expr>| value.map(|value| whole(&value, false));
-                a.extend(x.map(|value| show(label, text(value))));
-                b.extend(y.map(|value| show(label, text(value))));
-            }
-        }
-    }
-    if some_equal {
-        a.push(SAME.to_owned());
-        b.push(SAME.to_owned());
-    }
-    let join = |parts: Vec<String>| {
-        if parts.is_empty() {
-            return format!("{open}{close}");
-        }
-        format!("{open} {} {close}", parts.join(&format!("{separator} ")))
-    };
-    (join(a), join(b))
-}
-
-/// Shows the first items that differ.
-fn items(left: &[Expr], right: &[Expr]) -> (String, String) {
-    let equal = left.iter().zip(right).take_while(|(a, b)| encode(a) == encode(b)).count();
-    let lead = if equal > 0 { format!("{SAME} ({equal} equal), ") } else { String::new() };
-    match (left.get(equal), right.get(equal)) {
-        (Some(a), Some(b)) => {
-            let (a, b) = sides(a, b, false);
-            (format!("[ {lead}{a}, {SAME} ]"), format!("[ {lead}{b}, {SAME} ]"))
-        }
-        (a, b) => {
-            let text = |item: Option<&Expr>| item.map_or(String::new(), |item| whole(item, false));
-            (format!("[ {lead}{} ]", text(a)), format!("[ {lead}{} ]", text(b)))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -185,6 +231,15 @@ mod tests {
         let parse = |source| parse(source, &Limits::default()).expect("valid").expr;
         let found = difference(&parse(left), &parse(right), 60).expect("different");
         assert_eq!([found.left.as_str(), found.right.as_str()], want);
+    }
+
+    #[test]
+    fn deep_expressions_are_compared_in_linear_time() {
+        const DEPTH: usize = 15_000;
+        let nested = |inner: &str| format!("{}{inner}{}", "[".repeat(DEPTH), "]".repeat(DEPTH));
+        let parse = |source: &str| parse(source, &Limits::default()).expect("valid").expr;
+        let found = difference(&parse(&nested("1")), &parse(&nested("2")), 60);
+        assert!(found.expect("different").left.starts_with("[ [ [ [ "));
     }
 
     #[test]

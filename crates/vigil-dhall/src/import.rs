@@ -6,7 +6,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::expr::Expr;
+use crate::expr::{Expr, ExprKind, Operator};
+use crate::rewrite::{Part, visit};
+use crate::stack::deep;
 
 /// A SHA-256 digest: the name of an expression's normal form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -198,7 +200,8 @@ pub enum ImportTarget {
 }
 
 impl ImportTarget {
-    /// Returns `child`, found inside `self`, as seen from where `self` is seen.
+    /// Returns `child`, found inside `self`, as seen from where `self` is seen
+    /// (`standard/imports.md`, "Chaining imports").
     #[must_use]
     pub fn chain(&self, child: &Self) -> Self {
         let Self::Local(anchor @ (Anchor::Here | Anchor::Parent), path) = child else {
@@ -216,7 +219,7 @@ impl ImportTarget {
         }
     }
 
-    /// Makes the path canonical.
+    /// Makes the path canonical (`standard/imports.md`, "Canonicalization of imports").
     #[must_use]
     pub fn canonicalize(&self) -> Self {
         match self {
@@ -256,4 +259,33 @@ pub struct Import {
     pub mode: ImportMode,
     /// The hash that the normal form must have.
     pub hash: Option<Hash>,
+}
+
+/// An import, where an expression has it.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportUse<'e> {
+    /// The import.
+    pub import: &'e Import,
+    /// Whether it stands in an alternative (`?`), and so may lead nowhere.
+    pub may_be_absent: bool,
+}
+
+/// Returns the imports of an expression, in the order of the text, without following them.
+#[must_use]
+pub fn imports(expr: &Expr) -> Vec<ImportUse<'_>> {
+    fn collect<'e>(expr: &'e Expr, may_be_absent: bool, found: &mut Vec<ImportUse<'e>>) {
+        if let ExprKind::Import(import) = expr.kind() {
+            found.push(ImportUse { import, may_be_absent });
+        }
+        let inside =
+            may_be_absent || matches!(expr.kind(), ExprKind::Op(Operator::Alternative, ..));
+        visit(expr, &mut |part| {
+            if let Part::Expr(inner) = part {
+                deep(|| collect(inner, inside, found));
+            }
+        });
+    }
+    let mut found = Vec::new();
+    collect(expr, false, &mut found);
+    found
 }

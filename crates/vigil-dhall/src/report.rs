@@ -3,6 +3,7 @@
 //! A report has at most twelve lines of at most a hundred columns. Colour says nothing that the
 //! words do not.
 
+use crate::advice;
 use crate::check::{TypeError, TypeErrorKind};
 use crate::difference::{difference, shorten};
 use crate::expr::{Expr, Span};
@@ -37,7 +38,8 @@ impl Report {
         let at = error.offset() as u32;
         let span = Span { start: at, end: at + 1 };
         let place = Some((source.clone(), span));
-        Self { headline: error.to_string(), place, ..Self::default() }
+        let hint = advice::on_parse(error, &source.text);
+        Self { headline: error.to_string(), place, hint, ..Self::default() }
     }
 
     /// Reports why `source` does not check.
@@ -108,6 +110,9 @@ impl Report {
             ..Self::default()
         };
         report.explain(&error.kind);
+        if let Some(source) = source {
+            report.look_around(error, &source.text);
+        }
         report
     }
 
@@ -127,7 +132,11 @@ impl Report {
             | TypeErrorKind::HandlerInput { expected, actual, .. }
             | TypeErrorKind::HandlerOutput { expected, actual, .. } => {
                 self.compare(expected, actual);
-                self.hint = advice(expected, actual).map(str::to_owned);
+                let role = match kind {
+                    TypeErrorKind::Mismatch { role, .. } => role,
+                    _ => "",
+                };
+                self.hint = advice::on_types(role, expected, actual);
             }
             TypeErrorKind::WrongForm { actual, .. }
             | TypeErrorKind::NotAType { actual, .. }
@@ -164,6 +173,24 @@ impl Report {
             | TypeErrorKind::Duplicate { .. }
             | TypeErrorKind::DependentHandler { .. }
             | TypeErrorKind::NeedsAnnotation { .. } => {}
+        }
+    }
+
+    /// Says what only the text around the error shows.
+    fn look_around(&mut self, error: &TypeError, text: &str) {
+        match &error.kind {
+            TypeErrorKind::Unbound { name, similar: None, .. } => {
+                self.hint = advice::on_unbound(name.as_str(), text, error.span);
+            }
+            TypeErrorKind::WrongForm { role, wanted, actual } => {
+                if role.ends_with("`∧`") && is_field(text, error.span) {
+                    self.headline =
+                        "a field that occurs twice must be a record each time".to_owned();
+                } else {
+                    self.hint = advice::on_form(wanted, actual, text, error.span);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -224,27 +251,16 @@ impl std::fmt::Display for Report {
     }
 }
 
-fn one_line(expr: &Expr) -> String {
-    shorten(&print(expr, Style::one_line()), EXPRESSION_COLUMNS)
+/// Whether a part stands between `=` and a comma or brace, and so is the whole value of a field: a
+/// written `∧` would stand on one side of it.
+fn is_field(text: &str, span: Span) -> bool {
+    let before = text.get(..span.start as usize).unwrap_or("").trim_end();
+    let after = text.get(span.end as usize..).unwrap_or("").trim_start();
+    before.ends_with('=') && after.starts_with([',', '}'])
 }
 
-/// Names the function that turns one type into the other, where there is one.
-fn advice(expected: &Expr, actual: &Expr) -> Option<&'static str> {
-    let names = (print(expected, Style::one_line()), print(actual, Style::one_line()));
-    Some(match (names.0.as_str(), names.1.as_str()) {
-        ("Integer", "Natural") => "`Natural/toInteger` converts; an `Integer` literal has a sign",
-        ("Natural", "Integer") => "`Integer/clamp` converts; a `Natural` literal has no sign",
-        ("Text", "Natural") => "`Natural/show` converts",
-        ("Text", "Integer") => "`Integer/show` converts",
-        ("Text", "Double") => "`Double/show` converts",
-        ("Double", "Integer") => "`Integer/toDouble` converts",
-        ("Double", "Natural") => "a `Double` literal has a decimal point",
-        (optional, inner) if optional == format!("Optional {inner}") => "`Some` is missing",
-        (inner, optional) if optional == format!("Optional {inner}") => {
-            "`merge { Some = …, None = … }` takes an `Optional` apart"
-        }
-        _ => return None,
-    })
+fn one_line(expr: &Expr) -> String {
+    shorten(&print(expr, Style::one_line()), EXPRESSION_COLUMNS)
 }
 
 /// Returns line and column, from one, of a byte of a text.

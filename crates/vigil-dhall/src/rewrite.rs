@@ -1,4 +1,4 @@
-//! Walking over a syntax tree to make another one.
+//! Walking over a syntax tree, to look or to make another one.
 
 use std::sync::Arc;
 
@@ -20,7 +20,85 @@ pub(crate) trait Rewrite {
     }
 
     /// Called at the end of a binder's inside.
-    fn leave(&mut self) {}
+    fn leave(&mut self, _label: &Label) {}
+}
+
+/// What a walk meets inside of a node.
+pub(crate) enum Part<'e> {
+    /// An expression.
+    Expr(&'e Expr),
+    /// The place between a binder's outside and its inside.
+    Enter(&'e Label),
+    /// The end of a binder's inside.
+    Leave(&'e Label),
+}
+
+/// Shows the children of a node, in the order of the text.
+pub(crate) fn visit<'e>(expr: &'e Expr, see: &mut dyn FnMut(Part<'e>)) {
+    match expr.kind() {
+        ExprKind::Lambda(label, domain, body) | ExprKind::Pi(label, domain, body) => {
+            see(Part::Expr(domain));
+            see(Part::Enter(label));
+            see(Part::Expr(body));
+            see(Part::Leave(label));
+        }
+        ExprKind::Let(bindings, body) => {
+            for binding in bindings {
+                binding.annotation.iter().for_each(|ty| see(Part::Expr(ty)));
+                see(Part::Expr(&binding.value));
+                see(Part::Enter(&binding.label));
+            }
+            see(Part::Expr(body));
+            bindings.iter().rev().for_each(|binding| see(Part::Leave(&binding.label)));
+        }
+        ExprKind::App(left, right)
+        | ExprKind::Annotation(left, right)
+        | ExprKind::Op(_, left, right)
+        | ExprKind::ProjectByType(left, right)
+        | ExprKind::With(left, _, right) => {
+            [left, right].into_iter().for_each(|inner| see(Part::Expr(inner)));
+        }
+        ExprKind::If(test, then, other) => {
+            [test, then, other].into_iter().for_each(|inner| see(Part::Expr(inner)));
+        }
+        ExprKind::Text(chunks, _) => chunks.iter().for_each(|(_, inner)| see(Part::Expr(inner))),
+        ExprKind::List(items) => items.iter().for_each(|item| see(Part::Expr(item))),
+        ExprKind::EmptyList(inner)
+        | ExprKind::Some(inner)
+        | ExprKind::ShowConstructor(inner)
+        | ExprKind::Assert(inner)
+        | ExprKind::Field(inner, _)
+        | ExprKind::Project(inner, _) => see(Part::Expr(inner)),
+        ExprKind::RecordType(fields) | ExprKind::Record(fields) => {
+            fields.iter().for_each(|(_, inner)| see(Part::Expr(inner)));
+        }
+        ExprKind::UnionType(alternatives) => {
+            let payloads = alternatives.iter().filter_map(|(_, payload)| payload.as_ref());
+            payloads.for_each(|inner| see(Part::Expr(inner)));
+        }
+        ExprKind::Merge(handlers, union, ty) => {
+            [handlers, union].into_iter().chain(ty).for_each(|inner| see(Part::Expr(inner)));
+        }
+        ExprKind::ToMap(inner, ty) => {
+            [inner].into_iter().chain(ty).for_each(|inner| see(Part::Expr(inner)));
+        }
+        ExprKind::Import(import) => {
+            if let ImportTarget::Remote(url) = &import.target {
+                url.headers.iter().for_each(|inner| see(Part::Expr(inner)));
+            }
+        }
+        ExprKind::Const(_)
+        | ExprKind::Builtin(_)
+        | ExprKind::Var(..)
+        | ExprKind::Bool(_)
+        | ExprKind::Natural(_)
+        | ExprKind::Integer(_)
+        | ExprKind::Double(_)
+        | ExprKind::Bytes(_)
+        | ExprKind::Date(_)
+        | ExprKind::Time(_)
+        | ExprKind::TimeZone(_) => {}
+    }
 }
 
 /// Rewrites the children of a node.
@@ -107,10 +185,10 @@ fn binder<R: Rewrite>(
     body: &Expr,
 ) -> Result<(Label, Expr, Expr), R::Error> {
     let domain = rewrite.expr(domain)?;
-    let label = rewrite.enter(label);
+    let entered = rewrite.enter(label);
     let body = rewrite.expr(body);
-    rewrite.leave();
-    Ok((label, domain, body?))
+    rewrite.leave(label);
+    Ok((entered, domain, body?))
 }
 
 fn bindings_and_body<R: Rewrite>(
@@ -131,7 +209,7 @@ fn bindings_and_body<R: Rewrite>(
         rewrite.expr(body)
     };
     let body = all();
-    (0..entered).for_each(|_| rewrite.leave());
+    bindings[..entered].iter().rev().for_each(|binding| rewrite.leave(&binding.label));
     Ok(ExprKind::Let(rewritten, body?))
 }
 

@@ -217,6 +217,11 @@ impl<'a> Context<'a> {
         both.into_iter().find(|(input, gives)| input.gave != *gives)
     }
 
+    /// Says that what is being made tells of this moment, so that it is shared in the run and kept nowhere.
+    pub fn keep_nothing(&self) {
+        self.record().is_passing = true;
+    }
+
     /// Notes how a need was used.
     pub fn note(&self, evidence: &str) {
         self.record().evidence.insert(evidence.to_owned());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -103,14 +104,47 @@ impl Kernel {
         scope: &str,
         request: Request,
     ) -> impl Future<Output = Result<Representation, Refusal>> + Send + use<> {
-        let kernel = self.clone();
-        let scope: Arc<str> = scope.into();
+        let found = match self.look_for(&*authority, scope, &request) {
+            Some(answer) => Ok(answer),
+            None => Err(self.clone().resolve_boxed(authority, scope.into(), request)),
+        };
         async move {
-            match request.verb {
-                Verb::Sink => kernel.sink_for(&*authority, &scope, &request).await,
-                _ => kernel.resolve_for(&*authority, &scope, &request).await,
+            match found {
+                Ok(answer) => answer,
+                Err(asked) => asked.await,
             }
         }
+    }
+
+    /// Boxed, so that what is at hand does not move about room for what is not.
+    fn resolve_boxed(
+        self,
+        authority: Arc<dyn Authority>,
+        scope: Arc<str>,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Representation, Refusal>> + Send>> {
+        Box::pin(async move {
+            match request.verb {
+                Verb::Sink => self.sink_for(&*authority, &scope, &request).await,
+                _ => self.resolve_for(&*authority, &scope, &request).await,
+            }
+        })
+    }
+
+    /// Returns what is at hand for a caller, without a future, a key, or room for either.
+    fn look_for(
+        &self,
+        authority: &dyn Authority,
+        scope: &str,
+        request: &Request,
+    ) -> Option<Result<Representation, Refusal>> {
+        if !self.site.holding.is_held() || self.site.profile.is_on() {
+            return None;
+        }
+        let is = |key: &ResourceKey| *key.scope == *scope && *key.request == *request;
+        let found = self.engine.peek_like::<ResourceKey>(&(scope, request), is);
+        let answer = found?.ok().filter(|answer| answer.wants.is_empty())?;
+        Some(allow(authority, &answer, request))
     }
 
     async fn resolve_for(
@@ -121,14 +155,6 @@ impl Kernel {
     ) -> Result<Representation, Refusal> {
         let key = self.key(scope, request);
         let profile = &self.site.profile;
-        // What is at hand needs no future.
-        if self.site.holding.is_held()
-            && !profile.is_on()
-            && let Some(Ok(answer)) = self.engine.peek(&key)
-            && answer.wants.is_empty()
-        {
-            return allow(authority, &answer, request);
-        }
         let _running = self.site.holding.begin(&self.site, &self.engine).map_err(world)?;
         let peek = |key: &ResourceKey| self.engine.peek(key).and_then(Result::ok);
         let asked = profile.is_on().then(|| profile.ask(&key, &peek)).flatten();

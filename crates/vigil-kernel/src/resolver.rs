@@ -189,7 +189,8 @@ impl Eq for ResourceKey {}
 
 impl Hash for ResourceKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.scope, &self.request).hash(state);
+        // As of the pair that `Kernel::resolve` looks for.
+        (&*self.scope, &*self.request).hash(state);
     }
 }
 

@@ -8,6 +8,9 @@
 //!   without making an answer wrong;
 //! - no endpoint reaches a file outside of the folder that it was given.
 
+#[cfg(unix)]
+pub mod agent;
+pub mod attest;
 mod blob;
 mod description;
 mod endpoints;
@@ -18,6 +21,7 @@ mod node;
 #[cfg(test)]
 mod sources;
 mod watch;
+mod worktree;
 
 pub use blob::{BlobReader, Lost};
 pub use description::{
@@ -28,3 +32,6 @@ pub use files::Files;
 pub use host::{HostError, StoreHost};
 pub use node::{Node, NodeError, NodeOptions, SCOPE};
 pub use watch::Watcher;
+pub use worktree::{
+    Changed, RecordDamaged, Refreshed, Watching, WorkTree, WorkTreeError, WorkTreeRoots,
+};

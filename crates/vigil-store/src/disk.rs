@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,12 +14,18 @@ use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, Lock, Mapped, Open
 #[derive(Debug)]
 pub struct FolderDisk {
     root: PathBuf,
+    is_private: bool,
 }
 
 impl FolderDisk {
     /// Uses the folder `root`, which is created with the first file.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), is_private: false }
+    }
+
+    /// Uses the folder `root`; what is created in it, and the folder itself, only its owner reads.
+    pub fn private(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), is_private: true }
     }
 
     /// Returns the folder.
@@ -66,6 +72,9 @@ impl Disk for FolderDisk {
             OpenMode::CreateNew => _ = options.create_new(true),
             OpenMode::Create => _ = options.create(true).truncate(false),
         }
+        if self.is_private {
+            options.mode(0o600);
+        }
         let action = if mode == OpenMode::Read { "open" } else { "open for writing" };
         let file = options.open(&full).map_err(blame_disk(action, &full))?;
         if !file.metadata().map_err(blame_disk("stat", &full))?.is_file() {
@@ -102,7 +111,9 @@ impl Disk for FolderDisk {
         }
         // The entries of parents made here are synced too: nobody else will.
         let absent: Vec<&Path> = full.ancestors().take_while(|folder| !folder.is_dir()).collect();
-        std::fs::create_dir_all(&full).map_err(blame_disk("create the folder", &full))?;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(if self.is_private { 0o700 } else { 0o777 });
+        builder.create(&full).map_err(blame_disk("create the folder", &full))?;
         for made in absent.into_iter().filter_map(Path::parent) {
             let parent = if made.as_os_str().is_empty() { Path::new(".") } else { made };
             match File::open(parent).and_then(|folder| folder.sync_all()) {

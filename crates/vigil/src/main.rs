@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod dhall;
+mod logs;
 mod machine;
 mod panic;
 mod tiers;
+mod trust;
 mod world;
 
 use std::io::{stderr, stdout};

@@ -106,6 +106,10 @@ pub struct DhallRewriteArgs {
     /// Write nothing; refuse what would change
     #[arg(long)]
     pub check: bool,
+    /// Also take the files that these import, by relative paths, and so on; each once, and
+    /// before what imports it
+    #[arg(long)]
+    pub transitive: bool,
     /// Write \, forall and -> for λ, ∀ and → [default: as the file has them]
     #[arg(long, conflicts_with = "unicode")]
     pub ascii: bool,
@@ -178,7 +182,7 @@ pub enum DhallCommand {
     Hash(DhallHashArgs),
     /// Add to imports the hash of what they lead to
     Freeze(DhallFreezeArgs),
-    /// Remove bindings that nothing uses, and format
+    /// Simplify and mend an expression, and format it
     #[command(after_help = help::LINT)]
     Lint(DhallRewriteArgs),
     /// Write an expression in the standard style, with its comments

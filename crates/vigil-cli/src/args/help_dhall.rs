@@ -58,16 +58,24 @@ Examples:
     $ echo '{ a = 1 }' > part.dhall && echo './part.dhall' | vigil dhall freeze --all --cache";
 
 pub(super) const LINT: &str = "\
+Removes bindings that nothing uses and that assert nothing; makes an unused `let x = a === b` an assertion; \
+joins a `let` right inside of a `let` with it; writes ./../x as ../x; adds .dhall to imports of the Prelude \
+that lack it.
+
 With --json, one line for each file: path, changed, text (null with --inplace or --check).
 
 Examples:
   See what would be left:
     $ echo 'let unused = 1 in { a = 2 }' | vigil dhall lint
   Tidy files up:
-    $ echo 'let unused = 1 in { a = 2 }' > some.dhall && vigil dhall lint --inplace some.dhall";
+    $ echo 'let unused = 1 in { a = 2 }' > some.dhall && vigil dhall lint --inplace some.dhall
+  With all that it imports:
+    $ echo './part.dhall' > all.dhall && echo 'let unused = 1 in { a = 2 }' > part.dhall
+    $ vigil dhall lint --inplace --transitive all.dhall";
 
 pub(super) const FORMAT: &str = "\
-Comments stay, and formatting what was formatted changes nothing. Imports are not followed.
+Comments stay, and formatting what was formatted changes nothing. Imports are followed with \
+--transitive only.
 
 With --json, one line for each file: path, changed, text (null with --inplace or --check).
 

@@ -7,8 +7,12 @@ mod data;
 mod dhall;
 mod help;
 mod help_dhall;
+mod help_log;
+mod help_trust;
 mod kernel;
+mod log;
 mod tier;
+mod trust;
 mod upkeep;
 mod values;
 mod vectra;
@@ -27,7 +31,15 @@ pub use kernel::{
     CompleteArgs, EndpointsArgs, ReachArgs, RequestArgs, ResolveArgs, Target, TraceCommand,
     WatchArgs, WhyArgs,
 };
+pub use log::{
+    LogAppendArgs, LogCommand, LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs,
+    LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
+};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
+pub use trust::{
+    CostArgs, MachineCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
+    PersonRecoverArgs, PuddleCommand, PuddleGrantArgs,
+};
 pub use upkeep::{
     ArenaCommand, CompletionsArgs, GcArgs, KeepArgs, ManArgs, RepairArgs, StatusArgs, TourArgs,
     VerifyArgs, VersionArgs,
@@ -128,12 +140,24 @@ pub enum Command {
     /// Keep arenas and blobs in a bucket or another folder, and read them from there
     #[command(subcommand, after_help = help::TIER)]
     Tier(TierCommand),
+    /// Keep transparency logs, prove what is in them, and catch those that lie
+    #[command(subcommand, after_help = help_log::LOG)]
+    Log(LogCommand),
     /// Evaluate, check, format and convert expressions of the language Dhall
     #[command(subcommand, after_help = help_dhall::DHALL)]
     Dhall(DhallCommand),
     /// Boot the machine, run its Tasks here, and see what they may do and cost
     #[command(subcommand, after_help = help::VECTRA)]
     Vectra(VectraCommand),
+    /// Be somebody: make, recover and show a Person, and know others
+    #[command(subcommand, after_help = help_trust::PERSON)]
+    Person(PersonCommand),
+    /// Give this machine a key of its own
+    #[command(subcommand, after_help = help_trust::MACHINE)]
+    Machine(MachineCommand),
+    /// Join machines to one Person, and say what each may do
+    #[command(subcommand, after_help = help_trust::PUDDLE)]
+    Puddle(PuddleCommand),
     /// Tell what the store holds and how much room it takes
     Status(StatusArgs),
     /// Show the main things on real files, in seconds

@@ -8,6 +8,7 @@ use vigil_store::Remote;
 
 use super::*;
 use crate::dhall::{DhallDoor, DhallSettings, LineEditor};
+use crate::logs::{LogDoor, LogDoorFailure};
 use crate::machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 use crate::tiers::{TierDoor, TierFailure, TierLink, TierSettings};
 
@@ -53,6 +54,18 @@ impl DhallDoor for Still {
 }
 
 /// A world without machines.
+impl LogDoor for Still {
+    fn serve(
+        &self,
+        _: Arc<dyn vigil_base::world::Disk>,
+        _: std::net::SocketAddr,
+        _: Option<u64>,
+        _: &mut dyn FnMut(std::net::SocketAddr),
+    ) -> Result<(), LogDoorFailure> {
+        Err((Blame::World, "there is none".into()))
+    }
+}
+
 impl MachineDoor for Still {
     fn power_on(
         &self,
@@ -62,6 +75,24 @@ impl MachineDoor for Still {
         _: &dyn Fn(&str),
     ) -> Result<u64, MachineFailure> {
         Err(MachineFailure { blame: Blame::World, source: "there is none".into(), hint: None })
+    }
+}
+
+impl crate::TrustDoor for Still {
+    fn guard(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn ask(&self, _: &str, _: bool) -> std::io::Result<Option<String>> {
+        Ok(None)
+    }
+
+    fn ticks(&self) -> u64 {
+        0
+    }
+
+    fn place(&self, _: &Path) -> std::io::Result<Vec<u8>> {
+        Ok(Vec::new())
     }
 }
 
@@ -81,7 +112,9 @@ fn environment() -> Environment {
         randomness: Arc::new(Still),
         tiers: Arc::new(Still),
         dhall: Arc::new(Still),
+        logs: Arc::new(Still),
         machine: Arc::new(Still),
+        trust: Arc::new(Still),
     }
 }
 

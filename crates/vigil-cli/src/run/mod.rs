@@ -7,11 +7,13 @@ mod dhall;
 mod gc;
 mod get;
 mod kernel;
+mod log;
 mod look;
 mod names;
 mod pages;
 mod status;
 mod tier;
+mod trust;
 mod vectra;
 mod verify;
 mod watch;
@@ -141,8 +143,12 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
             ArenaCommand::Import { files, format } => arenas::import(files, *format, session),
         },
         Command::Tier(command) => tier::perform(command, session),
+        Command::Log(command) => log::perform(command, session),
         Command::Dhall(command) => dhall::perform(command, session),
         Command::Vectra(command) => vectra::perform(command, session),
+        Command::Person(command) => trust::person(command, session),
+        Command::Machine(command) => trust::machine(command, session),
+        Command::Puddle(command) => trust::puddle(command, session),
         Command::Status(args) => status::status(args, session),
         Command::Tour(args) => crate::tour::tour(args, session),
         Command::Completions(args) => pages::completions(args, session),

@@ -1,6 +1,6 @@
 //! Why an expression has no type.
 
-use crate::builtin::Const;
+use crate::builtin::{Builtin, Const};
 use crate::expr::{Expr, Span};
 use crate::label::Label;
 use crate::number::Natural;
@@ -169,6 +169,12 @@ fn at_index(index: &Natural) -> String {
 fn path_text(path: &[Label]) -> String {
     let parts: Vec<&str> = path.iter().map(Label::as_str).collect();
     parts.join(".")
+}
+
+/// Returns the names that need no binding.
+pub(super) fn well_known() -> Vec<Label> {
+    let constants = ["True", "False", "Type", "Kind", "Sort"];
+    Builtin::ALL.iter().map(|builtin| builtin.name()).chain(constants).map(Label::new).collect()
 }
 
 /// Returns the candidate that is most like `name`, if one is like it at all.

@@ -4,7 +4,7 @@ use super::error::similar;
 use super::{Checker, Scope, TypeErrorKind, Typing};
 use crate::builtin::{Builtin, Const};
 use crate::core::shared::Shared;
-use crate::core::term::Term;
+use crate::core::term::{Term, TermKind};
 use crate::core::value::{Binder, Closure, Fields, Value, field};
 use crate::expr::{Span, WithComponent};
 use crate::label::Label;
@@ -46,7 +46,10 @@ impl Checker<'_> {
         term: &Term,
         fields: &[(Label, Term)],
     ) -> Typing<Value> {
-        self.unique(term.span, "field", fields.iter().map(|(label, _)| label))?;
+        // The error points at the second one.
+        let twice = fields.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        let span = twice.map_or(term.span, |pair| pair[1].1.span);
+        self.unique(span, "field", fields.iter().map(|(label, _)| label))?;
         let mut universe = Const::Type;
         for (_, ty) in fields {
             universe = universe.max(self.type_universe(scope, ty, "a field's type")?);
@@ -250,8 +253,18 @@ impl Checker<'_> {
         let Some(((_, first), rest)) = fields.split_first() else {
             return self.empty_map(scope, term, annotation);
         };
+        let mut written = match &record.kind {
+            TermKind::Record(written) => written.as_slice(),
+            _ => &[],
+        }
+        .iter()
+        .skip(1);
         for (_, ty) in rest {
-            self.same_type(scope, record.span, first, ty, "a field for `toMap`")?;
+            let role = "a field for `toMap`";
+            match written.next() {
+                Some((_, value)) => self.fits(scope, value, first, ty, role)?,
+                None => self.same_type(scope, record.span, first, ty, role)?,
+            }
         }
         self.must_be_term(scope, record.span, first, "a field for `toMap`")?;
         let ty = self.map_type(first.clone());

@@ -2,13 +2,13 @@
 
 use std::cell::OnceCell;
 
-use super::error::similar;
+use super::error::{similar, well_known};
 use super::universe::function_check;
 use super::{Checker, Scope, TypeError, TypeErrorKind, Typing};
 use crate::builtin::{Builtin, Const};
 use crate::core::shared::Shared;
 use crate::core::term::{Term, TermKind};
-use crate::core::value::{Binder, Closure, LevelClosure, Value};
+use crate::core::value::{Binder, Closure, Fields, LevelClosure, Value, field};
 use crate::expr::{Operator, Span};
 use crate::label::Label;
 
@@ -47,7 +47,7 @@ impl Checker<'_> {
                 let kind = TypeErrorKind::Unbound {
                     name: name.clone(),
                     index: index.clone(),
-                    similar: similar(name, &scope.names()),
+                    similar: similar(name, scope.names().iter().chain(&well_known())),
                 };
                 self.fail(term.span, kind)
             }
@@ -141,7 +141,7 @@ impl Checker<'_> {
         role: &'static str,
     ) -> Typing<()> {
         let actual = self.infer(scope, term)?;
-        self.same_type(scope, term.span, expected, &actual, role)
+        self.fits(scope, term, expected, &actual, role)
     }
 
     /// Demands that two types are equivalent.
@@ -203,7 +203,7 @@ impl Checker<'_> {
             body: Closure::Level(LevelClosure {
                 level: scope.level,
                 body: ty,
-                names: inner.level_names(),
+                names: inner.levels,
                 term: OnceCell::new(),
             }),
         })))
@@ -254,9 +254,9 @@ impl Checker<'_> {
         Ok(actual)
     }
 
-    /// Demands that a term's type is the expected one. Of a record that is written out, an error
-    /// points at the field that is wrong.
-    fn fits(
+    /// Demands that a term's type is the expected one. An error points into what is written out:
+    /// at the field, or the item, that is wrong.
+    pub(super) fn fits(
         &self,
         scope: &Scope,
         term: &Term,
@@ -264,21 +264,62 @@ impl Checker<'_> {
         actual: &Value,
         role: &'static str,
     ) -> Typing<()> {
-        let result = self.same_type(scope, term.span, expected, actual, role);
-        if result.is_err()
-            && let TermKind::Record(fields) = &term.kind
-            && let (Value::RecordType(expected), Value::RecordType(actual)) =
-                (self.force(expected), self.force(actual))
-            && expected.len() == actual.len()
-            && expected.iter().zip(actual.iter()).all(|((x, _), (y, _))| x == y)
-        {
-            for ((_, value), ((_, expected), (_, actual))) in
-                fields.iter().zip(expected.iter().zip(actual.iter()))
+        if self.context.convertible(expected, actual) {
+            return Ok(());
+        }
+        self.context.deeper(Ok(()), || self.pinpoint(scope, term, expected, actual))?;
+        self.same_type(scope, term.span, expected, actual, role)
+    }
+
+    /// Fails at the part of a written out term that has not the expected type, if there is one.
+    fn pinpoint(&self, scope: &Scope, term: &Term, expected: &Value, actual: &Value) -> Typing<()> {
+        let (expected, actual) = (self.force(expected), self.force(actual));
+        match (&term.kind, &expected, &actual) {
+            (TermKind::Record(fields), Value::RecordType(expected), Value::RecordType(actual)) => {
+                self.pinpoint_field(scope, fields, expected, actual)
+            }
+            // The right side wins.
+            (
+                TermKind::Op(Operator::Prefer, _, right),
+                Value::RecordType(expected),
+                Value::RecordType(actual),
+            ) => match &right.kind {
+                TermKind::Record(fields) => self.pinpoint_field(scope, fields, expected, actual),
+                _ => Ok(()),
+            },
+            (TermKind::List(items), Value::App(expected), Value::App(actual))
+                if self.context.convertible(&expected.0, &actual.0) =>
             {
+                // All items have the type of the first one.
+                items.first().map_or(Ok(()), |item| {
+                    self.fits(scope, item, &expected.1, &actual.1, "this item of the list")
+                })
+            }
+            (TermKind::Some(inner), Value::App(expected), Value::App(actual))
+                if self.context.convertible(&expected.0, &actual.0) =>
+            {
+                self.fits(scope, inner, &expected.1, &actual.1, "what `Some` holds")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn pinpoint_field(
+        &self,
+        scope: &Scope,
+        written: &[(Label, Term)],
+        expected: &Fields,
+        actual: &Fields,
+    ) -> Typing<()> {
+        if !expected.iter().map(|(name, _)| name).eq(actual.iter().map(|(name, _)| name)) {
+            return Ok(());
+        }
+        for (label, value) in written {
+            if let (Some(expected), Some(actual)) = (field(expected, label), field(actual, label)) {
                 self.fits(scope, value, expected, actual, "this field")?;
             }
         }
-        result
+        Ok(())
     }
 
     /// `if t then l else r`

@@ -9,6 +9,7 @@ mod scope;
 mod unions;
 mod universe;
 
+pub(crate) use error::similar;
 pub use error::{TypeError, TypeErrorKind};
 pub use probe::Inspection;
 pub(crate) use probe::Probe;

@@ -1,7 +1,7 @@
 //! What is known of the variables in scope.
 
 use crate::core::context::Context;
-use crate::core::environment::Env;
+use crate::core::environment::{Env, Names};
 use crate::core::quote::Quote;
 use crate::core::shared::Shared;
 use crate::core::value::Value;
@@ -18,30 +18,27 @@ pub(crate) struct Scope {
     /// How many variables are levels.
     pub(crate) level: u32,
     bound: Option<Shared<Bound>>,
-    names: Option<Shared<Name>>,
+    /// The names of the levels.
+    pub(crate) levels: Names,
+    names: Names,
 }
 
 struct Bound {
-    label: Label,
     ty: Value,
     next: Option<Shared<Bound>>,
-}
-
-struct Name {
-    label: Label,
-    next: Option<Shared<Name>>,
 }
 
 impl Scope {
     /// Adds a variable of which only the type is known.
     pub(crate) fn bind(&self, label: &Label, ty: Value) -> Self {
-        let bound = Bound { label: label.clone(), ty: ty.clone(), next: self.bound.clone() };
+        let bound = Bound { ty: ty.clone(), next: self.bound.clone() };
         Self {
             env: self.env.push(Value::Level(self.level)),
             types: self.types.push(ty),
             level: self.level + 1,
             bound: Some(Shared::new(bound)),
-            names: self.named(label),
+            levels: self.levels.push(label),
+            names: self.names.push(label),
         }
     }
 
@@ -52,24 +49,14 @@ impl Scope {
             types: self.types.push(ty),
             level: self.level,
             bound: self.bound.clone(),
-            names: self.named(label),
+            levels: self.levels.clone(),
+            names: self.names.push(label),
         }
-    }
-
-    fn named(&self, label: &Label) -> Option<Shared<Name>> {
-        Some(Shared::new(Name { label: label.clone(), next: self.names.clone() }))
     }
 
     /// Returns the names of the levels, the outermost first.
     pub(crate) fn level_names(&self) -> Vec<Label> {
-        let mut names = Vec::with_capacity(self.level as usize);
-        let mut bound = self.bound.as_ref();
-        while let Some(this) = bound {
-            names.push(this.label.clone());
-            bound = this.next.as_ref();
-        }
-        names.reverse();
-        names
+        self.levels.outermost_first()
     }
 
     /// Returns the type of a level.
@@ -88,13 +75,7 @@ impl Scope {
 
     /// Returns every name in scope, the innermost first.
     pub(crate) fn names(&self) -> Vec<Label> {
-        let mut names = Vec::new();
-        let mut name = self.names.as_ref();
-        while let Some(this) = name {
-            names.push(this.label.clone());
-            name = this.next.as_ref();
-        }
-        names
+        self.names.iter().cloned().collect()
     }
 
     /// Returns the same scope without the variables that a `let` binds, as a value sees it.

@@ -5,6 +5,7 @@
 
 use super::shared::Shared;
 use super::value::Value;
+use crate::label::Label;
 
 /// An environment; the innermost variable has index 0.
 #[derive(Clone, Default)]
@@ -51,6 +52,33 @@ impl Env {
             node = env.0.as_ref()?;
         }
         Some(&node.value)
+    }
+}
+
+/// The names of variables, as a shared list: every function in a body knows those around it.
+#[derive(Clone, Default)]
+pub(crate) struct Names(Option<Shared<(Label, Names)>>);
+
+impl Names {
+    pub(crate) fn push(&self, label: &Label) -> Self {
+        Self(Some(Shared::new((label.clone(), self.clone()))))
+    }
+
+    /// Iterates from the innermost outwards.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Label> {
+        let mut rest = self;
+        std::iter::from_fn(move || {
+            let pair = rest.0.as_ref()?;
+            rest = &pair.1;
+            Some(&pair.0)
+        })
+    }
+
+    /// Returns the names, the outermost first.
+    pub(crate) fn outermost_first(&self) -> Vec<Label> {
+        let mut names: Vec<Label> = self.iter().cloned().collect();
+        names.reverse();
+        names
     }
 }
 

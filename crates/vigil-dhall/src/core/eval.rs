@@ -225,10 +225,11 @@ impl Context {
 
     /// Turns a value over levels into a term over an environment of those levels.
     fn level_term(&self, closure: &LevelClosure) -> (Env, Term) {
-        let expr = Quote::new(self, closure.names.clone(), false).expr(&closure.body);
+        let names = closure.names.outermost_first();
+        let expr = Quote::new(self, names.clone(), false).expr(&closure.body);
         let env =
             (0..closure.level).fold(Env::default(), |env, level| env.push(Value::Level(level)));
-        (env, lower_under(&expr, closure.names.clone()))
+        (env, lower_under(&expr, names))
     }
 
     /// `if` of which the test is abstract.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::context::Context;
+use super::shared::Shared;
 use super::value::{Binder, Piece, Value};
 use crate::expr::{Expr, ExprKind};
 use crate::label::Label;
@@ -11,17 +12,24 @@ use crate::number::Natural;
 /// What a node of the result costs, roughly: the node, its pointer and its label.
 const NODE_BYTES: u64 = 96;
 
+/// What an alternative without a payload costs: its label and the place for a payload.
+const ALTERNATIVE_BYTES: u64 = 32;
+
 /// Writes values as expressions, in the scope of named variables.
 pub(crate) struct Quote<'c> {
     context: &'c Context,
     names: Vec<Label>,
     /// Whether every bound variable is called `_` (`standard/alpha-normalization.md`).
     alpha: bool,
+    /// The last enumeration that was written.
+    enumeration: Option<(Enumeration, Expr)>,
 }
+
+type Enumeration = Shared<Vec<(Label, Option<Value>)>>;
 
 impl<'c> Quote<'c> {
     pub(crate) fn new(context: &'c Context, names: Vec<Label>, alpha: bool) -> Self {
-        Self { context, names, alpha }
+        Self { context, names, alpha, enumeration: None }
     }
 
     /// Returns the normal form of `value`.
@@ -36,6 +44,11 @@ impl<'c> Quote<'c> {
 
     fn expr_here(&mut self, value: &Value) -> Expr {
         let value = self.context.force(value);
+        if let Value::UnionType(alternatives) = &value
+            && alternatives.iter().all(|(_, payload)| payload.is_none())
+        {
+            return self.enumeration(&value, alternatives);
+        }
         let kind = match &value {
             Value::Thunk(_) => unreachable!("forcing leaves no promise"),
             Value::Const(universe) => ExprKind::Const(*universe),
@@ -79,6 +92,18 @@ impl<'c> Quote<'c> {
         Expr::new(kind)
     }
 
+    /// A union type without payloads is the same everywhere, and stands at each of its values.
+    fn enumeration(&mut self, value: &Value, alternatives: &Enumeration) -> Expr {
+        if let Some((known, expr)) = &self.enumeration
+            && known.same(alternatives)
+        {
+            return expr.clone();
+        }
+        let expr = Expr::new(self.literal(value));
+        self.enumeration = Some((alternatives.clone(), expr.clone()));
+        expr
+    }
+
     fn literal(&mut self, value: &Value) -> ExprKind {
         match value {
             Value::Bool(value) => ExprKind::Bool(*value),
@@ -111,14 +136,15 @@ impl<'c> Quote<'c> {
             Value::Some(inner) => ExprKind::Some(self.expr(inner)),
             Value::RecordType(fields) => ExprKind::RecordType(self.fields(fields)),
             Value::Record(fields) => ExprKind::Record(self.fields(fields)),
-            Value::UnionType(alternatives) => ExprKind::UnionType(
-                alternatives
-                    .iter()
-                    .map(|(label, payload)| {
-                        (label.clone(), payload.as_ref().map(|payload| self.expr(payload)))
-                    })
-                    .collect(),
-            ),
+            Value::UnionType(alternatives) => {
+                if !self.context.charge(alternatives.len() as u64 * ALTERNATIVE_BYTES) {
+                    return ExprKind::UnionType(Vec::new());
+                }
+                let alternative = |(label, payload): &(Label, Option<Value>)| {
+                    (label.clone(), payload.as_ref().map(|payload| self.expr(payload)))
+                };
+                ExprKind::UnionType(alternatives.iter().map(alternative).collect())
+            }
             _ => unreachable!("the caller has handled every other form"),
         }
     }

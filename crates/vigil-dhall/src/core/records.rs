@@ -101,12 +101,12 @@ impl Context {
     }
 
     /// `value with path = new`
-    pub(crate) fn with(&self, value: &Value, path: &Rc<[WithComponent]>, new: Value) -> Value {
+    pub(crate) fn with(&self, value: &Value, path: &[WithComponent], new: Value) -> Value {
         let value = self.force(value);
         let Some((first, rest)) = path.split_first() else {
             return self.force(&new);
         };
-        let stuck = |value, new| Value::With(Shared::new((value, path.clone(), new)));
+        let stuck = |value, new| Value::With(Shared::new((value, path.into(), new)));
         match (first, &value) {
             (WithComponent::Field(label), Value::Record(fields)) => {
                 let mut fields = Fields::clone(fields);
@@ -118,7 +118,7 @@ impl Context {
                         Ok(at) => fields[at].1.clone(),
                         Err(_) => Value::record(Vec::new()),
                     };
-                    self.deeper(NOTHING, || self.with(&inner, &rest.into(), new))
+                    self.deeper(NOTHING, || self.with(&inner, rest, new))
                 };
                 match at {
                     Ok(at) => fields[at].1 = updated,
@@ -130,7 +130,7 @@ impl Context {
                 let updated = if rest.is_empty() {
                     new
                 } else {
-                    self.deeper(NOTHING, || self.with(inner, &rest.into(), new))
+                    self.deeper(NOTHING, || self.with(inner, rest, new))
                 };
                 Value::Some(Shared::new(updated))
             }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::context::Context;
-use super::environment::Env;
+use super::environment::{Env, Names};
 use super::rope::Rope;
 use super::shared::Shared;
 use super::term::Term;
@@ -92,7 +92,7 @@ pub(crate) struct LevelClosure {
     pub(crate) level: u32,
     pub(crate) body: Value,
     /// The names of the variables below and at `level`.
-    pub(crate) names: Vec<Label>,
+    pub(crate) names: Names,
     /// The body as a term, made when the first value comes that is not the variable itself.
     pub(crate) term: OnceCell<(Env, Term)>,
 }

@@ -20,6 +20,7 @@ pub(crate) use import::is_path_char;
 
 use std::collections::HashSet;
 
+use crate::builtin::KEYWORDS;
 use crate::expr::{Expr, Span};
 use crate::label::Label;
 use crate::limits::Limits;
@@ -119,7 +120,7 @@ pub fn parse_bytes(bytes: &[u8], limits: &Limits) -> Result<Parsed, ParseError> 
     }
 }
 
-/// Parses a text: the rule `complete-dhall-file`.
+/// Parses a text: the rule `complete-dhall-file` of `standard/dhall.abnf`.
 ///
 /// # Errors
 /// Returns where and why the text is not an expression.
@@ -175,13 +176,18 @@ impl<'s> Parser<'s> {
             self.line_comment(true)?;
         }
         self.space()?;
+        if self.looking_at("--") {
+            // A last line without an end, and nothing before it.
+            self.position = self.source.len();
+            return self.fail("an expression");
+        }
         let expr = self.expression()?;
         self.space()?;
         if self.looking_at("--") {
             self.line_comment(false)?;
         }
         if self.position < self.source.len() {
-            return self.fail("an operator, an argument or the end of the text");
+            return self.fail("the end of the text");
         }
         Ok(expr)
     }
@@ -261,8 +267,13 @@ impl<'s> Parser<'s> {
     }
 
     fn unexpected(&mut self) -> ParseError {
-        let offset = self.furthest;
-        let found = match self.source[offset..].chars().next() {
+        let mut offset = self.furthest;
+        let is_end = self.source[offset..].trim_start().is_empty();
+        if is_end {
+            // Where something is missing, and not lines further down.
+            offset = self.source[..offset].trim_end().len();
+        }
+        let found = match self.source[offset..].chars().next().filter(|_| !is_end) {
             None => "the text ends here".to_owned(),
             Some('\n' | '\r') => "unexpected end of line".to_owned(),
             Some(_) => {
@@ -277,9 +288,18 @@ impl<'s> Parser<'s> {
         };
         // The first few are those of the innermost rules and say most.
         self.expected.truncate(4);
-        let expected = match self.expected.split_last() {
+        let named = |expected: &&str| match *expected {
+            "a space" if is_end => "an expression".to_owned(),
+            word if KEYWORDS.contains(&word) => format!("`{word}`"),
+            sign if sign.chars().all(|c| c.is_ascii_punctuation() && c != '`') => {
+                format!("`{sign}`")
+            }
+            description => description.to_owned(),
+        };
+        let expected: Vec<String> = self.expected.iter().map(named).collect();
+        let expected = match expected.split_last() {
             None => "an expression".to_owned(),
-            Some((last, [])) => (*last).to_owned(),
+            Some((last, [])) => last.clone(),
             Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
         };
         ParseError::Unexpected { offset, found, expected }

@@ -57,6 +57,10 @@ impl Doc {
     }
 }
 
+/// The most columns that a line is indented by. What nests deeper is hard to read either way, and
+/// must not make an output that grows with the square of the input.
+const INDENT_MAX: usize = 240;
+
 /// Where a document is being laid out.
 #[derive(Clone)]
 struct Task {
@@ -99,8 +103,10 @@ pub(super) fn layout(doc: Doc, width: usize) -> String {
                 push(&mut tasks, indent, flat, &pair.1);
                 push(&mut tasks, indent, flat, &pair.0);
             }
-            Doc::Nest(columns, inner) => push(&mut tasks, indent + columns, flat, inner),
-            Doc::Align(inner) => push(&mut tasks, column, flat, inner),
+            Doc::Nest(columns, inner) => {
+                push(&mut tasks, (indent + columns).min(INDENT_MAX), flat, inner);
+            }
+            Doc::Align(inner) => push(&mut tasks, column.min(INDENT_MAX), flat, inner),
             Doc::Choice(pair) => {
                 let short = Task { indent, flat: true, doc: pair.0.clone() };
                 if flat || fits(width.saturating_sub(column), &short, &tasks) {

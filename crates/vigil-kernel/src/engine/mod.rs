@@ -21,6 +21,7 @@ mod demand;
 mod edit;
 mod failure;
 mod graph;
+mod image;
 mod job;
 mod key;
 mod lists;
@@ -29,6 +30,7 @@ mod walk;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::hash::Hash;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +44,7 @@ use vigil_base::world::{Clock, Moment};
 pub use self::crew::{Alone, Crew, Threads};
 pub use self::demand::Demand;
 pub use self::failure::{Failed, Failure};
+pub use self::image::{ImageError, Stored};
 pub use self::key::Key;
 pub use self::pool::Pool;
 
@@ -270,7 +273,7 @@ impl Engine {
     /// Makes an engine that knows nothing yet.
     pub fn new(options: EngineOptions) -> Self {
         let shared = Shared {
-            core: Mutex::new(Core::new(options.crew.clone())),
+            core: Mutex::new(Core::new(options.crew.clone(), options.memory_bytes_max)),
             work: Condvar::new(),
             sleepers: Mutex::new(0),
             polling: Mutex::default(),
@@ -298,6 +301,18 @@ impl Engine {
     /// Returns a value if it is known to be sound right now, computing nothing.
     pub fn peek<K: Key>(&self, key: &K) -> Option<Result<K::Value, Failed>> {
         self.shared().lock().peek(key)
+    }
+
+    /// As [`Engine::peek`], for the key that `is` accepts and that hashes as `like` does: so that what is
+    /// only looked at need not be made into a key first.
+    pub fn peek_like<K: Key>(
+        &self,
+        like: &impl Hash,
+        is: impl Fn(&K) -> bool,
+    ) -> Option<Result<K::Value, Failed>> {
+        let mut core = self.shared().lock();
+        let (node, slot) = core.table::<K>().1.find_like(like, is)?;
+        core.is_at_hand(node).then(|| core.take_up::<K>(node, slot))
     }
 
     /// Returns all keys of a type that have a value in memory, sound or not, with that value.

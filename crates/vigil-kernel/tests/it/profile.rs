@@ -151,15 +151,15 @@ fn the_critical_path_leads_through_what_was_waited_for_last() {
         .map(|at| format!("{:>3} {:>3} [{}]\n", at.from.0 / 1000, at.to.0 / 1000, at.name))
         .collect();
     expect![[r#"
-          0  10 
-         10  12 top
-         12  58 long
-         58  60 top
-         60  70 top
-         70  90 last
-         90  95 top
-         95 100 top
-        100 104 
+          0  10 []
+         10  12 [top]
+         12  58 [long]
+         58  60 [top]
+         60  70 [top]
+         70  90 [last]
+         90  95 [top]
+         95 100 [top]
+        100 104 []
     "#]]
     .assert_eq(&path.concat());
     check_path(&profile);

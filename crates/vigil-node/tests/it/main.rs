@@ -1,9 +1,16 @@
 //! The node over real folders: names, files, pipelines, and the next process.
 
+mod agent;
 mod archives;
+mod attest;
 mod files;
+mod interop;
 mod json;
 mod packing;
 mod pipelines;
 mod support;
 mod text;
+mod travel;
+mod worktree;
+
+use support::{Sevens, Still, open, request, set_name, store};

@@ -12,7 +12,8 @@ use vigil_kernel::{Request, parse_pipeline};
 use vigil_node::{Files, Node, NodeOptions};
 use vigil_store::{FolderDisk, Options, Store, Version, World};
 
-struct Still;
+/// A clock that stands still.
+pub struct Still;
 
 impl Clock for Still {
     fn now(&self) -> Moment {
@@ -20,7 +21,8 @@ impl Clock for Still {
     }
 }
 
-struct Sevens;
+/// Randomness that is none.
+pub struct Sevens;
 
 impl Randomness for Sevens {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), RandomnessError> {
@@ -57,27 +59,16 @@ impl Place {
     }
 
     pub fn store(&self) -> Store {
-        let disk = Arc::new(FolderDisk::new(self.path().join("store")));
-        let world = World { disk, clock: Arc::new(Still), randomness: Arc::new(Sevens) };
-        Store::open(world, Options::default()).expect("the test is right")
+        store(self.path())
     }
 
     pub fn open(&self) -> Node {
-        let files = Files { folder: self.files(), skips: Vec::new(), threads: 2 };
-        let options = NodeOptions { files: Some(files), ..NodeOptions::default() };
-        Node::open(self.store(), options).expect("the test is right")
+        open(self.path())
     }
 
     /// Gives a name a meaning, as another process would.
     pub fn set_name(&self, name: &str, kind: EntryKind, bytes: &[u8]) -> Vcid {
-        let store = self.store();
-        let writer = store.writer().expect("the test is right");
-        let vcid = writer.put(bytes).expect("the test is right");
-        let version = Version { at: Moment(0), kind, vcid, metadata: None };
-        let name = Name::new(name).expect("the test is right");
-        writer.set_name(&name, version).expect("the test is right");
-        writer.finish().expect("the test is right");
-        vcid
+        set_name(self.path(), name, kind, bytes)
     }
 
     pub fn read(&self, vcid: Vcid) -> Vec<u8> {
@@ -143,6 +134,33 @@ impl Place {
     }
 }
 
+/// Opens the store in a folder.
+pub fn store(folder: &Path) -> Store {
+    let disk = Arc::new(FolderDisk::new(folder.join("store")));
+    let world = World { disk, clock: Arc::new(Still), randomness: Arc::new(Sevens) };
+    Store::open(world, Options::default()).expect("the test is right")
+}
+
+/// Opens a node over that store, which may read what lies in `files` beside it.
+pub fn open(folder: &Path) -> Node {
+    let files = Files { folder: folder.join("files"), skips: Vec::new(), threads: 2 };
+    let options = NodeOptions { files: Some(files), ..NodeOptions::default() };
+    Node::open(store(folder), options).expect("the test is right")
+}
+
+/// Gives a name a meaning, as another process would.
+pub fn set_name(folder: &Path, name: &str, kind: EntryKind, bytes: &[u8]) -> Vcid {
+    let store = store(folder);
+    let writer = store.writer().expect("the test is right");
+    let vcid = writer.put(bytes).expect("the test is right");
+    let version = Version { at: Moment(0), kind, vcid, metadata: None };
+    let name = Name::new(name).expect("the test is right");
+    writer.set_name(&name, version).expect("the test is right");
+    writer.finish().expect("the test is right");
+    vcid
+}
+
+/// Reads a pipeline.
 pub fn request(pipeline: &str) -> Request {
     Request::source(parse_pipeline(pipeline).expect("the test is right"))
 }

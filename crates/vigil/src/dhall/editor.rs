@@ -1,17 +1,23 @@
 //! Lines from standard input: edited and remembered on a terminal, taken as they come elsewhere.
+//!
+//! An entry is in the history's file as soon as it is made, so that whatever ends the program
+//! loses none, and conversations side by side lose none of each other's.
 
 use std::fs;
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustyline::error::ReadlineError;
-use rustyline::history::{History as _, MemHistory, SearchDirection};
+use rustyline::history::MemHistory;
 use rustyline::{Config, Editor};
 use vigil_cli::{EditedLine, LineEditor};
 
 /// As many entries as a person may look for.
 const HISTORY_ENTRIES_MAX: usize = 2_000;
+
+/// The file is cut when it has this many times more entries than are looked at.
+const HISTORY_SLACK: usize = 2;
 
 /// Opens standard input.
 pub(super) fn open(history: Option<PathBuf>) -> io::Result<Box<dyn LineEditor>> {
@@ -23,17 +29,11 @@ pub(super) fn open(history: Option<PathBuf>) -> io::Result<Box<dyn LineEditor>> 
     let mut editor: Editor<(), MemHistory> =
         Editor::with_history(config, entries).map_err(failed)?;
     if let Some(path) = &history {
-        match fs::read_to_string(path) {
-            Ok(text) => {
-                for entry in text.lines() {
-                    editor.add_history_entry(unescaped(entry)).map_err(failed)?;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        for entry in kept(path)? {
+            editor.add_history_entry(entry).map_err(failed)?;
         }
     }
-    Ok(Box::new(Terminal { editor, history }))
+    Ok(Box::new(Terminal { editor, history, trouble: None }))
 }
 
 fn failed(error: ReadlineError) -> io::Error {
@@ -41,6 +41,40 @@ fn failed(error: ReadlineError) -> io::Error {
         ReadlineError::Io(error) => error,
         error => io::Error::other(error),
     }
+}
+
+/// Returns the entries of a file, oldest first, and cuts the file if it has become long.
+fn kept(path: &Path) -> io::Result<Vec<String>> {
+    // What is damaged in it is an odd entry, no reason to stop.
+    let text = match fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    let last = &lines[lines.len().saturating_sub(HISTORY_ENTRIES_MAX)..];
+    if lines.len() > HISTORY_ENTRIES_MAX * HISTORY_SLACK {
+        // Written beside and renamed, so that whoever reads it meanwhile sees one of both, whole.
+        let temporary = path.with_extension(format!("{}", std::process::id()));
+        let mut file = private().write(true).truncate(true).open(&temporary)?;
+        file.write_all((last.join("\n") + "\n").as_bytes())?;
+        fs::rename(&temporary, path)?;
+    }
+    Ok(last.iter().map(|line| unescaped(line)).collect())
+}
+
+/// Writes an entry behind the others.
+fn append(path: &Path, entry: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut file = private().append(true).open(path)?;
+    file.write_all((escaped(entry) + "\n").as_bytes())
+}
+
+/// A file that is made if it is absent, for nobody else to read.
+fn private() -> fs::OpenOptions {
+    fs::OpenOptions::new().create(true).mode(0o600).clone()
 }
 
 /// An entry of several lines is one line of the file.
@@ -88,6 +122,8 @@ impl LineEditor for Plain {
 struct Terminal {
     editor: Editor<(), MemHistory>,
     history: Option<PathBuf>,
+    /// The first reason why an entry could not be kept.
+    trouble: Option<io::Error>,
 }
 
 impl LineEditor for Terminal {
@@ -101,30 +137,23 @@ impl LineEditor for Terminal {
     }
 
     fn remember(&mut self, entry: &str) {
-        // Without room for it, the entry is only not found again.
-        let _ = self.editor.add_history_entry(entry);
+        // What repeats the entry before it is not added again.
+        let is_new = match self.editor.add_history_entry(entry).map_err(failed) {
+            Ok(is_new) => is_new,
+            Err(error) => {
+                self.trouble.get_or_insert(error);
+                false
+            }
+        };
+        if let Some(path) = self.history.as_ref().filter(|_| is_new)
+            && let Err(error) = append(path, entry)
+        {
+            self.trouble.get_or_insert(error);
+        }
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        let Some(path) = &self.history else { return Ok(()) };
-        let history = self.editor.history();
-        let mut text = String::new();
-        for index in 0..history.len() {
-            let found = history.get(index, SearchDirection::Forward).map_err(failed)?;
-            if let Some(found) = found {
-                text.push_str(&escaped(&found.entry));
-                text.push('\n');
-            }
-        }
-        if let Some(folder) = path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        // Written beside and renamed, so that two that end at once leave one history, whole.
-        let temporary = path.with_extension(format!("{}", std::process::id()));
-        let options =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).clone();
-        io::Write::write_all(&mut options.open(&temporary)?, text.as_bytes())?;
-        fs::rename(&temporary, path)
+        self.trouble.take().map_or(Ok(()), Err)
     }
 }
 
@@ -138,5 +167,21 @@ mod tests {
             assert_eq!(unescaped(&escaped(entry)), entry);
             assert!(!escaped(entry).contains('\n'));
         }
+    }
+
+    #[test]
+    fn the_history_stays_short_and_keeps_what_is_last() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("state/history");
+        assert_eq!(kept(&path).expect("none yet"), Vec::<String>::new());
+        for number in 0..=HISTORY_ENTRIES_MAX * HISTORY_SLACK {
+            append(&path, &format!("entry\n{number}")).expect("writable");
+        }
+        let entries = kept(&path).expect("readable");
+        assert_eq!(entries.len(), HISTORY_ENTRIES_MAX);
+        assert_eq!(entries.last().map(String::as_str), Some("entry\n4000"));
+        let text = fs::read_to_string(&path).expect("readable");
+        assert_eq!(text.lines().count(), HISTORY_ENTRIES_MAX);
+        assert_eq!(kept(&path).expect("readable"), entries);
     }
 }

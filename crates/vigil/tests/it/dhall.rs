@@ -141,6 +141,55 @@ fn format_lint_and_freeze_check_and_rewrite() {
     bench.run("dhall freeze --all --cache --check cached.dhall").expect(0);
 }
 
+#[test]
+fn imported_files_are_rewritten_on_demand() {
+    let bench = Bench::new();
+    let untidy = "let unused=1 in {a=1}";
+    let tidy = "{ a = 1 }\n";
+    let files = ["sub/part.dhall", "shared.dhall", "sub/deep/leaf.dhall"];
+    let reset = || {
+        bench.write("sub/part.dhall", "let unused=1 in {x=../shared.dhall,l=./deep/leaf.dhall}");
+        bench.write("shared.dhall", untidy);
+        bench.write("sub/deep/leaf.dhall", untidy);
+        bench.write("text.txt", untidy);
+        bench.write(
+            "all.dhall",
+            "{ a = ./sub/part.dhall, b = ./shared.dhall, c = ./absent.dhall ? ./shared.dhall, t = \
+             ./text.txt as Text, l = ./nothing.dhall as Location, e = env:NOTHING ? 1 }",
+        );
+    };
+    let text = |path: &str| std::fs::read_to_string(bench.join(path)).expect("a file");
+    reset();
+    bench.run("dhall lint --inplace all.dhall").expect(0).says("1 file changed");
+    assert_eq!(text("shared.dhall"), untidy);
+    let ran = bench.run("dhall lint --check --transitive all.dhall").expect(1);
+    assert!(files.iter().all(|file| ran.talk.contains(file)), "{}", ran.talk);
+    bench.run("dhall lint --inplace --transitive all.dhall").expect(0).says("3 files changed");
+    assert_eq!(text("shared.dhall"), tidy);
+    assert_eq!(text("sub/deep/leaf.dhall"), tidy);
+    assert_eq!(text("sub/part.dhall"), "{ x = ../shared.dhall, l = ./deep/leaf.dhall }\n");
+    assert_eq!(text("text.txt"), untidy);
+    bench.run("dhall lint --check --transitive all.dhall").expect(0);
+    // From standard input as from a file there, and dependencies first.
+    let shown = answer(&bench, &["format", "--transitive"], "./sub/part.dhall");
+    assert_eq!(shown.lines().next_back(), Some("./sub/part.dhall"));
+    assert_eq!(shown.matches(tidy).count(), 2, "{shown}");
+    // Freezing keeps what files mean, in whichever order.
+    let whole = bench.fine("dhall hash sub/part.dhall");
+    bench.run("dhall freeze --all --inplace --transitive sub/part.dhall").expect(0);
+    assert_eq!(text("sub/part.dhall").matches("sha256:").count(), 2);
+    assert_eq!(bench.fine("dhall hash --no-cache sub/part.dhall"), whole);
+    // A circle of imports ends, and a broken file stops before anything is written.
+    bench.write("a.dhall", "[./b.dhall]");
+    bench.write("b.dhall", "[./a.dhall]");
+    bench.run("dhall format --inplace --transitive a.dhall").expect(0).says("2 files changed");
+    reset();
+    bench.write("sub/deep/leaf.dhall", "{ a = ");
+    let ran = bench.run("dhall lint --inplace --transitive all.dhall").expect(1);
+    assert!(ran.talk.contains("leaf.dhall:1:6"), "{}", ran.talk);
+    assert_eq!(text("shared.dhall"), untidy);
+}
+
 /// Returns the files of a cache, by their names.
 fn entries(bench: &Bench, folder: &str) -> BTreeMap<String, Vec<u8>> {
     let Ok(found) = std::fs::read_dir(bench.join(".cache").join(folder)) else {

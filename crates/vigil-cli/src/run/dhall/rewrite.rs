@@ -1,14 +1,18 @@
 //! `vigil dhall format`, `lint` and `freeze`: texts written anew, with their comments.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use vigil_base::world::Randomness;
-use vigil_dhall::{CharacterSet, Freeze, Parsed, Report, Style, parse, print_parsed};
+use vigil_dhall::{
+    Anchor, CharacterSet, Freeze, Import, ImportMode, ImportTarget, Limits, Parsed, Report, Style,
+    imports, parse, print_parsed,
+};
 
-use super::{Text, Workshop, import_failed, read, with_imports, write_text, wrong};
+use super::{Text, Workshop, import_failed, limits, place, read, with_imports, write_text, wrong};
 use crate::args::{DhallBounds, DhallFreezeArgs, DhallRewriteArgs};
 use crate::failure::CommandError;
 use crate::resolve::is_standard;
@@ -59,20 +63,17 @@ fn rewrite(
     let mut untidy = Vec::new();
     let mut written = 0_u64;
     with_imports(bounds, session, |mut shop| {
-        for path in &args.files {
-            let text = read(path, shop.limits)?;
+        let mut one = |Candidate { path, text, parsed }| {
             let old = &text.source.text;
-            let parsed = parse(old, shop.limits)
-                .map_err(|error| wrong(Report::parse(&error, &text.source)))?;
             let parsed = change(&mut shop, &text, parsed)?;
             let new = print_parsed(old, &parsed, style(args, old));
             let is_changed = *new != **old;
             // Standard input has no place to be written to.
-            let is_written = args.inplace && !is_standard(path);
+            let is_written = args.inplace && !is_standard(&path);
             if is_changed && is_written {
                 let failed =
                     |source| CommandError::File { action: "write", path: path.clone(), source };
-                replace(path, new.as_bytes(), &*randomness).map_err(failed)?;
+                replace(&path, new.as_bytes(), &*randomness).map_err(failed)?;
                 written += 1;
             }
             if is_changed && args.check {
@@ -82,12 +83,19 @@ fn rewrite(
             if args.format.json {
                 let path = path.to_string_lossy();
                 let text = is_shown.then_some(new);
-                shop.out.json(&json!({ "path": path, "changed": is_changed, "text": text }))?;
+                shop.out.json(&json!({ "path": path, "changed": is_changed, "text": text }))
             } else if is_shown {
-                write_text(shop.out, &new)?;
+                write_text(shop.out, &new)
+            } else {
+                Ok(())
             }
+        };
+        let limits = limits(bounds);
+        if args.transitive {
+            followed(&args.files, &limits)?.into_iter().try_for_each(one)
+        } else {
+            args.files.iter().try_for_each(|path| one(Candidate::read(path.clone(), &limits)?))
         }
-        Ok(())
     })?;
     if !untidy.is_empty() {
         let Done { what, command } = done;
@@ -98,6 +106,70 @@ fn rewrite(
         session.say(format_args!("{files} changed"))?;
     }
     Ok(())
+}
+
+/// A text that is to be rewritten.
+struct Candidate {
+    path: PathBuf,
+    text: Text,
+    parsed: Parsed,
+}
+
+impl Candidate {
+    fn read(path: PathBuf, limits: &Limits) -> Result<Self, CommandError> {
+        let text = read(&path, limits)?;
+        let parsed = parse(&text.source.text, limits)
+            .map_err(|error| wrong(Report::parse(&error, &text.source)))?;
+        Ok(Self { path, text, parsed })
+    }
+
+    /// Returns the files that this imports by relative paths, and whether each may be absent.
+    fn imported(&self, place: &ImportTarget) -> Vec<(PathBuf, bool)> {
+        let mut files = Vec::new();
+        for found in imports(&self.parsed.expr) {
+            let Import { target, mode: ImportMode::Code, .. } = found.import else { continue };
+            if let ImportTarget::Local(Anchor::Here | Anchor::Parent, _) = target {
+                let path = PathBuf::from(place.chain(target).canonicalize().location());
+                let path = path.strip_prefix(".").map(Path::to_path_buf).unwrap_or(path);
+                files.push((path, found.may_be_absent));
+            }
+        }
+        files
+    }
+}
+
+/// Reads files and the files that they import by relative paths: each once, and before what
+/// imports it, so that what is wrong in one is told before its importers are touched.
+fn followed(files: &[PathBuf], limits: &Limits) -> Result<Vec<Candidate>, CommandError> {
+    /// What is left to do, the next step last.
+    enum Step {
+        Read { path: PathBuf, may_be_absent: bool },
+        Take(Box<Candidate>),
+    }
+    let read = |path: &PathBuf| Step::Read { path: path.clone(), may_be_absent: false };
+    let mut steps: Vec<Step> = files.iter().rev().map(read).collect();
+    let mut seen = HashSet::new();
+    let mut taken = Vec::new();
+    while let Some(step) = steps.pop() {
+        let (path, may_be_absent) = match step {
+            Step::Take(candidate) => {
+                taken.push(*candidate);
+                continue;
+            }
+            Step::Read { path, may_be_absent } => (path, may_be_absent),
+        };
+        // Standard input stands in the working folder, as a file of that name would.
+        let place = place(&path)?.canonicalize();
+        if !seen.insert(place.location()) || (may_be_absent && !path.exists()) {
+            continue;
+        }
+        let candidate = Candidate::read(path, limits)?;
+        let imported = candidate.imported(&place);
+        steps.push(Step::Take(Box::new(candidate)));
+        let read = |(path, may_be_absent)| Step::Read { path, may_be_absent };
+        steps.extend(imported.into_iter().rev().map(read));
+    }
+    Ok(taken)
 }
 
 fn style(args: &DhallRewriteArgs, text: &str) -> Style {

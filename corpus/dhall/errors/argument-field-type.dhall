@@ -1,0 +1,3 @@
+let start = \(c : { name : Text, ports : List Natural }) -> c.name
+
+in  start { name = "a", ports = [ "80" ] }

@@ -1,0 +1,1 @@
+{ a = Natural/shwo 1 }

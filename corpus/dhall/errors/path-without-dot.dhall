@@ -1,0 +1,1 @@
+let config = config.dhall in config.port

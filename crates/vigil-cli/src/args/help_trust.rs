@@ -1,0 +1,243 @@
+//! What stands below the options of the commands for identity.
+
+/// Examples make a Person and a machine of their own; the least memory keeps them quick.
+pub(super) const PERSON: &str = "\
+A Person is 24 words. Whoever has them signs as that Person; nobody can bring them back. What is kept \
+here lies in the folder `trust` of the store, and only you may read it.
+
+Examples:
+  Make a throw-away Person whose words go to a file:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --passphrase-file pass --memory 64MiB
+    $ vigil person show";
+
+pub(super) const PERSON_NEW: &str = "\
+The words are shown once, and three of them are asked for. They come of at least 256 bits from at least \
+two sources that were tested: the system, the processor, its jitter, dice. The key is also kept here, \
+sealed under a passphrase, unless --words-only is given.
+
+With --json, one document: name, key, fingerprint, sealed, entropy (a list of source, bits, flaw).
+
+Examples:
+  Write the words to a file instead of showing them:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --passphrase-file pass --memory 64MiB
+  Keep nothing here but the words, and mix in dice:
+    $ echo 4261 3355 2164 1523 > dice
+    $ vigil --store other person new bob --words-file other-words --words-only --dice dice";
+
+pub(super) const PERSON_RECOVER: &str = "\
+With --json, one document: name, key, fingerprint, sealed.
+
+Examples:
+  From a file:
+    $ vigil person new ada --words-file words --words-only
+    $ echo correct horse battery > pass
+    $ vigil person recover ada --words-file words --passphrase-file pass --memory 64MiB";
+
+pub(super) const PERSON_SHOW: &str = "\
+With --json, one document: name, key, fingerprint, sealed.
+
+Examples:
+  Who am I:
+    $ vigil person new ada --words-file words --words-only
+    $ vigil person show";
+
+pub(super) const PERSON_TRUST: &str = "\
+Ask them for the twelve words of their fingerprint in a way in which you know that it is they.
+
+Examples:
+  Somebody whose words were compared:
+    $ vigil --store theirs person new bob --words-file words --words-only
+    $ vigil --store theirs person show | head -n 1 | cut -d' ' -f3 > key
+    $ vigil --store theirs person show | sed -n 's/^ *fingerprint *//p' > print
+    $ vigil person trust bob $(cat key) --fingerprint \"$(cat print)\"";
+
+pub(super) const PERSON_LIST: &str = "\
+With --json, one line for each: name, key, fingerprint, at.
+
+Examples:
+  All of them:
+    $ vigil person list";
+
+pub(super) const PERSON_FORGET: &str = "\
+Examples:
+  Somebody whom you know no more:
+    $ vigil --store theirs person new bob --words-file words --words-only
+    $ vigil --store theirs person show | head -n 1 | cut -d' ' -f3 > key
+    $ vigil --store theirs person show | sed -n 's/^ *fingerprint *//p' > print
+    $ vigil person trust bob $(cat key) --fingerprint \"$(cat print)\"
+    $ vigil person forget bob";
+
+pub(super) const PERSON_ROTATE: &str = "\
+What the old key signed and this machine has seen stays valid; whatever else it signs is refused from \
+now on. Those who know you must compare the new fingerprint. This machine must be in a puddle.
+
+Examples:
+  After the words were seen by somebody:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil person rotate --words-file words --new-words-file new --passphrase-file pass --memory 64MiB";
+
+pub(super) const MACHINE: &str = "\
+Each machine has a key of its own, sealed under a passphrase; it never leaves the machine. The machine of \
+six primitives is another thing: `vigil vectra`.
+
+Examples:
+  Make one and look at it:
+    $ echo correct horse battery > pass
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil machine show";
+
+pub(super) const MACHINE_ENROLL: &str = "\
+With --json, one document: name, key, fingerprint, sealing, subkeys (an object of purpose and key).
+
+Examples:
+  With the passphrase from a file:
+    $ echo correct horse battery > pass
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB";
+
+pub(super) const MACHINE_SHOW: &str = "\
+With --json, one document: name, key, fingerprint, sealing.
+
+Examples:
+  This machine:
+    $ echo correct horse battery > pass
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil machine show";
+
+pub(super) const MACHINE_UNLOCK: &str = "\
+Examples:
+  Is this the passphrase:
+    $ echo correct horse battery > pass
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil machine unlock --passphrase-file pass";
+
+pub(super) const PUDDLE: &str = "\
+A puddle is one Person's machines. What happens in it is written in the machines' feeds, signed, and \
+carried in bundles from one to the other.
+
+Examples:
+  Begin one with this machine:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil puddle show";
+
+pub(super) const PUDDLE_CREATE: &str = "\
+With --json, one document: puddle, name.
+
+Examples:
+  With the Person's words from a file, for a site that nothing reaches:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --lease never --words-file words --passphrase-file pass";
+
+pub(super) const PUDDLE_JOIN: &str = "\
+The code is no secret, but whoever carries it could swap it, and the bundle that comes back could be of \
+another Person: compare both fingerprints.
+
+Examples:
+  The code of this machine, for `vigil puddle admit` on one that is in the puddle:
+    $ echo correct horse battery > pass
+    $ vigil machine enroll van --passphrase-file pass --memory 64MiB
+    $ vigil puddle join --passphrase-file pass > code";
+
+pub(super) const PUDDLE_ADMIT: &str = "\
+Afterwards, `vigil puddle export` packs what the machine needs.
+
+Examples:
+  Let another machine in, and give it the puddle:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil --store van machine enroll van --passphrase-file pass --memory 64MiB
+    $ vigil --store van puddle join --passphrase-file pass > code
+    $ vigil --store van machine show | sed -n 's/^ *fingerprint *//p' > print
+    $ vigil puddle admit - --fingerprint \"$(cat print)\" --words-file words --passphrase-file pass < code
+    $ vigil puddle export -o bundle
+    $ vigil person show | sed -n 's/^ *fingerprint *//p' > print
+    $ vigil --store van puddle join --bundle bundle --fingerprint \"$(cat print)\"";
+
+pub(super) const PUDDLE_GRANT: &str = "\
+A grant under another gives no more than that one, and goes at most four deep.
+
+With --json, one document: grant.
+
+Examples:
+  Let this machine read files below `logs` for a week:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil puddle grant bench --subsystem files --verbs read,list --prefix logs --for 7d --words-file words --passphrase-file pass";
+
+pub(super) const PUDDLE_REVOKE: &str = "\
+What the machine's feeds say up to here stays valid; the key is gone for ever. A revocation wins over \
+whatever its author had not seen.
+
+Examples:
+  Take this machine out:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil puddle revoke bench --reason 'left in a train' --words-file words --passphrase-file pass";
+
+pub(super) const PUDDLE_SHOW: &str = "\
+With --json, one document: puddle, name, person (a key or null where it is contested), lease_seconds (or \
+null for never), fresh (or null for never), machines (a list of key, name, state, reason, grants), grants \
+(a list of id, from, to, under, depth, subsystem, verbs, prefix, expiry, expired), refused (a list of id \
+and reason).
+
+Examples:
+  The tree:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil puddle show";
+
+pub(super) const PUDDLE_VERIFY: &str = "\
+It needs no passphrase and believes nothing. The exit code is 1 where something is torn, forked or does \
+not hold.
+
+With --json, one document: puddle, batches, entries, machines, grants, refused, torn, forked.
+
+Examples:
+  What is here, and what would be sent:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil puddle export -o bundle
+    $ vigil puddle verify && vigil puddle verify bundle";
+
+pub(super) const PUDDLE_EXPORT: &str = "\
+A bundle holds no secret. Taking one twice changes nothing.
+
+Examples:
+  For a stick:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil puddle export -o bundle";
+
+pub(super) const PUDDLE_IMPORT: &str = "\
+With --json, one document: batches (that were new), missing (feeds that do not follow what is here), \
+forked.
+
+Examples:
+  What was exported here is known already:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil puddle export -o bundle
+    $ vigil puddle import bundle";

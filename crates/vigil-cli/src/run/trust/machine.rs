@@ -1,0 +1,82 @@
+//! `vigil machine`.
+
+use serde_json::{Map, Value, json};
+use vigil_base::Name;
+use vigil_trust::home::Home;
+use vigil_trust::seal::{self, Holder};
+use vigil_trust::{Purpose, SecretKey};
+
+use super::{
+    Session, costs, entropy, fingerprint_of, guard, home, passphrase, sealed, unlock_machine,
+};
+use crate::args::{CostArgs, MachineCommand, PassphraseArgs};
+use crate::failure::CommandError;
+use crate::trust_failure::TrustError;
+
+pub(super) fn perform(
+    command: &MachineCommand,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    match command {
+        MachineCommand::Enroll { name, passphrase, cost, format } => {
+            enroll(name, passphrase, cost, format.json, session)
+        }
+        MachineCommand::Show { format } => show(&home(session)?, None, format.json, session),
+        MachineCommand::Unlock { passphrase } => {
+            let home = home(session)?;
+            let unlocked = unlock_machine(&home, passphrase, session)?;
+            session.say(format_args!("that is the passphrase of {}", unlocked.key.public()))
+        }
+    }
+}
+
+fn enroll(
+    name: &Name,
+    args: &PassphraseArgs,
+    cost: &CostArgs,
+    is_json: bool,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    guard(session)?;
+    let home = home(session)?;
+    if home.machine_sealed().map_err(TrustError::from)?.is_some() {
+        return Err(TrustError::MachineExists.into());
+    }
+    let passphrase = passphrase(args.passphrase_file.as_deref(), "this machine", true, session)?;
+    let (seed, _) = entropy(None, session)?;
+    let key = SecretKey::from_seed(seed.bytes());
+    let file = sealed(&key, Holder::Machine, name, costs(cost), &passphrase, session)?;
+    home.set_machine(&file).map_err(TrustError::from)?;
+    show(&home, Some(&key), is_json, session)
+}
+
+fn show(
+    home: &Home,
+    key: Option<&SecretKey>,
+    is_json: bool,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    let file = home.machine_sealed().map_err(TrustError::from)?.ok_or(TrustError::NoMachine)?;
+    let header = seal::read_header(&file).map_err(TrustError::from)?;
+    let fingerprint = fingerprint_of(&header.public)?;
+    let sealing = seal::describe(header.costs);
+    if is_json {
+        let mut value = json!({
+            "name": header.name.as_str(),
+            "key": header.public.to_string(),
+            "fingerprint": fingerprint,
+            "sealing": sealing,
+        });
+        if let Some(key) = key {
+            let subkey = |purpose: Purpose| {
+                (purpose.as_str().into(), json!(key.subkey(purpose).public().to_string()))
+            };
+            let subkeys: Map<String, Value> = Purpose::ALL.into_iter().map(subkey).collect();
+            value["subkeys"] = Value::Object(subkeys);
+        }
+        return session.out.json(&value);
+    }
+    session.out.line(format_args!("{}  {}", header.name.as_str(), header.public))?;
+    session.out.line(format_args!("  fingerprint  {fingerprint}"))?;
+    session.out.line(format_args!("  sealing      {sealing}"))
+}

@@ -1,0 +1,434 @@
+//! `vigil puddle`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+use vigil_base::cbor::DecodeError;
+use vigil_base::world::{Moment, replace_file};
+use vigil_base::{Name, Vcid};
+use vigil_store::FolderDisk;
+use vigil_trust::feed::{Feed, FeedLog};
+use vigil_trust::home::{Bundle, Home, Known, PuddleHere};
+use vigil_trust::puddle::{
+    Authority, Event, FeedMark, JoinRequest, Lease, PuddleEvent, Scope, Target, TimeFloor,
+};
+use vigil_trust::{KeyBytes, SecretKey, Statement, StatementError};
+
+use super::show::{show, verify};
+use super::{FOLDER, Session, compare, home, person_key, read_text, unlock_machine};
+use crate::args::{PassphraseArgs, PersonKeyArgs, PuddleCommand, PuddleGrantArgs, parse_span};
+use crate::failure::CommandError;
+use crate::human;
+use crate::trust_failure::TrustError;
+
+/// What a pairing code begins with, so that it is known for what it is.
+const CODE: &str = "vigil-join-";
+
+pub(in crate::run) fn perform(
+    command: &PuddleCommand,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    match command {
+        PuddleCommand::Create { name, lease, person, passphrase, format } => {
+            create(name, lease, person, passphrase, format.json, session)
+        }
+        PuddleCommand::Join { bundle: Some(bundle), fingerprint, .. } => {
+            join(bundle, fingerprint.as_deref(), session)
+        }
+        PuddleCommand::Join { bundle: None, passphrase, .. } => print_code(passphrase, session),
+        PuddleCommand::Admit { code, fingerprint, person, passphrase } => {
+            admit(code, fingerprint.as_deref(), person, passphrase, session)
+        }
+        PuddleCommand::Grant(args) => grant(args, session),
+        PuddleCommand::Revoke { target, reason, person, passphrase } => {
+            revoke(target, reason, person, passphrase, session)
+        }
+        PuddleCommand::Show { format } => {
+            let opened = Opened::of(&home(session)?, session)?;
+            show(&opened, format.json, session)
+        }
+        PuddleCommand::Verify { bundle, format } => verify(bundle.as_deref(), format.json, session),
+        PuddleCommand::Export { output } => export(output, session),
+        PuddleCommand::Import { bundle, format } => import(bundle, format.json, session),
+    }
+}
+
+/// A puddle as it is here, and the time to judge it by.
+pub(super) struct Opened {
+    pub here: PuddleHere,
+    pub known: Known,
+    pub now: Moment,
+}
+
+impl Opened {
+    pub fn of(home: &Home, session: &Session<'_>) -> Result<Self, CommandError> {
+        let here = home.puddle().map_err(TrustError::from)?.ok_or(TrustError::NoPuddle)?;
+        Self::with(home, here, session)
+    }
+
+    /// Folds what is here, and raises the floor under the clock to what the Person has signed.
+    pub fn with(
+        home: &Home,
+        mut here: PuddleHere,
+        session: &Session<'_>,
+    ) -> Result<Self, CommandError> {
+        let known = home.open_puddle(here.id).map_err(TrustError::from)?;
+        here.floor.raise(known.view.signed_at);
+        let now = here.floor.now(session.environment.clock.now());
+        here.floor.raise(now);
+        Ok(Self { here, known, now })
+    }
+
+    /// Refuses to sign for a Person whose word would not count.
+    pub fn expect_person(&self, key: &SecretKey) -> Result<(), CommandError> {
+        let is_person = self.known.view.authority == Authority::Person(key.public().bytes());
+        if is_person { Ok(()) } else { Err(TrustError::NotThePerson.into()) }
+    }
+
+    /// Makes an event that has seen all that is here.
+    fn event(&self, event: Event) -> PuddleEvent {
+        let heads = self.known.view.heads.iter().copied().collect();
+        PuddleEvent { puddle: Some(self.here.id), after: heads, event }
+    }
+
+    /// Signs an event, checks that the puddle takes it, and writes it into this machine's feed.
+    fn write(
+        &mut self,
+        event: Event,
+        by: &SecretKey,
+        home: &Home,
+        machine: &SecretKey,
+        session: &mut Session<'_>,
+    ) -> Result<Vcid, CommandError> {
+        let statement = self.event(event).sign(by, self.now);
+        let id = statement.id();
+        let all = self.known.statements.values().chain([&statement]);
+        let view = vigil_trust::puddle::fold(self.here.id, all, &self.known.frozen)
+            .map_err(|error| TrustError::Home(error.into()))?;
+        if let Some(reason) = view.refused.get(&id) {
+            return Err(TrustError::NotTaken { reason: reason.to_string() }.into());
+        }
+        append(home, self, machine, &[statement.encode()], session)?;
+        Ok(id)
+    }
+
+    /// Finds a machine by its name or the start of its key.
+    pub fn machine(&self, text: &str) -> Vec<KeyBytes> {
+        let machines = self.known.view.machines.iter();
+        let is_meant = |key: &KeyBytes, name: &Name| {
+            name.as_str() == text || text.len() >= 4 && key.to_string().starts_with(text)
+        };
+        machines.filter(|(key, view)| is_meant(key, &view.name)).map(|(key, _)| *key).collect()
+    }
+
+    /// Finds a grant by the start of its id.
+    fn grant(&self, text: &str) -> Vec<Vcid> {
+        let text = text.strip_prefix("sha256:").unwrap_or(text);
+        let is_meant = |id: &&Vcid| text.len() >= 4 && id.to_hex().starts_with(text);
+        self.known.view.grants.keys().filter(is_meant).copied().collect()
+    }
+}
+
+fn one<T: Copy>(found: &[T], text: &str) -> Result<T, CommandError> {
+    match found {
+        [one] => Ok(*one),
+        _ => Err(TrustError::Which { text: text.into(), found: found.len() }.into()),
+    }
+}
+
+/// Writes entries into this machine's feed, and what has become of the clock.
+pub(super) fn append(
+    home: &Home,
+    opened: &mut Opened,
+    machine: &SecretKey,
+    entries: &[Vec<u8>],
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    let mut log = open_log(home, machine, session)?;
+    log.append(machine, opened.now, entries).map_err(TrustError::from)?;
+    home.set_puddle(&opened.here).map_err(TrustError::from)?;
+    Ok(())
+}
+
+fn open_log(
+    home: &Home,
+    machine: &SecretKey,
+    session: &Session<'_>,
+) -> Result<FeedLog, CommandError> {
+    let folder = session.store_folder.join(FOLDER);
+    let failed = |source| TrustError::System { action: "tell this folder from its copies", source };
+    let place = session.environment.trust.place(&folder).map_err(failed)?;
+    let evidence = home.evidence().map_err(TrustError::from)?;
+    // Whoever has seen more of this feed than is here has seen a life that was lost.
+    let is_behind = |feed: &Feed| evidence.iter().any(|evidence| evidence.feed() == feed.id());
+    let randomness = &*session.environment.randomness;
+    let machine = machine.public().bytes();
+    let log = FeedLog::open(home.disk().clone(), machine, Vcid::of(&place), is_behind, randomness);
+    Ok(log.map_err(TrustError::from)?)
+}
+
+fn parse_lease(text: &str) -> Result<Lease, TrustError> {
+    if text == "never" {
+        return Ok(Lease::Never);
+    }
+    let span = parse_span(text).map_err(|_| TrustError::Lease)?;
+    Lease::seconds(span.as_secs()).ok_or(TrustError::Lease)
+}
+
+fn machine_name(home: &Home) -> Result<Name, CommandError> {
+    let file = home.machine_sealed().map_err(TrustError::from)?.ok_or(TrustError::NoMachine)?;
+    Ok(vigil_trust::seal::read_header(&file).map_err(TrustError::from)?.name)
+}
+
+fn create(
+    name: &Name,
+    lease: &str,
+    person: &PersonKeyArgs,
+    unlocking: &PassphraseArgs,
+    is_json: bool,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    let lease = parse_lease(lease)?;
+    let home = home(session)?;
+    if home.puddle().map_err(TrustError::from)?.is_some() {
+        return Err(TrustError::PuddleExists.into());
+    }
+    let machine = unlock_machine(&home, unlocking, session)?;
+    let person = person_key(&home, person, &machine.passphrase, session)?;
+    let now = session.environment.clock.now();
+    let mut nonce = [0; 16];
+    session.environment.randomness.fill(&mut nonce)?;
+    let event = Event::Genesis { name: name.clone(), lease, nonce };
+    let genesis = PuddleEvent { puddle: None, after: Vec::new(), event }.sign(&person, now);
+    let request = JoinRequest::sign(&machine.key, now, &machine_name(&home)?);
+    let event = Event::Add { request, pardons: Vec::new() };
+    let id = genesis.id();
+    let added = PuddleEvent { puddle: Some(id), after: vec![id], event }.sign(&person, now);
+    let mut log = open_log(&home, &machine.key, session)?;
+    let entries = [genesis.encode(), added.encode()];
+    log.append(&machine.key, now, &entries).map_err(TrustError::from)?;
+    home.set_puddle(&PuddleHere { id, floor: TimeFloor(now) }).map_err(TrustError::from)?;
+    if is_json {
+        return session.out.json(&json!({ "puddle": id.to_string(), "name": name.as_str() }));
+    }
+    session.out.line(format_args!("{}  {id}", name.as_str()))
+}
+
+fn print_code(unlocking: &PassphraseArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
+    let home = home(session)?;
+    let name = machine_name(&home)?;
+    let machine = unlock_machine(&home, unlocking, session)?;
+    let request = JoinRequest::sign(&machine.key, session.environment.clock.now(), &name);
+    let bytes = request.encode();
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    session.out.line(format_args!("{CODE}{hex}"))?;
+    session.say(format_args!("fingerprint: {}", vigil_trust::fingerprint(&machine.key.public())))
+}
+
+fn read_code(code: &str) -> Result<JoinRequest, TrustError> {
+    let hex = code.trim().strip_prefix(CODE).ok_or(TrustError::Code)?;
+    let pairs = hex.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| {
+        let text = std::str::from_utf8(pair).ok().filter(|text| text.len() == 2)?;
+        u8::from_str_radix(text, 16).ok()
+    };
+    let bytes: Option<Vec<u8>> = pairs.map(byte).collect();
+    JoinRequest::decode(&bytes.ok_or(TrustError::Code)?).map_err(TrustError::Request)
+}
+
+fn admit(
+    code: &str,
+    fingerprint: Option<&str>,
+    person: &PersonKeyArgs,
+    unlocking: &PassphraseArgs,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    let home = home(session)?;
+    let code = match code {
+        "-" => read_text(Path::new("/dev/stdin"))?,
+        code => code.to_owned().into(),
+    };
+    let request = read_code(&code)?;
+    let mut opened = Opened::of(&home, session)?;
+    compare(&request.machine(), fingerprint, session)?;
+    let machine = unlock_machine(&home, unlocking, session)?;
+    let person = person_key(&home, person, &machine.passphrase, session)?;
+    opened.expect_person(&person)?;
+    let (key, name) = (request.machine(), request.name().clone());
+    // A machine that is forgiven its forks starts a new feed; those that forked count no more.
+    let forked = opened.known.frozen.iter().filter(|feed| feed.machine == key);
+    let pardons: BTreeSet<_> = forked.map(|feed| feed.incarnation).collect();
+    let event = Event::Add { request, pardons: pardons.into_iter().collect() };
+    opened.write(event, &person, &home, &machine.key, session)?;
+    let name = name.as_str();
+    session.say(format_args!("{name} is in; `vigil puddle export` packs what it needs"))
+}
+
+fn join(
+    path: &Path,
+    fingerprint: Option<&str>,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    let home = home(session)?;
+    let file = home.machine_sealed().map_err(TrustError::from)?.ok_or(TrustError::NoMachine)?;
+    let own = vigil_trust::seal::read_header(&file).map_err(TrustError::from)?.public;
+    let bundle = read_bundle(path)?;
+    if home.puddle().map_err(TrustError::from)?.is_some_and(|here| here.id != bundle.puddle) {
+        return Err(TrustError::PuddleExists.into());
+    }
+    // Looked at before anything is kept: a bundle that does not name this machine changes nothing.
+    let view = bundle_view(&bundle)?;
+    if !view.machines.contains_key(&own) {
+        return Err(TrustError::NotAdmitted.into());
+    }
+    // Anybody could have made a puddle and admitted this machine to it: the code is no secret.
+    let Authority::Person(person) = view.authority else {
+        return Err(TrustError::Broken { what: "the Person's key is contested".into() }.into());
+    };
+    let own_person = home.person().map_err(TrustError::from)?;
+    let mut known = home.known().map_err(TrustError::from)?.into_iter().chain(own_person);
+    if !known.any(|known| known.key == person) {
+        compare(&person, fingerprint, session)?;
+    }
+    home.take_bundle(&bundle).map_err(TrustError::from)?;
+    let here = PuddleHere { id: bundle.puddle, floor: TimeFloor(Moment(i64::MIN)) };
+    let opened = Opened::with(&home, here, session)?;
+    home.set_puddle(&opened.here).map_err(TrustError::from)?;
+    let view = &opened.known.view;
+    let machines = human::count(view.machines.len() as u64, "machine", "machines");
+    let name = view.name.as_str();
+    session.say(format_args!("this machine is in {name}, with {machines}"))
+}
+
+/// Folds what a bundle says on its own.
+pub(super) fn bundle_view(bundle: &Bundle) -> Result<vigil_trust::puddle::View, CommandError> {
+    let entries = bundle.batches.iter().flat_map(vigil_trust::feed::Batch::entries);
+    let tagged = entries.filter(|(_, entry)| Statement::is_tagged(entry));
+    let read: Vec<Result<Statement, StatementError>> =
+        tagged.map(|(_, entry)| Statement::decode(entry)).collect();
+    let frozen = bundle.evidence.iter().map(vigil_trust::feed::Equivocation::feed).collect();
+    let statements = read.iter().filter_map(|statement| statement.as_ref().ok());
+    let view = vigil_trust::puddle::fold(bundle.puddle, statements, &frozen);
+    Ok(view.map_err(|error| TrustError::Home(error.into()))?)
+}
+
+fn grant(args: &PuddleGrantArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
+    let home = home(session)?;
+    let mut opened = Opened::of(&home, session)?;
+    let to = one(&opened.machine(&args.machine), &args.machine)?;
+    let span = args.span.map(|span| i64::try_from(span.as_nanos()).unwrap_or(i64::MAX));
+    let expiry = span.map(|span| Moment(opened.now.0.saturating_add(span)));
+    let verbs = args.verbs.iter().map(String::as_str);
+    let scope =
+        Scope::new(&args.subsystem, verbs, &args.prefix, expiry).map_err(TrustError::from)?;
+    let parent = match &args.under {
+        Some(text) => Some(one(&opened.grant(text), text)?),
+        None => None,
+    };
+    let machine = unlock_machine(&home, &args.passphrase, session)?;
+    let event = Event::Grant { to, parent, scope };
+    let id = if parent.is_some() {
+        opened.write(event, &machine.key, &home, &machine.key, session)?
+    } else {
+        let person = person_key(&home, &args.person, &machine.passphrase, session)?;
+        opened.expect_person(&person)?;
+        opened.write(event, &person, &home, &machine.key, session)?
+    };
+    if args.format.json {
+        return session.out.json(&json!({ "grant": id.to_string() }));
+    }
+    session.out.line(id)
+}
+
+fn revoke(
+    text: &str,
+    reason: &str,
+    person: &PersonKeyArgs,
+    unlocking: &PassphraseArgs,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    let home = home(session)?;
+    let mut opened = Opened::of(&home, session)?;
+    let machines = opened.machine(text).into_iter().map(Target::Machine);
+    let targets: Vec<Target> =
+        machines.chain(opened.grant(text).into_iter().map(Target::Grant)).collect();
+    let target = one(&targets, text)?;
+    let machine = unlock_machine(&home, unlocking, session)?;
+    let person = person_key(&home, person, &machine.passphrase, session)?;
+    opened.expect_person(&person)?;
+    // What its feeds say up to here has been seen, and stays.
+    let kept: BTreeSet<FeedMark> = match target {
+        Target::Machine(key) => {
+            let feeds = opened.known.feeds.iter().map(|file| &file.feed);
+            let own = feeds.filter(|feed| feed.id().machine == key);
+            own.map(|feed| FeedMark { incarnation: feed.id().incarnation, next: feed.next() })
+                .collect()
+        }
+        Target::Grant(_) => BTreeSet::new(),
+    };
+    let reason = reason.chars().filter(|letter| !letter.is_control()).take(64).collect();
+    let event = Event::Revoke { target, kept: kept.into_iter().collect(), reason };
+    opened.write(event, &person, &home, &machine.key, session)?;
+    session.say(format_args!("{text} is revoked; `vigil puddle export` carries it to the others"))
+}
+
+fn export(output: &Path, session: &mut Session<'_>) -> Result<(), CommandError> {
+    let home = home(session)?;
+    let opened = Opened::of(&home, session)?;
+    let bytes = home.bundle(opened.here.id, &opened.known).map_err(TrustError::from)?;
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let disk = FolderDisk::new(folder.unwrap_or(Path::new(".")));
+    let Some(name) = output.file_name().and_then(|name| name.to_str()) else {
+        let source =
+            std::io::Error::new(std::io::ErrorKind::InvalidInput, "it has no name that is text");
+        return Err(CommandError::File { action: "write", path: output.into(), source });
+    };
+    replace_file(&disk, name, &bytes)?;
+    let size = human::size(bytes.len() as u64);
+    session.say(format_args!("{size} of signed events, and no secret"))
+}
+
+pub(super) fn read_bundle(path: &Path) -> Result<Bundle, CommandError> {
+    let failed = |source| CommandError::File { action: "read", path: path.into(), source };
+    let len = fs::metadata(path).map_err(failed)?.len();
+    if len > vigil_base::limits::RECORD_BYTES_MAX as u64 {
+        let fault = vigil_base::cbor::Fault::Oversized;
+        let source = DecodeError { offset: vigil_base::limits::RECORD_BYTES_MAX, fault };
+        return Err(TrustError::Bundle(source.into()).into());
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    Ok(Bundle::decode(&bytes).map_err(TrustError::from)?)
+}
+
+fn import(path: &Path, is_json: bool, session: &mut Session<'_>) -> Result<(), CommandError> {
+    let home = home(session)?;
+    let here = home.puddle().map_err(TrustError::from)?.ok_or(TrustError::NoPuddle)?;
+    let bundle = read_bundle(path)?;
+    if bundle.puddle != here.id {
+        return Err(TrustError::AnotherPuddle.into());
+    }
+    let taken = home.take_bundle(&bundle).map_err(TrustError::from)?;
+    let opened = Opened::with(&home, here, session)?;
+    home.set_puddle(&opened.here).map_err(TrustError::from)?;
+    if is_json {
+        let forked: Vec<String> = taken.forks.iter().map(ToString::to_string).collect();
+        let (batches, missing) = (taken.batches, taken.missing);
+        return session
+            .out
+            .json(&json!({ "batches": batches, "missing": missing, "forked": forked }));
+    }
+    let new = human::count(taken.batches as u64, "new batch", "new batches");
+    session.out.line(new)?;
+    if taken.missing > 0 {
+        let missing = human::count(taken.missing as u64, "feed does", "feeds do");
+        session.say(format_args!("{missing} not follow what is here; ask for an older bundle"))?;
+    }
+    for feed in &taken.forks {
+        let line = format!("{} has said two things at one position, and is frozen", feed.machine);
+        session.finish()?;
+        session.talk.warn("warning", line);
+    }
+    Ok(())
+}

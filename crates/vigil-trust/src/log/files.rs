@@ -1,0 +1,62 @@
+//! A log's files on a disk, as readers see them.
+//!
+//! Invariant: no file is read that is longer than its kind allows.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, OpenMode};
+
+use super::note::NOTE_BYTES_MAX;
+use super::tile::{BUNDLE_BYTES_MAX, TileId, Tiles};
+
+/// The file that says what the log holds.
+pub(crate) const CHECKPOINT: &str = "checkpoint";
+
+/// Reads a whole file of at most so many bytes; `None` if it is not there.
+pub(crate) fn read_file(
+    disk: &dyn Disk,
+    path: &str,
+    bytes_max: usize,
+) -> Result<Option<Vec<u8>>, DiskError> {
+    let file = match disk.open(path, OpenMode::Read) {
+        Ok(file) => file,
+        Err(error) if error.fault == DiskFault::Absent => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let len = file.len()?;
+    match usize::try_from(len).ok().filter(|len| *len <= bytes_max) {
+        None => Err(DiskError {
+            fault: DiskFault::Other,
+            action: "read",
+            path: String::from(path),
+            reason: alloc::format!("it has {len} bytes, and at most {bytes_max} make sense"),
+        }),
+        Some(len) => read_at(&*file, 0, len).map(Some),
+    }
+}
+
+/// Reads so many bytes from an offset on, fewer only at the end of the file.
+pub(crate) fn read_at(file: &dyn DiskFile, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
+    let mut bytes = alloc::vec![0; len];
+    let count = file.read_at(offset, &mut bytes)?;
+    bytes.truncate(count);
+    Ok(bytes)
+}
+
+/// Reads the checkpoint; `None` if there is no log.
+pub(crate) fn read_checkpoint(disk: &dyn Disk) -> Result<Option<Vec<u8>>, DiskError> {
+    read_file(disk, CHECKPOINT, NOTE_BYTES_MAX)
+}
+
+/// The tiles of a log on a disk.
+#[derive(Clone, Copy)]
+pub struct DiskTiles<'a>(pub &'a dyn Disk);
+
+impl Tiles for DiskTiles<'_> {
+    type Error = DiskError;
+
+    fn tile(&mut self, id: TileId) -> Result<Option<Vec<u8>>, DiskError> {
+        read_file(self.0, &id.path(), BUNDLE_BYTES_MAX)
+    }
+}

@@ -1,0 +1,178 @@
+//! The rules once more, as plain definitions without any care for cost: each question is answered by
+//! looking at every event anew.
+
+use super::*;
+
+pub(super) struct Naive<'a> {
+    pub puddle: Vcid,
+    pub events: Vec<(Vcid, KeyBytes, PuddleEvent)>,
+    pub frozen: &'a BTreeSet<FeedId>,
+}
+
+/// What is compared.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Summary {
+    pub person: Option<KeyBytes>,
+    pub machines: BTreeMap<KeyBytes, &'static str>,
+    pub grants: BTreeMap<Vcid, usize>,
+}
+
+impl Naive<'_> {
+    pub fn summary(&self) -> Summary {
+        let (keys, is_contested) = self.keys();
+        let added = self.events.iter().filter_map(|(id, _, event)| match &event.event {
+            Event::Add { request, .. } if self.is_person(id) => Some(request.machine()),
+            _ => None,
+        });
+        let machines = added.map(|key| (key, self.state(&key))).collect();
+        let grants = self.events.iter().filter_map(|(id, ..)| Some((*id, self.depth(id, 0)?)));
+        let person = keys.last().copied().filter(|_| !is_contested);
+        Summary { person, machines, grants: grants.collect() }
+    }
+
+    fn find(&self, id: &Vcid) -> Option<&(Vcid, KeyBytes, PuddleEvent)> {
+        self.events.iter().find(|(known, ..)| known == id)
+    }
+
+    /// Whether the author of `later` had seen `earlier`.
+    fn saw(&self, later: &Vcid, earlier: &Vcid) -> bool {
+        let Some((.., event)) = self.find(later) else { return false };
+        event.after.iter().any(|before| before == earlier || self.saw(before, earlier))
+    }
+
+    fn is_whole(&self, id: &Vcid) -> bool {
+        let is_whole = |event: &PuddleEvent| event.after.iter().all(|before| self.is_whole(before));
+        self.find(id).is_some_and(|(.., event)| is_whole(event))
+    }
+
+    /// The rotations that end the last of some keys.
+    fn endings(&self, keys: &[KeyBytes]) -> Vec<(Vcid, KeyBytes)> {
+        let Some(key) = keys.last() else { return Vec::new() };
+        let all: Vec<(Vcid, KeyBytes)> = self
+            .events
+            .iter()
+            .filter_map(|(id, author, event)| match &event.event {
+                Event::Rotate { successor, consent }
+                    if author == key
+                        && self.is_whole(id)
+                        && !keys.contains(successor)
+                        && Event::is_consented(&self.puddle, key, successor, consent) =>
+                {
+                    Some((*id, *successor))
+                }
+                _ => None,
+            })
+            .collect();
+        let is_first = |id: &Vcid| !all.iter().any(|(other, _)| self.saw(id, other));
+        all.iter().filter(|(id, _)| is_first(id)).copied().collect()
+    }
+
+    fn keys(&self) -> (Vec<KeyBytes>, bool) {
+        let (_, first, _) = self.find(&self.puddle).expect("there is a genesis");
+        let mut keys = Vec::from([*first]);
+        loop {
+            let endings = self.endings(&keys);
+            let Some((_, successor)) = endings.first() else { return (keys, false) };
+            if endings.iter().any(|(_, other)| other != successor) {
+                return (keys, true);
+            }
+            keys.push(*successor);
+        }
+    }
+
+    /// Whether an event counts as the Person's word.
+    fn is_person(&self, id: &Vcid) -> bool {
+        let Some((_, author, event)) = self.find(id) else { return false };
+        if !self.is_whole(id) {
+            return false;
+        }
+        let (keys, _) = self.keys();
+        let Some(epoch) = keys.iter().position(|key| key == author) else { return false };
+        let endings = self.endings(&keys[..=epoch]);
+        let is_seen = endings.iter().any(|(end, _)| end == id || self.saw(end, id));
+        let is_unaware = !endings.iter().any(|(end, _)| self.saw(id, end));
+        let is_rotation = matches!(event.event, Event::Rotate { .. });
+        if is_rotation && !endings.iter().any(|(end, _)| end == id) {
+            return false;
+        }
+        let is_revocation = matches!(event.event, Event::Revoke { .. });
+        endings.is_empty() || is_seen || *id == self.puddle || is_revocation && is_unaware
+    }
+
+    fn is_revoked(&self, wanted: Target) -> bool {
+        self.events.iter().any(|(id, author, event)| {
+            let Event::Revoke { target, .. } = &event.event else { return false };
+            let is_own = match target {
+                Target::Machine(key) => key == author,
+                Target::Grant(grant) => self.gave(author, grant, 0),
+            };
+            let is_person_once = self.keys().0.contains(author);
+            let counts = self.is_person(id) || is_own && !is_person_once;
+            *target == wanted && self.is_whole(id) && counts
+        })
+    }
+
+    /// Whether somebody gave a grant, or one of those above it.
+    fn gave(&self, who: &KeyBytes, grant: &Vcid, steps: usize) -> bool {
+        let Some((_, author, event)) = self.find(grant) else { return false };
+        let Event::Grant { parent, .. } = &event.event else { return false };
+        let is_above = |parent: &Vcid| steps < 4 && self.gave(who, parent, steps + 1);
+        self.is_whole(grant) && (author == who || parent.as_ref().is_some_and(is_above))
+    }
+
+    fn state(&self, machine: &KeyBytes) -> &'static str {
+        if self.is_revoked(Target::Machine(*machine)) {
+            return "revoked";
+        }
+        let is_pardoned = |feed: &FeedId| {
+            self.events.iter().any(|(id, _, event)| match &event.event {
+                Event::Add { request, pardons } => {
+                    request.machine() == *machine
+                        && pardons.contains(&feed.incarnation)
+                        && self.is_person(id)
+                }
+                _ => false,
+            })
+        };
+        let is_frozen = |feed: &FeedId| feed.machine == *machine && !is_pardoned(feed);
+        if self.frozen.iter().any(is_frozen) { "frozen" } else { "active" }
+    }
+
+    fn is_active(&self, machine: &KeyBytes) -> bool {
+        let is_added = self.events.iter().any(|(id, _, event)| match &event.event {
+            Event::Add { request, .. } => request.machine() == *machine && self.is_person(id),
+            _ => false,
+        });
+        is_added && self.state(machine) == "active"
+    }
+
+    /// How deep a grant is, if it holds.
+    fn depth(&self, id: &Vcid, steps: usize) -> Option<usize> {
+        let (_, author, event) = self.find(id)?;
+        let Event::Grant { to, parent, scope } = &event.event else { return None };
+        let is_sound = self.is_whole(id)
+            && steps <= 4
+            && !self.is_revoked(Target::Grant(*id))
+            && self.is_active(to);
+        if !is_sound {
+            return None;
+        }
+        if self.keys().0.contains(author) {
+            return (self.is_person(id) && parent.is_none()).then_some(1);
+        }
+        let parent = (*parent)?;
+        let depth = self.depth(&parent, steps + 1)? + 1;
+        let (.., above) = self.find(&parent)?;
+        let Event::Grant { to: holder, scope: wide, .. } = &above.event else { return None };
+        let is_link = holder == author && self.is_active(author) && wide.covers(scope);
+        (is_link && depth <= 4 && !self.holders(&parent).contains(to)).then_some(depth)
+    }
+
+    fn holders(&self, grant: &Vcid) -> Vec<KeyBytes> {
+        let Some((.., event)) = self.find(grant) else { return Vec::new() };
+        let Event::Grant { to, parent, .. } = &event.event else { return Vec::new() };
+        let mut holders = parent.as_ref().map(|above| self.holders(above)).unwrap_or_default();
+        holders.push(*to);
+        holders
+    }
+}

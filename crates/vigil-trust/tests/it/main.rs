@@ -1,0 +1,13 @@
+//! What the crate promises, shown from outside.
+
+mod disk;
+mod feeds;
+mod formats;
+mod home;
+mod interop;
+mod log;
+#[path = "../../../vigil-store/tests/it/sim.rs"]
+mod sim;
+mod transparency;
+mod world;
+mod wycheproof;
