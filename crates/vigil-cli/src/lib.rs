@@ -42,7 +42,7 @@ pub use args::{
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
-pub use failure::CommandError;
+pub use failure::{CommandError, RefusedBecause};
 pub use logs::{LogDoor, LogDoorFailure};
 pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;

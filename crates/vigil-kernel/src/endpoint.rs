@@ -73,6 +73,20 @@ impl Given<'_> {
 /// An answer that is being made.
 pub type Serving<'a> = Pin<Box<dyn Future<Output = Result<Produced, Refusal>> + Send + 'a>>;
 
+/// An argument of a call, beside what is piped in. Without a key, the first one given is the first
+/// of these, and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its key.
+    pub name: &'static str,
+    /// What it is for, in a few words.
+    pub help: &'static str,
+    /// What it is where it is not given; `None` where it must be.
+    pub default: Option<&'static str>,
+    /// The texts that it may be; empty for any.
+    pub choices: &'static [&'static str],
+}
+
 /// What answers requests for the URIs of its grammar.
 ///
 /// What it gives must follow from the call, from its version, and from what it read through the
@@ -89,6 +103,10 @@ pub trait Endpoint: Send + Sync {
     fn version(&self) -> Vcid;
     /// Returns the media types that it gives; empty for any.
     fn gives(&self) -> &[MediaType] {
+        &[]
+    }
+    /// Returns what its calls take beside what is piped in.
+    fn parameters(&self) -> &[Parameter] {
         &[]
     }
     /// Returns what it needs of the world that its caller must grant, such as `network:example.org`.

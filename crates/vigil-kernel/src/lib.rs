@@ -33,7 +33,7 @@ mod why;
 
 pub use context::{Context, Wants};
 pub use convert::cheapest;
-pub use endpoint::{Body, Call, Endpoint, Given, Produced, Serving};
+pub use endpoint::{Body, Call, Endpoint, Given, Parameter, Produced, Serving};
 pub use grammar::{BuildError, Grammar, GrammarError, Parts};
 pub use host::{
     Agreed, Authority, Blobs, Era, HostFault, KeptTrace, Lease, Memory, OfMachines, Owner, Roots,

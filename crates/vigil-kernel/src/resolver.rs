@@ -351,7 +351,8 @@ impl ResourceKey {
         kept: &[Trace],
     ) -> Option<String> {
         if trace.endpoint != bound.endpoint.name() {
-            return Some(format!("the endpoint was {}", trace.endpoint));
+            let (was, is) = (&trace.endpoint, bound.endpoint.name());
+            return Some(format!("the endpoint was {was}, and is {is}"));
         }
         if trace.version != bound.version {
             return Some(format!(

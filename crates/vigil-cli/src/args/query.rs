@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vigil_kernel::Identifier;
 
-use super::{FormatArgs, help, parse_pipeline, parse_size};
+use super::{FormatArgs, ReachArgs, help, parse_pipeline, parse_size};
 
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -41,9 +41,9 @@ pub struct SqlArgs {
     /// Take names from a catalog, a record that `active:catalog` makes
     #[arg(long, value_name = "URI", value_parser = parse_pipeline)]
     pub catalog: Option<Identifier>,
-    /// Let `file:PATH` name files below this folder
-    #[arg(long, value_name = "FOLDER")]
-    pub files: Option<PathBuf>,
+    /// What the query may reach
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: ResultFormat,

@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 use vigil_base::{Uri, Vcid};
-use vigil_kernel::{Argument, Identifier, Invocation, MediaType, Reason, Refusal, Request, Space};
+use vigil_kernel::{
+    Argument, Identifier, Invocation, MediaType, Reason, Refusal, Request, Space, render_pipeline,
+};
 use vigil_node::{Node, NodeError, SCOPE};
 use vigil_store::Store;
 
 use super::Session;
 use super::get::write_part;
+use super::kernel::Resolving;
 use crate::args::{ResultFormat, SqlArgs};
 use crate::dhall::EditedLine;
 use crate::failure::CommandError;
@@ -86,23 +89,18 @@ pub(super) fn settings(session: &Session<'_>) -> QuerySettings {
 /// What all queries of one run have in common.
 struct Asking<'a> {
     args: &'a SqlArgs,
-    store: Store,
-    node: Node,
-    queries: Arc<dyn Queries>,
+    kernel: Resolving,
     tables: BTreeMap<String, Identifier>,
     views: BTreeMap<String, String>,
 }
 
 pub(super) fn sql(args: &SqlArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let store = session.store()?;
-    let files = args.files.as_ref().map(|folder| session.environment.folder.join(folder));
-    let node = Node::open(store.clone(), files).map_err(Box::new)?;
     let settings =
         QuerySettings { memory_bytes: args.memory, time: args.timeout, ..settings(session) };
-    let queries = attach(&node, &store, &settings, session)?;
+    let kernel = Resolving::start_with(&args.reach, &settings, session)?;
     let tables = args.table.iter().cloned().collect();
     let views = args.view.iter().cloned().collect();
-    let mut asking = Asking { args, store, node, queries, tables, views };
+    let mut asking = Asking { args, kernel, tables, views };
     match &args.sql {
         Some(sql) => asking.answer(sql, session).map(|_| ()),
         None => asking.talk(session),
@@ -110,7 +108,8 @@ pub(super) fn sql(args: &SqlArgs, session: &mut Session<'_>) -> Result<(), Comma
 }
 
 fn refused(reason: Reason, text: impl Into<String>) -> CommandError {
-    CommandError::Refused { refusal: Box::new(Refusal::new(reason, text)) }
+    let source = Box::new(Refusal::new(reason, text).into());
+    CommandError::Refused { uri: "the query".to_owned(), source }
 }
 
 /// The media type of a format; `None` for what people read.
@@ -187,11 +186,15 @@ impl Asking<'_> {
             request = request.wanting(media_type);
         }
         let mut found = None;
-        self.queries.interruptible(&mut || found = Some(self.node.resolve(request.clone())));
-        self.node.finish().map_err(Box::new)?;
+        self.kernel
+            .queries
+            .interruptible(&mut || found = Some(self.kernel.node.resolve(request.clone())));
+        self.kernel.node.finish().map_err(Box::new)?;
         let found = found.ok_or_else(|| refused(Reason::World, "the query was stopped"))?;
-        let found =
-            found.map_err(|refusal| CommandError::Refused { refusal: Box::new(refusal) })?;
+        let found = found.map_err(|refusal| {
+            let source = Box::new(refusal.into());
+            CommandError::Refused { uri: render_pipeline(&uri), source }
+        })?;
         if self.args.json.json {
             session.out.json(&json!({
                 "uri": uri.as_str(),
@@ -206,7 +209,14 @@ impl Asking<'_> {
             (None, ResultFormat::Table) => return self.print(found.vcid, session),
             (None, _) => {
                 let uri = Uri::content(found.vcid);
-                write_part(&self.store, &uri, found.vcid, None, &mut session.out, &session.talk)?;
+                write_part(
+                    &self.kernel.store,
+                    &uri,
+                    found.vcid,
+                    None,
+                    &mut session.out,
+                    &session.talk,
+                )?;
             }
         }
         Ok(Vec::new())
@@ -217,8 +227,8 @@ impl Asking<'_> {
             let uri = Uri::content(vcid);
             CommandError::Read { uri, source: Box::new(source) }
         };
-        let bytes = self.store.read(vcid).map_err(failed)?;
-        self.queries.rows(bytes, rows_max).map_err(|what| refused(Reason::Broken, what))
+        let bytes = self.kernel.store.read(vcid).map_err(failed)?;
+        self.kernel.queries.rows(bytes, rows_max).map_err(|what| refused(Reason::Broken, what))
     }
 
     fn print(&self, vcid: Vcid, session: &mut Session<'_>) -> Result<Vec<String>, CommandError> {
@@ -254,9 +264,10 @@ impl Asking<'_> {
             let uri = Uri::content(vcid);
             CommandError::Read { uri, source: Box::new(source) }
         };
-        let blob = self.store.find(vcid).map_err(read)?;
+        let blob = self.kernel.store.find(vcid).map_err(read)?;
         for index in 0..blob.piece_count() {
-            let piece = self.store.piece(&blob, index, vigil_store::Depth::Full).map_err(read)?;
+            let piece =
+                self.kernel.store.piece(&blob, index, vigil_store::Depth::Full).map_err(read)?;
             file.write_all(&piece).map_err(failed)?;
         }
         file.flush().map_err(failed)

@@ -76,7 +76,9 @@ pub(crate) fn tour(args: &TourArgs, session: &mut Session<'_>) -> Result<(), Com
     guide.opening(&folder, is_sample)?;
     let chosen = add(&mut guide, &folder)?;
     read_back(&mut guide, &folder, &chosen)?;
+    make(&mut guide, &chosen)?;
     change(&mut guide, &scratch.0, &chosen)?;
+    make_again(&mut guide, &chosen)?;
     ask(&mut guide)?;
     verify(&mut guide)?;
     carry(&mut guide, &chosen)?;
@@ -153,6 +155,35 @@ fn read_back(
         return Err(CommandError::Tour { step, blame: Blame::Us });
     }
     guide.text("Three times the same.")
+}
+
+/// What is made of the chosen file: counted, so that a change of its text may leave it as it was.
+fn pipelines(chosen: &Chosen) -> [String; 2] {
+    let file = format!("@tour/{}", chosen.path);
+    [format!("{file} | head 1"), format!("{file} | head 1 | count bytes")]
+}
+
+fn make(guide: &mut Guide<'_, '_>, chosen: &Chosen) -> Result<(), CommandError> {
+    guide.chapter("Make something of it")?;
+    guide.text(
+        "A pipeline names what is made of something: here the first line of a file, and its length.\n\
+         `why` tells what was made of what.",
+    )?;
+    let [line, length] = pipelines(chosen);
+    guide.vigil(&["cat", &length])?;
+    guide.vigil(&["why", &line])?;
+    guide.text("It was kept with a record of what it was made from, so nothing was made twice.")
+}
+
+fn make_again(guide: &mut Guide<'_, '_>, chosen: &Chosen) -> Result<(), CommandError> {
+    guide.chapter("See how far the change goes")?;
+    guide.text(
+        "The file is longer now, and its first line is what it was. So the line is made again, comes out\n\
+         as before, and there the change ends: its length was kept.",
+    )?;
+    let [_, length] = pipelines(chosen);
+    guide.vigil(&["why", &length])?;
+    Ok(())
 }
 
 fn change(guide: &mut Guide<'_, '_>, scratch: &Path, chosen: &Chosen) -> Result<(), CommandError> {

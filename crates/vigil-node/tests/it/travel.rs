@@ -8,7 +8,7 @@ use std::sync::Arc;
 use vigil_base::EntryKind;
 use vigil_kernel::engine::EngineOptions;
 use vigil_kernel::{Agreed, Host, How, Kernel, OfMachines, Owner, TracePolicy};
-use vigil_node::{Node, SCOPE, StoreHost};
+use vigil_node::{Node, NodeOptions, SCOPE, StoreHost};
 
 use crate::{Still, request, set_name, store};
 
@@ -20,7 +20,7 @@ struct Place {
 
 impl Place {
     fn new(folder: &Path, machine: &str, policy: impl TracePolicy + 'static) -> Self {
-        let host = Arc::new(StoreHost::new(store(folder), None).expect("the test is right"));
+        let host = Arc::new(StoreHost::new(store(folder), None));
         let kernel = Kernel::new(
             Host {
                 blobs: host.clone(),
@@ -33,7 +33,7 @@ impl Place {
             },
             EngineOptions::default(),
         );
-        kernel.set_scope(SCOPE, Node::space().expect("the test is right"));
+        kernel.set_scope(SCOPE, Node::space(Arc::downgrade(&host)).expect("the test is right"));
         Self { kernel, host }
     }
 
@@ -188,7 +188,7 @@ fn what_can_be_made_again_does_not_wait_for_the_disk() {
     let world =
         World { disk: Arc::new(disk), clock: Arc::new(Still), randomness: Arc::new(crate::Sevens) };
     let store = Store::open(world, Options::default()).expect("the test is right");
-    let node = Node::open(store, None).expect("the test is right");
+    let node = Node::open(store, NodeOptions::default()).expect("the test is right");
     // The first put opens an arena, and makes that durable.
     node.resolve(request("data:,first")).expect("the test is right");
     waits.store(0, Ordering::Relaxed);
