@@ -10,10 +10,12 @@ mod cbor;
 mod cbor_model;
 mod dhall;
 mod faulty;
+mod foreign;
 mod forgery;
 mod header;
 mod import;
 mod index;
+mod kernel;
 mod log;
 mod records;
 mod store;
@@ -214,6 +216,44 @@ pub const TARGETS: &[Target] = &[
         memory_per_byte: 256,
     },
     Target {
+        name: "kernel-record",
+        holds: "a request, representation or trace that is decoded encodes to the same bytes",
+        run: kernel::run_record,
+        words: kernel::RECORD_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
+        name: "pipeline",
+        holds: "a pipeline is one URI, and that is shown as a pipeline which is the same URI",
+        run: kernel::run_pipeline,
+        words: kernel::PIPELINE_WORDS,
+        input_bytes_max: 2048,
+        // Each level of nesting escapes the ones inside once more.
+        memory_floor: 16 * MEBIBYTE,
+        memory_per_byte: 16 << 10,
+    },
+    Target {
+        name: "grammar",
+        holds: "a grammar builds what it parses, and no URI fits two that are said not to overlap",
+        run: kernel::run_grammar,
+        words: kernel::GRAMMAR_WORDS,
+        input_bytes_max: 512,
+        // Overlaps are searched for over pairs of places in both patterns.
+        memory_floor: 64 * MEBIBYTE,
+        memory_per_byte: 64 << 10,
+    },
+    Target {
+        name: "graph-image",
+        holds: "an image of a graph is refused, or is the one image of what was loaded",
+        run: kernel::run_image,
+        words: kernel::IMAGE_WORDS,
+        input_bytes_max: 2048,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
         name: "dhall-text",
         holds: "a text of Dhall means the same when printed, formatted, evaluated and read again",
         run: dhall::run_text,
@@ -249,5 +289,41 @@ pub const TARGETS: &[Target] = &[
         input_bytes_max: 4096,
         memory_floor: 4 * MEBIBYTE,
         memory_per_byte: 64,
+    },
+    Target {
+        name: "foreign-ssh",
+        holds: "an SSH signature or certificate that is decoded encodes to the same bytes",
+        run: foreign::run_ssh,
+        words: foreign::SSH_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
+        name: "foreign-text",
+        holds: "a key or signature file that is read, written and read again is the same",
+        run: foreign::run_texts,
+        words: foreign::TEXT_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
+        name: "foreign-dsse",
+        holds: "an envelope or statement that is read, written and read again is the same",
+        run: foreign::run_dsse,
+        words: foreign::JSON_WORDS,
+        input_bytes_max: 8192,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
+        name: "agent",
+        holds: "no message makes an agent answer with its key, and each that is read can be written",
+        run: foreign::run_agent,
+        words: foreign::AGENT_WORDS,
+        input_bytes_max: 2048,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 256,
     },
 ];

@@ -172,6 +172,7 @@ const JOINED: &[&str] = &[
     "vigil-dhall",
     "vigil-tier",
     "vigil-vectra",
+    "vigil-query",
     "vigil-doors-http",
     "vigil-node",
 ];

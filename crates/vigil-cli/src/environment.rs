@@ -9,6 +9,7 @@ use vigil_base::world::{Clock, Randomness};
 use crate::dhall::DhallDoor;
 use crate::logs::LogDoor;
 use crate::machine::MachineDoor;
+use crate::query::QueryDoor;
 use crate::tiers::TierDoor;
 use crate::trust::TrustDoor;
 
@@ -49,6 +50,8 @@ pub struct Environment {
     pub machine: Arc<dyn MachineDoor>,
     /// Reaches whoever sits at the keyboard, and what identity needs of the machine.
     pub trust: Arc<dyn TrustDoor>,
+    /// Runs queries.
+    pub queries: Arc<dyn QueryDoor>,
 }
 
 impl Environment {

@@ -18,6 +18,7 @@ mod human;
 mod logs;
 mod machine;
 mod output;
+mod query;
 mod resolve;
 mod retention;
 mod run;
@@ -35,15 +36,17 @@ pub use args::{
     LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs,
     LogVerifyArgs, LogWitnessArgs, MachineArgs, MachineCommand, ManArgs, NameCommand,
     PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCommand,
-    PuddleGrantArgs, RepairArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice,
-    TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
+    PuddleGrantArgs, RepairArgs, ResultFormat, SqlArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs,
+    TierChoice, TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs,
+    VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
-pub use failure::CommandError;
+pub use failure::{CommandError, RefusedBecause};
 pub use logs::{LogDoor, LogDoorFailure};
 pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
+pub use query::{Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
 pub use resolve::{Request, ResolveArgsError};
 pub use run::{BUG, MISUSE, run};
 pub use talk::{Meter, Progress, Talk};

@@ -271,17 +271,7 @@ impl Home {
     pub fn open_puddle(&self, id: Vcid) -> Result<Known, HomeError> {
         let feeds = read_feeds(&*self.disk)?;
         let mut statements = BTreeMap::new();
-        for (_, entry) in feeds.iter().flat_map(|file| &file.batches).flat_map(Batch::entries) {
-            if !Statement::is_tagged(entry) {
-                continue;
-            }
-            // What does not hold is nobody's word, whichever feed carries it.
-            if let Ok(statement) = Statement::decode(entry)
-                && PuddleEvent::is_tagged(&statement)
-            {
-                statements.insert(statement.id(), statement);
-            }
-        }
+        collect(feeds.iter().flat_map(|file| &file.batches), &mut statements);
         let frozen: BTreeSet<FeedId> = self.evidence()?.iter().map(Equivocation::feed).collect();
         let view = fold(id, statements.values(), &frozen)?;
         Ok(Known { view, feeds, statements, frozen })
@@ -330,35 +320,59 @@ impl Home {
         Ok(encoder.finish())
     }
 
-    /// Takes what another machine packed: keeps new batches, and evidence of forks where batches contradict
-    /// what is here. Gaps and torn feeds take what fits.
+    /// Takes what another machine packed: new batches of the puddle's machines, and evidence of forks where
+    /// batches contradict what is here. Gaps take what fits; feeds of strangers are left out.
     ///
     /// # Errors
-    /// Fails where the disk does.
+    /// Fails where the disk does, and where neither side has the puddle's genesis.
     pub fn take_bundle(&self, bundle: &Bundle) -> Result<Taken, HomeError> {
+        let here = read_feeds(&*self.disk)?;
+        let mut statements = BTreeMap::new();
+        let here = here.iter().flat_map(|file| &file.batches);
+        collect(here.chain(&bundle.batches), &mut statements);
+        let members = fold(bundle.puddle, statements.values(), &BTreeSet::new())?.machines;
         let mut taken = Taken::default();
         let mut by_feed: BTreeMap<FeedId, Vec<Batch>> = BTreeMap::new();
         for batch in &bundle.batches {
-            by_feed.entry(batch.header().feed).or_default().push(batch.clone());
+            if members.contains_key(&batch.header().feed.machine) {
+                by_feed.entry(batch.header().feed).or_default().push(batch.clone());
+            }
         }
         for (id, batches) in by_feed {
-            for batch in &batches {
-                match keep(&*self.disk, id, core::slice::from_ref(batch)) {
-                    Ok(count) => taken.batches += count,
-                    Err(KeepError::Feed(FeedError::Forked(evidence))) => {
-                        self.keep_evidence(&evidence)?;
-                        taken.forks.insert(id);
-                    }
-                    Err(KeepError::Feed(_)) => taken.missing += 1,
-                    Err(error) => return Err(error.into()),
+            let kept = keep(&*self.disk, id, &batches)?;
+            taken.batches += kept.count;
+            match kept.refused {
+                Some(FeedError::Forked(evidence)) => {
+                    self.keep_evidence(&evidence)?;
+                    taken.forks.insert(id);
                 }
+                Some(_) => taken.missing += 1,
+                None => {}
             }
         }
         for evidence in &bundle.evidence {
-            taken.forks.insert(evidence.feed());
-            self.keep_evidence(evidence)?;
+            if members.contains_key(&evidence.feed().machine) {
+                taken.forks.insert(evidence.feed());
+                self.keep_evidence(evidence)?;
+            }
         }
         Ok(taken)
+    }
+}
+
+/// Finds the events among the entries of batches. What does not hold is nobody's word, whichever feed
+/// carries it.
+fn collect<'a>(
+    batches: impl IntoIterator<Item = &'a Batch>,
+    statements: &mut BTreeMap<Vcid, Statement>,
+) {
+    for (_, entry) in batches.into_iter().flat_map(Batch::entries) {
+        if Statement::is_tagged(entry)
+            && let Ok(statement) = Statement::decode(entry)
+            && PuddleEvent::is_tagged(&statement)
+        {
+            statements.insert(statement.id(), statement);
+        }
     }
 }
 
@@ -367,7 +381,7 @@ impl Home {
 pub struct Taken {
     /// How many batches were new.
     pub batches: usize,
-    /// How many batches do not follow what is here.
+    /// How many feeds have batches that do not follow what is here.
     pub missing: usize,
     /// Feeds of which there is evidence of a fork.
     pub forks: BTreeSet<FeedId>,

@@ -16,6 +16,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod agent;
 mod entropy;
 pub mod feed;
 pub mod formats;
@@ -33,7 +34,7 @@ mod testing;
 mod words;
 
 pub use entropy::{
-    CREDIT_BITS_MIN, CREDIT_BITS_SOURCE_MAX, Confidence, ConfidenceError, CpuSource, Credit, Dice,
+    CREDIT_BITS_MIN, CREDIT_BITS_SOURCE_MAX, Certain, ConfidenceError, CpuSource, Credit, Dice,
     DiceError, HealthError, Jitter, Ledger, Sloppy, Source, SourceError, System, high,
 };
 pub use keys::{

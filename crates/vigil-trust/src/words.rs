@@ -11,6 +11,7 @@ use vigil_base::world::{Randomness, RandomnessError};
 use vigil_base::{Blame, Blamed, Vcid};
 use zeroize::Zeroizing;
 
+use crate::entropy::Certain;
 use crate::keys::{PublicKey, SecretKey};
 use crate::slip10;
 
@@ -56,8 +57,12 @@ impl Blamed for WordsError {
 pub struct Words(Mnemonic);
 
 impl Words {
-    /// Makes the words of 256 bits, which must have come with [`crate::Confidence::High`].
-    pub fn from_entropy(entropy: &[u8; 32]) -> Self {
+    /// Makes the words of a new Person, who takes high confidence and nothing less.
+    pub fn new(entropy: &Certain) -> Self {
+        Self::from_entropy(entropy.bytes())
+    }
+
+    fn from_entropy(entropy: &[u8; 32]) -> Self {
         Self(Mnemonic::from_entropy(entropy).expect("32 bytes are 24 words"))
     }
 

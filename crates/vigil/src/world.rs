@@ -12,6 +12,7 @@ use vigil_cli::Environment;
 use crate::dhall::Machine;
 use crate::logs::HttpLogs;
 use crate::machine::Carried;
+use crate::query::Asked;
 use crate::tiers::ObjectStores;
 use crate::trust::Keyboard;
 
@@ -72,6 +73,7 @@ pub(crate) fn environment() -> Environment {
         logs: Arc::new(HttpLogs),
         machine: Arc::new(Carried),
         trust: Arc::new(Keyboard),
+        queries: Arc::new(Asked),
     }
 }
 

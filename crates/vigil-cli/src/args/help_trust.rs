@@ -49,9 +49,9 @@ Ask them for the twelve words of their fingerprint in a way in which you know th
 Examples:
   Somebody whose words were compared:
     $ vigil --store theirs person new bob --words-file words --words-only
-    $ key=$(vigil --store theirs person show --json | grep -o '\"key\":\"[0-9a-f]*' | cut -d'\"' -f4)
-    $ print=$(vigil --store theirs person show --json | grep -o '\"fingerprint\":\"[a-z ]*' | cut -d'\"' -f4)
-    $ vigil person trust bob $key --fingerprint \"$print\"";
+    $ vigil --store theirs person show | head -n 1 | cut -d' ' -f3 > key
+    $ vigil --store theirs person show | sed -n 's/^ *fingerprint *//p' > print
+    $ vigil person trust bob $(cat key) --fingerprint \"$(cat print)\"";
 
 pub(super) const PERSON_LIST: &str = "\
 With --json, one line for each: name, key, fingerprint, at.
@@ -64,9 +64,9 @@ pub(super) const PERSON_FORGET: &str = "\
 Examples:
   Somebody whom you know no more:
     $ vigil --store theirs person new bob --words-file words --words-only
-    $ key=$(vigil --store theirs person show --json | grep -o '\"key\":\"[0-9a-f]*' | cut -d'\"' -f4)
-    $ print=$(vigil --store theirs person show --json | grep -o '\"fingerprint\":\"[a-z ]*' | cut -d'\"' -f4)
-    $ vigil person trust bob $key --fingerprint \"$print\"
+    $ vigil --store theirs person show | head -n 1 | cut -d' ' -f3 > key
+    $ vigil --store theirs person show | sed -n 's/^ *fingerprint *//p' > print
+    $ vigil person trust bob $(cat key) --fingerprint \"$(cat print)\"
     $ vigil person forget bob";
 
 pub(super) const PERSON_ROTATE: &str = "\
@@ -138,7 +138,8 @@ Examples:
     $ vigil puddle create home --lease never --words-file words --passphrase-file pass";
 
 pub(super) const PUDDLE_JOIN: &str = "\
-The code is no secret, but whoever carries it could swap it: compare the fingerprint.
+The code is no secret, but whoever carries it could swap it, and the bundle that comes back could be of \
+another Person: compare both fingerprints.
 
 Examples:
   The code of this machine, for `vigil puddle admit` on one that is in the puddle:
@@ -157,10 +158,11 @@ Examples:
     $ vigil puddle create home --words-file words --passphrase-file pass
     $ vigil --store van machine enroll van --passphrase-file pass --memory 64MiB
     $ vigil --store van puddle join --passphrase-file pass > code
-    $ print=$(vigil --store van machine show --json | grep -o '\"fingerprint\":\"[a-z ]*' | cut -d'\"' -f4)
-    $ vigil puddle admit - --fingerprint \"$print\" --words-file words --passphrase-file pass < code
+    $ vigil --store van machine show | sed -n 's/^ *fingerprint *//p' > print
+    $ vigil puddle admit - --fingerprint \"$(cat print)\" --words-file words --passphrase-file pass < code
     $ vigil puddle export -o bundle
-    $ vigil --store van puddle join --bundle bundle";
+    $ vigil person show | sed -n 's/^ *fingerprint *//p' > print
+    $ vigil --store van puddle join --bundle bundle --fingerprint \"$(cat print)\"";
 
 pub(super) const PUDDLE_GRANT: &str = "\
 A grant under another gives no more than that one, and goes at most four deep.
@@ -228,7 +230,8 @@ Examples:
     $ vigil puddle export -o bundle";
 
 pub(super) const PUDDLE_IMPORT: &str = "\
-With --json, one document: batches (that were new), missing (that do not follow what is here), forked.
+With --json, one document: batches (that were new), missing (feeds that do not follow what is here), \
+forked.
 
 Examples:
   What was exported here is known already:

@@ -239,6 +239,10 @@ pub enum PuddleCommand {
         /// The bundle that came back
         #[arg(long, value_name = "FILE")]
         bundle: Option<PathBuf>,
+        /// The words of the Person's fingerprint, instead of being asked for them; nobody is asked about a
+        /// Person who is known here
+        #[arg(long, value_name = "WORDS", requires = "bundle")]
+        fingerprint: Option<String>,
         /// Where the machine's passphrase comes from
         #[command(flatten)]
         passphrase: PassphraseArgs,
@@ -363,7 +367,7 @@ impl PuddleCommand {
             | Self::Admit { person, passphrase, .. }
             | Self::Revoke { person, passphrase, .. } => of(person, passphrase),
             Self::Grant(args) => of(&mut args.person, &mut args.passphrase),
-            Self::Join { bundle, passphrase } => {
+            Self::Join { bundle, passphrase, .. } => {
                 bundle.iter_mut().chain(&mut passphrase.passphrase_file).collect()
             }
             Self::Verify { bundle, .. } => bundle.iter_mut().collect(),

@@ -21,17 +21,6 @@ pub const CREDIT_BITS_MIN: u32 = 256;
 /// Most bits that one source is credited with. Less than [`CREDIT_BITS_MIN`], so that two are needed.
 pub const CREDIT_BITS_SOURCE_MAX: u32 = 192;
 
-/// How sure one can be that nobody guesses the bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Confidence {
-    /// They do not repeat; nothing else is promised.
-    Sloppy,
-    /// The system's own word for it.
-    Standard,
-    /// At least two sources, tested, with 256 bits between them.
-    High,
-}
-
 /// What one source was credited with, and why not more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credit {
@@ -102,13 +91,27 @@ impl ConfidenceError {
     }
 }
 
+/// 256 bits of high confidence. Only [`high`] makes them, so that what must have them takes nothing less.
+pub struct Certain(Zeroizing<[u8; 32]>);
+
+impl Certain {
+    /// Returns the bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Certain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("256 bits of high confidence")
+    }
+}
+
 /// Mixes all sources into 32 bytes, and tells what each was credited with.
 ///
 /// # Errors
 /// Refuses where fewer than two sources, or fewer than [`CREDIT_BITS_MIN`] bits, can be credited.
-pub fn high(
-    sources: &mut [&mut dyn Source],
-) -> Result<(Zeroizing<[u8; 32]>, Ledger), ConfidenceError> {
+pub fn high(sources: &mut [&mut dyn Source]) -> Result<(Certain, Ledger), ConfidenceError> {
     let mut ledger = Ledger::default();
     let mut pool = Zeroizing::new(Vec::new());
     for source in sources {
@@ -137,7 +140,7 @@ pub fn high(
     Hkdf::<Sha256>::new(Some(b"vigil/1 entropy"), &pool)
         .expand(b"high", &mut *mixed)
         .expect("32 bytes are within what HKDF gives");
-    Ok((mixed, ledger))
+    Ok((Certain(mixed), ledger))
 }
 
 /// A quick generator that is seeded once: ChaCha20, whose key is replaced with each call, so that what
@@ -223,7 +226,7 @@ mod tests {
         let (bytes, ledger) =
             high(&mut [&mut System(&system), &mut Jitter(&mut ticks)]).expect("two sources");
         assert_eq!((ledger.bits(), ledger.sources()), (384, 2), "{ledger}");
-        assert!(bytes.iter().any(|byte| *byte != 0));
+        assert!(bytes.bytes().iter().any(|byte| *byte != 0));
         let mut dice = Dice::parse(&rolls(100)).expect("rolls");
         assert!(high(&mut [&mut System(&system), &mut dice]).is_ok());
     }
@@ -284,7 +287,7 @@ mod tests {
             let mut dice = Dice::parse(rolled).expect("rolls");
             let mut jitter = Jitter(&mut ticks);
             let mut sources: [&mut dyn Source; 3] = [&mut System(&system), &mut jitter, &mut dice];
-            high(&mut sources).expect("two are healthy").0
+            *high(&mut sources).expect("two are healthy").0.bytes()
         };
         let first = draw(1, "");
         assert_eq!(first, draw(1, ""));

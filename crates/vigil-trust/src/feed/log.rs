@@ -121,6 +121,10 @@ fn id_of(name: &str) -> Option<FeedId> {
 fn read_file(file: &dyn DiskFile, id: FeedId) -> Result<FeedFile, DiskError> {
     let mut found = FeedFile { feed: Feed::new(id), batches: Vec::new(), end: 0, is_torn: false };
     let len = file.len()?;
+    if len == 0 {
+        // Made, and nothing written yet.
+        return Ok(found);
+    }
     let mut magic = [0; MAGIC.len()];
     if file.read_at(0, &mut magic)? != magic.len() || magic != MAGIC {
         found.is_torn = true;
@@ -178,33 +182,51 @@ pub fn read_feeds(disk: &dyn Disk) -> Result<Vec<FeedFile>, DiskError> {
     ids.into_iter().map(|id| read_file(&*disk.open(&path_of(id), OpenMode::Read)?, id)).collect()
 }
 
-/// Keeps batches of another machine's feed, durably, and returns how many were new.
+/// What became of batches that were to be kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// How many were new, and are durable now.
+    pub count: usize,
+    /// Why the next one, and those after it, were not taken.
+    pub refused: Option<FeedError>,
+}
+
+/// Keeps batches of another machine's feed, durably, up to the first that does not belong there.
 ///
 /// # Errors
-/// Fails where the disk does, and where a batch does not belong to the feed as it is here.
-pub fn keep(disk: &dyn Disk, id: FeedId, batches: &[Batch]) -> Result<usize, KeepError> {
+/// Fails where the disk does.
+pub fn keep(disk: &dyn Disk, id: FeedId, batches: &[Batch]) -> Result<Kept, KeepError> {
     disk.create_folder(FOLDER)?;
     let _lock = take_lock(disk)?;
     let file = disk.open(&path_of(id), OpenMode::Create)?;
     let mut found = read_file(&*file, id)?;
-    if found.end == 0 {
-        file.write_at(0, &MAGIC)?;
-        found.end = MAGIC.len() as u64;
-    }
     let mut bytes = Vec::new();
-    let mut count = 0;
+    let mut kept = Kept::default();
     for batch in batches {
-        if found.feed.accept(batch)? == Accepted::New {
-            bytes.extend(frame(batch));
-            count += 1;
+        match found.feed.accept(batch) {
+            Ok(Accepted::New) => {
+                bytes.extend(frame(batch));
+                kept.count += 1;
+            }
+            Ok(Accepted::Known) => {}
+            Err(refused) => {
+                kept.refused = Some(refused);
+                break;
+            }
         }
     }
-    // Another machine's torn tail can be had again from that machine, so it is written over.
-    file.set_len(found.end)?;
-    file.write_at(found.end, &bytes)?;
-    file.sync()?;
-    disk.sync_folder(FOLDER)?;
-    Ok(count)
+    if kept.count > 0 {
+        if found.end == 0 {
+            file.write_at(0, &MAGIC)?;
+            found.end = MAGIC.len() as u64;
+        }
+        // What is torn behind the last whole batch is what comes now, or never was one.
+        file.set_len(found.end)?;
+        file.write_at(found.end, &bytes)?;
+        file.sync()?;
+        disk.sync_folder(FOLDER)?;
+    }
+    Ok(kept)
 }
 
 /// Why batches of another machine were not kept.
@@ -214,9 +236,6 @@ pub enum KeepError {
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The batches do not belong to the feed.
-    #[error(transparent)]
-    Feed(#[from] FeedError),
     /// Another process is writing.
     #[error(transparent)]
     Log(#[from] FeedLogError),
@@ -226,7 +245,6 @@ impl Blamed for KeepError {
     fn blame(&self) -> Blame {
         match self {
             Self::Disk(source) => source.blame(),
-            Self::Feed(source) => source.blame(),
             Self::Log(source) => source.blame(),
         }
     }
@@ -328,7 +346,7 @@ impl FeedLog {
             file => file?,
         };
         let found = read_file(&*file, own.id)?;
-        let fresh = if found.is_torn {
+        let fresh = if found.is_torn || found.end == 0 {
             Some(Fresh::Torn)
         } else if own.place != place || is_behind(&found.feed) {
             Some(Fresh::Moved)

@@ -18,7 +18,8 @@ pub use batch::{
 };
 pub use equivocation::{Equivocation, EquivocationError};
 pub use log::{
-    AppendError, FeedFile, FeedLog, FeedLogError, Fresh, KeepError, continues, keep, read_feeds,
+    AppendError, FeedFile, FeedLog, FeedLogError, Fresh, KeepError, Kept, continues, keep,
+    read_feeds,
 };
 
 use alloc::boxed::Box;

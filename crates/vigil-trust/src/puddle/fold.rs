@@ -8,15 +8,15 @@
 //! 4. Grants: from the Person or under a grant that holds, narrowing, to a machine that is active.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use vigil_base::world::Moment;
 use vigil_base::{Blame, Blamed, Name, Vcid};
 
-use super::event::{Event, EventError, FeedMark, PuddleEvent, Target};
+use super::event::{Event, FeedMark, PuddleEvent, Target};
 use super::freshness::Lease;
-use super::scope::{Ask, DEPTH_MAX, Scope};
+use super::scope::DEPTH_MAX;
+use super::view::{Authority, GrantView, MachineState, MachineView, Refusal, View};
 use crate::feed::{FeedId, Incarnation};
 use crate::keys::KeyBytes;
 use crate::statement::Statement;
@@ -37,163 +37,6 @@ impl Blamed for FoldError {
     fn blame(&self) -> Blame {
         Blame::Caller
     }
-}
-
-/// Why an event has no effect.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// It is no event.
-    #[error(transparent)]
-    Malformed(#[from] EventError),
-    /// Events that it names as seen are not here yet.
-    #[error("it waits for events that are not here yet")]
-    Waiting,
-    /// Its author has no say.
-    #[error("its author is neither the Person nor a machine that may do this")]
-    NotAuthor,
-    /// Its author's key was rotated away before.
-    #[error("it is signed by a key of the Person that was rotated away")]
-    RotatedKey,
-    /// Two rotations contest the Person's key.
-    #[error("the Person's key is contested: two rotations had not seen each other")]
-    Contested,
-    /// The successor did not consent, or was the Person's key before.
-    #[error("the successor did not consent, or was the Person's key before")]
-    Successor,
-    /// It was revoked.
-    #[error("it was revoked")]
-    Revoked,
-    /// The machine that gives or gets it is not active.
-    #[error("a machine that gives or gets it is not active")]
-    Inactive,
-    /// It is granted under something that is no grant, or one that does not hold.
-    #[error("the grant above it does not hold")]
-    Parent,
-    /// Its author does not hold the grant above it.
-    #[error("its author does not hold the grant above it")]
-    NotHolder,
-    /// It gives more than the grant above it.
-    #[error("it gives more than the grant above it")]
-    Widened,
-    /// There are too many grants above it.
-    #[error("it would be more than {DEPTH_MAX} grants deep")]
-    TooDeep,
-    /// A machine would come twice in its chain.
-    #[error("a machine comes twice in its chain")]
-    Cycle,
-}
-
-impl Refusal {
-    /// Says whether it follows from somebody's right to take things away, or from what has not come yet,
-    /// rather than from an event that nobody should have signed.
-    pub fn is_expected(&self) -> bool {
-        matches!(self, Self::Waiting | Self::Revoked | Self::Inactive | Self::Parent)
-    }
-}
-
-/// Whether a machine counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MachineState {
-    /// It counts.
-    Active,
-    /// It was revoked.
-    Revoked {
-        /// By which event.
-        by: Vcid,
-        /// Why.
-        reason: String,
-    },
-    /// It has said two things at one position, and the Person has not forgiven it.
-    Frozen {
-        /// Where.
-        feeds: Vec<FeedId>,
-    },
-}
-
-/// A machine of the puddle.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MachineView {
-    /// What it is called.
-    pub name: Name,
-    /// Whether it counts.
-    pub state: MachineState,
-    /// The event that added it.
-    pub added: Vcid,
-    /// How far its feeds count, if it was revoked.
-    pub kept: Vec<FeedMark>,
-    /// Forked incarnations that were forgiven, and count for nothing.
-    pub pardons: BTreeSet<Incarnation>,
-}
-
-/// A grant that holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GrantView {
-    /// Who gives it: the Person or a machine.
-    pub from: KeyBytes,
-    /// Which machine has it.
-    pub to: KeyBytes,
-    /// The grant above it.
-    pub parent: Option<Vcid>,
-    /// What it allows.
-    pub scope: Scope,
-    /// How deep it is: 1 for one of the Person's.
-    pub depth: usize,
-}
-
-/// Who may speak for the Person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authority {
-    /// This key.
-    Person(KeyBytes),
-    /// Nobody: these rotations contest it.
-    Contested(BTreeSet<Vcid>),
-}
-
-/// What a set of events means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    /// The puddle.
-    pub id: Vcid,
-    /// What it is called.
-    pub name: Name,
-    /// How long a machine may rely on what it last heard.
-    pub lease: Lease,
-    /// Who may speak for the Person.
-    pub authority: Authority,
-    /// The Person's keys, the first one first.
-    pub persons: Vec<KeyBytes>,
-    /// All machines that were ever added.
-    pub machines: BTreeMap<KeyBytes, MachineView>,
-    /// The grants that hold, whether expired or not.
-    pub grants: BTreeMap<Vcid, GrantView>,
-    /// What has no effect, and why.
-    pub refused: BTreeMap<Vcid, Refusal>,
-    /// The newest events, which the next one names as seen.
-    pub heads: BTreeSet<Vcid>,
-    /// The latest moment that the Person signed: the time cannot be earlier.
-    pub signed_at: Moment,
-}
-
-/// Why something may not be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Denial {
-    /// The grant does not hold.
-    #[error("there is no such grant that holds")]
-    NoGrant,
-    /// It is another machine's.
-    #[error("the grant is another machine's")]
-    NotHolder,
-    /// It does not allow this.
-    #[error("the grant does not allow this")]
-    NotAllowed,
-    /// It, or one above it, has expired.
-    #[error("link {link} of the chain has expired")]
-    Expired {
-        /// Which, from 1 at the Person.
-        link: usize,
-    },
 }
 
 /// An event with what it hangs on.
@@ -623,50 +466,6 @@ fn flaw_of_link(
         link = at.parent.and_then(|parent| grants.get(&parent));
     }
     (!above.scope.covers(&view.scope)).then_some(Refusal::Widened)
-}
-
-impl View {
-    /// Says whether an entry of a feed counts: its machine is active, or was when it signed this far.
-    pub fn counts(&self, feed: &FeedId, position: u64) -> bool {
-        let Some(machine) = self.machines.get(&feed.machine) else { return false };
-        if machine.pardons.contains(&feed.incarnation) {
-            return false;
-        }
-        match &machine.state {
-            MachineState::Active => true,
-            MachineState::Revoked { .. } => FeedMark::counts(&machine.kept, feed, position),
-            MachineState::Frozen { feeds } => !feeds.contains(feed),
-        }
-    }
-
-    /// Says whether a machine may do something by a grant, and why not. `now` has a floor under it; see
-    /// [`super::TimeFloor`].
-    ///
-    /// # Errors
-    /// Says what stands against it.
-    pub fn authorise(
-        &self,
-        machine: &KeyBytes,
-        grant: &Vcid,
-        ask: &Ask<'_>,
-        now: Moment,
-    ) -> Result<(), Denial> {
-        let found = self.grants.get(grant).ok_or(Denial::NoGrant)?;
-        if found.to != *machine {
-            return Err(Denial::NotHolder);
-        }
-        if !found.scope.allows(ask) {
-            return Err(Denial::NotAllowed);
-        }
-        let mut link = Some(found);
-        while let Some(at) = link {
-            if at.scope.is_expired(now) {
-                return Err(Denial::Expired { link: at.depth });
-            }
-            link = at.parent.and_then(|parent| self.grants.get(&parent));
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ mod event;
 mod fold;
 mod freshness;
 mod scope;
+mod view;
 
 pub use chain::{ChainError, Link, check_chain};
 pub use event::{
     AFTER_MAX, Event, EventError, FeedMark, JoinRequest, PuddleEvent, REASON_BYTES_MAX, Target,
 };
-pub use fold::{
-    Authority, Denial, FoldError, GrantView, MachineState, MachineView, Refusal, View, fold,
-};
+pub use fold::{FoldError, fold};
 pub use freshness::{Freshness, Lease, TimeFloor};
 pub use scope::{Ask, DEPTH_MAX, Scope, ScopeError, VERBS_MAX};
+pub use view::{Authority, Denial, GrantView, MachineState, MachineView, Refusal, View};

@@ -59,7 +59,7 @@ fn puddle(machine: u8, random: &Counting) -> (MemoryDisk, Home, Vcid) {
     let event = Event::Genesis {
         name: Name::new("home").expect("a name"),
         lease: Lease::Never,
-        nonce: [0; 16],
+        nonce: [machine; 16],
     };
     let genesis = PuddleEvent { puddle: None, after: vec![], event }.sign(&key(100), Moment(1));
     let name = Name::new("bench").expect("a name");
@@ -95,6 +95,23 @@ fn a_bundle_makes_another_machine_see_the_same_and_twice_changes_nothing() {
             assert_ne!(bundle.puddle, id, "byte {at}");
         }
     }
+}
+
+#[test]
+fn feeds_of_strangers_are_left_out_of_what_is_taken() {
+    let random = Counting::default();
+    let (_, home, id) = puddle(1, &random);
+    let (_, stranger, elsewhere) = puddle(2, &random);
+    let pack = |home: &Home, id| {
+        let known = home.open_puddle(id).expect("it is there");
+        Bundle::decode(&home.bundle(id, &known).expect("the disk is well")).expect("it holds")
+    };
+    let mut mixed = pack(&home, id);
+    // Another puddle of the same Person, so that nothing but membership is in the way.
+    mixed.batches.extend(pack(&stranger, elsewhere).batches);
+    let other = Home::new(Arc::new(MemoryDisk::default()));
+    assert_ne!(id, elsewhere);
+    assert_eq!(other.take_bundle(&mixed).expect("the disk is well").batches, 1);
 }
 
 #[test]

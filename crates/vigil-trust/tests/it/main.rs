@@ -1,6 +1,7 @@
-//! The crate from outside: a disk that loses power, outside programs, and vectors that nobody here wrote.
+//! What the crate promises, shown from outside.
 
 mod disk;
+mod feeds;
 mod formats;
 mod home;
 mod interop;

@@ -44,7 +44,11 @@ fn admitted(bench: &Bench, other: &str) {
         ["puddle", "admit", code.trim(), "--passphrase-file", "pass", "--fingerprint", &words];
     Ran::of(bench.vigil(&admit)).expect(0);
     bench.fine("puddle export -o bundle");
-    bench.fine(&format!("--store {other} puddle join --bundle bundle"));
+    let person = fingerprint(bench, "store", "person");
+    let join = ["--store", other, "puddle", "join", "--bundle", "bundle", "--fingerprint"];
+    let wrong = [&join[..], &["zoo zoo"]].concat();
+    Ran::of(bench.vigil(&wrong)).expect(1).says("the fingerprints differ");
+    Ran::of(bench.vigil(&[&join[..], &[&person]].concat())).expect(0);
 }
 
 /// A program that asks, and is answered.
@@ -282,6 +286,26 @@ fn a_copied_folder_starts_a_new_life_and_contradicts_nothing() {
     assert_eq!(shown["machines"][0]["state"], "active");
     assert_eq!(shown["grants"].as_array().expect("a list").len(), 2);
     bench.fine("puddle verify");
+}
+
+#[test]
+fn a_torn_feed_is_told_of_until_a_new_life_continues_it() {
+    let bench = bench();
+    settled(&bench);
+    let grant = "puddle grant bench --subsystem files --verbs read --passphrase-file pass";
+    bench.fine(grant);
+    bench.fine("puddle verify");
+    let mut feeds = Vec::new();
+    each_file(&bench.join("store/trust/feeds"), &mut |path| {
+        feeds.extend(path.extension().is_some_and(|end| end == "feed").then(|| path.to_owned()));
+    });
+    let [feed] = feeds.as_slice() else { panic!("{feeds:?}") };
+    let bytes = std::fs::read(feed).expect("the feed");
+    std::fs::write(feed, &bytes[..bytes.len() - 1]).expect("a file");
+    bench.run("puddle verify").expect(1).says("is torn");
+    bench.fine(grant);
+    bench.fine("puddle verify");
+    assert_eq!(std::fs::read(feed).expect("the feed"), bytes[..bytes.len() - 1], "it was cut");
 }
 
 #[test]

@@ -14,5 +14,6 @@ mod large;
 mod log;
 mod moving;
 mod odd_files;
+mod pipelines;
 mod session;
 mod tour;

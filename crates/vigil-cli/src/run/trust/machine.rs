@@ -44,7 +44,7 @@ fn enroll(
     }
     let passphrase = passphrase(args.passphrase_file.as_deref(), "this machine", true, session)?;
     let (seed, _) = entropy(None, session)?;
-    let key = SecretKey::from_seed(&seed);
+    let key = SecretKey::from_seed(seed.bytes());
     let file = sealed(&key, Holder::Machine, name, costs(cost), &passphrase, session)?;
     home.set_machine(&file).map_err(TrustError::from)?;
     show(&home, Some(&key), is_json, session)

@@ -19,7 +19,8 @@ use vigil_store::FolderDisk;
 use vigil_trust::home::{Home, Person};
 use vigil_trust::seal::{self, Costs, SealedHeader};
 use vigil_trust::{
-    CpuSource, Dice, Jitter, KeyBytes, Ledger, SecretKey, Source, System, Words, fingerprint, high,
+    Certain, CpuSource, Dice, Jitter, KeyBytes, Ledger, SecretKey, Source, System, Words,
+    fingerprint, high,
 };
 use zeroize::Zeroizing;
 
@@ -159,10 +160,7 @@ fn sealed(
 }
 
 /// Draws 256 bits of high confidence.
-fn entropy(
-    dice: Option<&Path>,
-    session: &Session<'_>,
-) -> Result<(Zeroizing<[u8; 32]>, Ledger), CommandError> {
+fn entropy(dice: Option<&Path>, session: &Session<'_>) -> Result<(Certain, Ledger), CommandError> {
     let mut dice = match dice {
         Some(path) => Some(Dice::parse(&read_text(path)?).map_err(TrustError::from)?),
         None => None,
@@ -204,7 +202,7 @@ fn unlock_machine(
 fn person_key(
     home: &Home,
     args: &PersonKeyArgs,
-    machine: &Unlocked,
+    machine_passphrase: &str,
     session: &mut Session<'_>,
 ) -> Result<SecretKey, CommandError> {
     let person = the_person(home)?;
@@ -215,7 +213,7 @@ fn person_key(
         let file = file.ok_or(TrustError::NoPersonKey)?;
         let passphrase = match &args.person_passphrase_file {
             Some(path) => first_line(&read_text(path)?),
-            None => machine.passphrase.clone(),
+            None => Zeroizing::new(machine_passphrase.to_owned()),
         };
         match seal::open(&file, passphrase.as_bytes()) {
             Err(seal::OpenSealedError::WrongPassphrase)

@@ -104,7 +104,7 @@ fn new(args: &PersonNewArgs, session: &mut Session<'_>) -> Result<(), CommandErr
     let home = home(session)?;
     refuse_second(&home)?;
     let (entropy, ledger) = entropy(args.dice.as_deref(), session)?;
-    let words = Words::from_entropy(&entropy);
+    let words = Words::new(&entropy);
     hand_out(&words, args.words_file.as_deref(), session)?;
     let keeping = Keeping {
         words_only: args.words_only,
@@ -230,11 +230,11 @@ fn rotate(
 ) -> Result<(), CommandError> {
     let home = home(session)?;
     let machine = unlock_machine(&home, unlocking, session)?;
-    let before = person_key(&home, from, &machine, session)?;
+    let before = person_key(&home, from, &machine.passphrase, session)?;
     let mut opened = Opened::of(&home, session)?;
     opened.expect_person(&before)?;
     let (entropy, ledger) = entropy(None, session)?;
-    let words = Words::from_entropy(&entropy);
+    let words = Words::new(&entropy);
     hand_out(&words, new_words_file, session)?;
     let after = words.person();
     let person = the_person(&home)?;

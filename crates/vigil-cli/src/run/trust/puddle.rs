@@ -17,7 +17,7 @@ use vigil_trust::puddle::{
 use vigil_trust::{KeyBytes, SecretKey, Statement, StatementError};
 
 use super::show::{show, verify};
-use super::{FOLDER, Session, Unlocked, compare, home, person_key, read_text, unlock_machine};
+use super::{FOLDER, Session, compare, home, person_key, read_text, unlock_machine};
 use crate::args::{PassphraseArgs, PersonKeyArgs, PuddleCommand, PuddleGrantArgs, parse_span};
 use crate::failure::CommandError;
 use crate::human;
@@ -34,8 +34,10 @@ pub(in crate::run) fn perform(
         PuddleCommand::Create { name, lease, person, passphrase, format } => {
             create(name, lease, person, passphrase, format.json, session)
         }
-        PuddleCommand::Join { bundle: Some(bundle), .. } => join(bundle, session),
-        PuddleCommand::Join { bundle: None, passphrase } => print_code(passphrase, session),
+        PuddleCommand::Join { bundle: Some(bundle), fingerprint, .. } => {
+            join(bundle, fingerprint.as_deref(), session)
+        }
+        PuddleCommand::Join { bundle: None, passphrase, .. } => print_code(passphrase, session),
         PuddleCommand::Admit { code, fingerprint, person, passphrase } => {
             admit(code, fingerprint.as_deref(), person, passphrase, session)
         }
@@ -194,7 +196,7 @@ fn create(
         return Err(TrustError::PuddleExists.into());
     }
     let machine = unlock_machine(&home, unlocking, session)?;
-    let person = person_key(&home, person, &machine, session)?;
+    let person = person_key(&home, person, &machine.passphrase, session)?;
     let now = session.environment.clock.now();
     let mut nonce = [0; 16];
     session.environment.randomness.fill(&mut nonce)?;
@@ -252,7 +254,7 @@ fn admit(
     let mut opened = Opened::of(&home, session)?;
     compare(&request.machine(), fingerprint, session)?;
     let machine = unlock_machine(&home, unlocking, session)?;
-    let person = person_key(&home, person, &machine, session)?;
+    let person = person_key(&home, person, &machine.passphrase, session)?;
     opened.expect_person(&person)?;
     let (key, name) = (request.machine(), request.name().clone());
     // A machine that is forgiven its forks starts a new feed; those that forked count no more.
@@ -264,7 +266,11 @@ fn admit(
     session.say(format_args!("{name} is in; `vigil puddle export` packs what it needs"))
 }
 
-fn join(path: &Path, session: &mut Session<'_>) -> Result<(), CommandError> {
+fn join(
+    path: &Path,
+    fingerprint: Option<&str>,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
     let home = home(session)?;
     let file = home.machine_sealed().map_err(TrustError::from)?.ok_or(TrustError::NoMachine)?;
     let own = vigil_trust::seal::read_header(&file).map_err(TrustError::from)?.public;
@@ -277,6 +283,15 @@ fn join(path: &Path, session: &mut Session<'_>) -> Result<(), CommandError> {
     if !view.machines.contains_key(&own) {
         return Err(TrustError::NotAdmitted.into());
     }
+    // Anybody could have made a puddle and admitted this machine to it: the code is no secret.
+    let Authority::Person(person) = view.authority else {
+        return Err(TrustError::Broken { what: "the Person's key is contested".into() }.into());
+    };
+    let own_person = home.person().map_err(TrustError::from)?;
+    let mut known = home.known().map_err(TrustError::from)?.into_iter().chain(own_person);
+    if !known.any(|known| known.key == person) {
+        compare(&person, fingerprint, session)?;
+    }
     home.take_bundle(&bundle).map_err(TrustError::from)?;
     let here = PuddleHere { id: bundle.puddle, floor: TimeFloor(Moment(i64::MIN)) };
     let opened = Opened::with(&home, here, session)?;
@@ -284,12 +299,7 @@ fn join(path: &Path, session: &mut Session<'_>) -> Result<(), CommandError> {
     let view = &opened.known.view;
     let machines = human::count(view.machines.len() as u64, "machine", "machines");
     let name = view.name.as_str();
-    session.say(format_args!("this machine is in {name}, with {machines}"))?;
-    let person = match &view.authority {
-        Authority::Person(key) => super::fingerprint_of(key)?,
-        Authority::Contested(_) => "contested".into(),
-    };
-    session.say(format_args!("the Person's fingerprint, to compare: {person}"))
+    session.say(format_args!("this machine is in {name}, with {machines}"))
 }
 
 /// Folds what a bundle says on its own.
@@ -322,7 +332,7 @@ fn grant(args: &PuddleGrantArgs, session: &mut Session<'_>) -> Result<(), Comman
     let id = if parent.is_some() {
         opened.write(event, &machine.key, &home, &machine.key, session)?
     } else {
-        let person = person_key(&home, &args.person, &machine, session)?;
+        let person = person_key(&home, &args.person, &machine.passphrase, session)?;
         opened.expect_person(&person)?;
         opened.write(event, &person, &home, &machine.key, session)?
     };
@@ -345,8 +355,8 @@ fn revoke(
     let targets: Vec<Target> =
         machines.chain(opened.grant(text).into_iter().map(Target::Grant)).collect();
     let target = one(&targets, text)?;
-    let Unlocked { key: machine, passphrase } = unlock_machine(&home, unlocking, session)?;
-    let person = person_key(&home, person, &Unlocked { key: copy(&machine), passphrase }, session)?;
+    let machine = unlock_machine(&home, unlocking, session)?;
+    let person = person_key(&home, person, &machine.passphrase, session)?;
     opened.expect_person(&person)?;
     // What its feeds say up to here has been seen, and stays.
     let kept: BTreeSet<FeedMark> = match target {
@@ -360,12 +370,8 @@ fn revoke(
     };
     let reason = reason.chars().filter(|letter| !letter.is_control()).take(64).collect();
     let event = Event::Revoke { target, kept: kept.into_iter().collect(), reason };
-    opened.write(event, &person, &home, &machine, session)?;
+    opened.write(event, &person, &home, &machine.key, session)?;
     session.say(format_args!("{text} is revoked; `vigil puddle export` carries it to the others"))
-}
-
-fn copy(key: &SecretKey) -> SecretKey {
-    SecretKey::from_seed(&key.seed())
 }
 
 fn export(output: &Path, session: &mut Session<'_>) -> Result<(), CommandError> {
@@ -381,7 +387,7 @@ fn export(output: &Path, session: &mut Session<'_>) -> Result<(), CommandError> 
     };
     replace_file(&disk, name, &bytes)?;
     let size = human::size(bytes.len() as u64);
-    session.say(format_args!("{} of signed events, and no secret", size))
+    session.say(format_args!("{size} of signed events, and no secret"))
 }
 
 pub(super) fn read_bundle(path: &Path) -> Result<Bundle, CommandError> {
@@ -416,7 +422,7 @@ fn import(path: &Path, is_json: bool, session: &mut Session<'_>) -> Result<(), C
     let new = human::count(taken.batches as u64, "new batch", "new batches");
     session.out.line(new)?;
     if taken.missing > 0 {
-        let missing = human::count(taken.missing as u64, "batch does", "batches do");
+        let missing = human::count(taken.missing as u64, "feed does", "feeds do");
         session.say(format_args!("{missing} not follow what is here; ask for an older bundle"))?;
     }
     for feed in &taken.forks {

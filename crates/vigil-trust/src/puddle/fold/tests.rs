@@ -3,7 +3,7 @@
 use super::*;
 use crate::feed::Incarnation;
 use crate::keys::{SecretKey, Signature};
-use crate::puddle::{ChainError, JoinRequest, Link, check_chain};
+use crate::puddle::{Ask, ChainError, Denial, JoinRequest, Link, Scope, check_chain};
 use crate::testing::Repeating;
 use alloc::format;
 use alloc::string::ToString as _;

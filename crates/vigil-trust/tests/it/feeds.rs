@@ -6,7 +6,8 @@ use vigil_base::Vcid;
 use vigil_base::world::Moment;
 use vigil_trust::SecretKey;
 use vigil_trust::feed::{
-    Batch, Equivocation, FeedFile, FeedLog, FeedLogError, Fresh, SignedHeader, keep, read_feeds,
+    Batch, Equivocation, FeedError, FeedFile, FeedLog, FeedLogError, Fresh, SignedHeader, keep,
+    read_feeds,
 };
 
 use crate::disk::{Counting, MemoryDisk};
@@ -177,13 +178,10 @@ fn a_clone_in_the_same_place_is_caught_by_whoever_hears_both() {
     let far = MemoryDisk::default();
     let id = one[0].header().feed;
     let first = read_feeds(&disk).expect("the disk is well").remove(0).batches.remove(0);
-    assert_eq!(keep(&far, id, &[first, one[0].clone()]), Ok(2));
-    let refused = keep(&far, id, &two).expect_err("the clone contradicts");
-    let vigil_trust::feed::KeepError::Feed(vigil_trust::feed::FeedError::Forked(evidence)) =
-        refused
-    else {
-        panic!("{refused:?}")
-    };
+    let kept = keep(&far, id, &[first, one[0].clone()]).expect("the disk is well");
+    assert_eq!((kept.count, kept.refused), (2, None));
+    let kept = keep(&far, id, &two).expect("the disk is well");
+    let Some(FeedError::Forked(evidence)) = kept.refused else { panic!("{kept:?}") };
     assert_eq!(Equivocation::decode(&evidence.encode()).expect("it convinces").position(), 1);
 }
 
