@@ -11,8 +11,8 @@ Examples:
   A log, an entry, a proof, and its check:
     $ vigil log init mylog --origin example.com/log > mylog.vkey
     $ vigil log append mylog notes.txt
-    $ vigil log prove mylog --index 0 -o notes.tlog-proof
-    $ vigil log verify notes.tlog-proof --entry notes.txt --log-key \"$(cat mylog.vkey)\"";
+    $ vigil log prove mylog --index 0 -o notes.proof
+    $ vigil log verify notes.proof --entry notes.txt --log-key \"$(cat mylog.vkey)\"";
 
 pub(super) const INIT: &str = "\
 The public key is printed; hand it to whoever is to believe the log. The secret key is made unless the file \
@@ -34,9 +34,10 @@ root (base64).
 
 Examples:
   A file:
-    $ vigil log init mylog --origin example.com/log && vigil log append mylog notes.txt
+    $ vigil log init mylog --origin example.com/log > mylog.vkey
+    $ vigil log append mylog notes.txt
   Each line of what a program prints:
-    $ vigil log init mylog --origin example.com/log && ls photos | vigil log append mylog --lines -";
+    $ ls photos | vigil log append mylog --lines -";
 
 pub(super) const PROVE: &str = "\
 A .tlog-proof holds the place of the entry, the hashes from there to the root, and what the log says, with \
@@ -45,8 +46,12 @@ the proof that the log contains what it was.
 
 Examples:
   Prove an entry by its place, or by its bytes:
-    $ vigil log init mylog --origin example.com/log && vigil log append mylog notes.txt && \
-vigil log prove mylog --index 0 -o notes.tlog-proof && vigil log prove mylog --entry notes.txt";
+    $ vigil log init mylog --origin example.com/log > mylog.vkey
+    $ vigil log append mylog notes.txt
+    $ vigil log prove mylog --index 0 -o notes.tlog-proof
+    $ vigil log prove mylog --entry notes.txt
+  Ask a witness to sign what the log says:
+    $ vigil log prove mylog --since 0 > request";
 
 pub(super) const VERIFY: &str = "\
 A policy file (C2SP tlog-policy) says which logs are believed, and which witnesses must have seen what they \
@@ -57,12 +62,12 @@ witnesses (a list of name, at and counts).
 
 Examples:
   Check a proof, believing the log alone:
-    $ vigil log init mylog --origin example.com/log > mylog.vkey && vigil log append mylog notes.txt && \
-vigil log prove mylog --index 0 -o notes.tlog-proof && \
-vigil log verify notes.tlog-proof --entry notes.txt --log-key \"$(cat mylog.vkey)\"
+    $ vigil log init mylog --origin example.com/log > mylog.vkey
+    $ vigil log append mylog notes.txt
+    $ vigil log prove mylog --index 0 -o notes.proof
+    $ vigil log verify notes.proof --entry notes.txt --log-key \"$(cat mylog.vkey)\"
   What the log says now:
-    $ vigil log init mylog --origin example.com/log > mylog.vkey && \
-vigil log verify mylog/checkpoint --log-key \"$(cat mylog.vkey)\"";
+    $ vigil log verify mylog/checkpoint --log-key \"$(cat mylog.vkey)\"";
 
 pub(super) const WITNESS: &str = "\
 Without a request, the witness's public key is printed, and its secret key made where there is none. With \
@@ -76,9 +81,9 @@ Examples:
   Make a witness:
     $ vigil log witness mywitness --name example.com/witness > witness.vkey
   Let it look at a log:
-    $ vigil log init mylog --origin example.com/log > mylog.vkey && vigil log append mylog notes.txt && \
-vigil log witness mywitness --name example.com/witness && \
-vigil log prove mylog --since 0 | vigil log witness mywitness - --log-key \"$(cat mylog.vkey)\"";
+    $ vigil log init mylog --origin example.com/log > mylog.vkey
+    $ vigil log prove mylog --since 0 > request
+    $ vigil log witness mywitness request --log-key \"$(cat mylog.vkey)\"";
 
 pub(super) const COSIGN: &str = "\
 Signatures of other keys, or over something else, are left out. They last until the log grows.
@@ -87,10 +92,11 @@ With --json: added (how many).
 
 Examples:
   Ask a witness, and publish what it says:
-    $ vigil log init mylog --origin example.com/log > mylog.vkey && vigil log append mylog notes.txt && \
-vigil log witness mywitness --name example.com/witness > witness.vkey && \
-vigil log prove mylog --since 0 | vigil log witness mywitness - --log-key \"$(cat mylog.vkey)\" | \
-vigil log cosign mylog - --witness \"$(cat witness.vkey)\"";
+    $ vigil log init mylog --origin example.com/log > mylog.vkey
+    $ vigil log witness mywitness --name example.com/witness > witness.vkey
+    $ vigil log prove mylog --since 0 > request
+    $ vigil log witness mywitness request --log-key \"$(cat mylog.vkey)\" > answer
+    $ vigil log cosign mylog answer --witness \"$(cat witness.vkey)\"";
 
 pub(super) const MONITOR: &str = "\
 Every new entry is read and hashed; what is remembered goes on only where that leads to what the log signed. \
@@ -101,9 +107,11 @@ That a log does not answer, or shows less, proves nothing.
 With --json: result (grown, same or stale), from, to (sizes).
 
 Examples:
-  Look at a log, and again:
-    $ vigil log init mylog --origin example.com/log > mylog.vkey && vigil log append mylog notes.txt && \
-vigil log monitor mylog --state seen --log-key \"$(cat mylog.vkey)\"";
+  Look at a log, and again when it has grown:
+    $ vigil log init mylog --origin example.com/log > mylog.vkey
+    $ vigil log monitor mylog --state seen --log-key \"$(cat mylog.vkey)\"
+    $ vigil log append mylog notes.txt
+    $ vigil log monitor mylog --state seen --log-key \"$(cat mylog.vkey)\"";
 
 pub(super) const KEEP: &str = "\
 Full tiles that end before the index are no longer served; nothing is removed. Do it only where a retention \
@@ -111,8 +119,9 @@ policy says from when on entries are of no use to anybody: without one a log mus
 
 Examples:
   Keep the second entry and what follows:
-    $ vigil log init mylog --origin example.com/log && ls photos | vigil log append mylog --lines - && \
-vigil log keep mylog --from 1";
+    $ vigil log init mylog --origin example.com/log > mylog.vkey
+    $ ls photos | vigil log append mylog --lines -
+    $ vigil log keep mylog --from 1";
 
 pub(super) const SERVE: &str = "\
 The address is printed on the first line. Only what tlog-tiles names is served: the checkpoint, tiles and \
@@ -120,4 +129,5 @@ entries. Any other web server can do the same.
 
 Examples:
   Serve a log until something else stops it:
-    $ vigil log init mylog --origin example.com/log && (vigil log serve-dir mylog & sleep 1; kill $!)";
+    $ vigil log init mylog --origin example.com/log > mylog.vkey
+    $ vigil log serve-dir mylog & sleep 1; kill $!";
