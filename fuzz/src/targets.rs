@@ -10,6 +10,7 @@ mod cbor;
 mod cbor_model;
 mod dhall;
 mod faulty;
+mod foreign;
 mod forgery;
 mod header;
 mod import;
@@ -230,5 +231,41 @@ pub const TARGETS: &[Target] = &[
         input_bytes_max: 4096,
         memory_floor: 4 * MEBIBYTE,
         memory_per_byte: 64,
+    },
+    Target {
+        name: "foreign-ssh",
+        holds: "an SSH signature or certificate that is decoded encodes to the same bytes",
+        run: foreign::run_ssh,
+        words: foreign::SSH_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
+        name: "foreign-text",
+        holds: "a key or signature file that is read, written and read again is the same",
+        run: foreign::run_texts,
+        words: foreign::TEXT_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
+        name: "foreign-dsse",
+        holds: "an envelope or statement that is read, written and read again is the same",
+        run: foreign::run_dsse,
+        words: foreign::JSON_WORDS,
+        input_bytes_max: 8192,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
+        name: "agent",
+        holds: "no message makes an agent answer with its key, and each that is read can be written",
+        run: foreign::run_agent,
+        words: foreign::AGENT_WORDS,
+        input_bytes_max: 2048,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 256,
     },
 ];

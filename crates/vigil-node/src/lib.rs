@@ -8,6 +8,9 @@
 //!   without making an answer wrong;
 //! - no endpoint reaches a file outside of the folder that it was given.
 
+#[cfg(unix)]
+pub mod agent;
+pub mod attest;
 mod endpoints;
 mod host;
 mod node;

@@ -16,6 +16,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod agent;
 mod entropy;
 pub mod feed;
 pub mod formats;

@@ -1,5 +1,9 @@
 //! The node over real folders: names, files, pipelines, and the next process.
 
+mod agent;
+mod attest;
+mod interop;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

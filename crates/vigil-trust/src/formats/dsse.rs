@@ -11,10 +11,12 @@ use sha2::{Digest as _, Sha256};
 
 use super::armour;
 use super::json::{Json, JsonError};
-use crate::keys::{PublicKey, Signature};
+use crate::keys::{KeyBytes, PublicKey, Signature};
 
 /// The longest envelope that is read, in bytes.
 const ENVELOPE_BYTES_MAX: usize = 16 << 20;
+/// Where a certificate stands; DSSE lets readers leave aside what they do not know.
+const CERTIFICATE: &str = "cert";
 /// Most signatures on one envelope: each costs a verification.
 const SIGNATURES_MAX: usize = 64;
 
@@ -36,6 +38,9 @@ pub struct EnvelopeSignature {
     pub key_id: String,
     /// The signature, perhaps of an algorithm that is not known here.
     pub signature: Vec<u8>,
+    /// A certificate of the key, which others leave aside: here that of a subkey. Nobody signed that
+    /// it belongs to this envelope; it proves itself.
+    pub certificate: Option<Vec<u8>>,
 }
 
 /// Why something is no envelope, or one that a key did not sign.
@@ -81,7 +86,7 @@ pub enum EnvelopeError {
     #[error("the key {key} signed neither this payload nor this type of it")]
     Unsigned {
         /// The key.
-        key: PublicKey,
+        key: KeyBytes,
     },
 }
 
@@ -113,7 +118,8 @@ fn base64(text: &str, field: &'static str) -> Result<Vec<u8>, EnvelopeError> {
 impl Envelope {
     /// Makes an envelope with one signature over [`pre_authentication_encoding`].
     pub fn new(payload_type: &str, payload: Vec<u8>, key: &PublicKey, by: &Signature) -> Self {
-        let signature = EnvelopeSignature { key_id: Self::key_id(key), signature: by.0.to_vec() };
+        let (key_id, signature) = (Self::key_id(key), by.0.to_vec());
+        let signature = EnvelopeSignature { key_id, signature, certificate: None };
         Self { payload_type: payload_type.to_string(), payload, signatures: [signature].into() }
     }
 
@@ -126,10 +132,14 @@ impl Envelope {
     /// Returns the canonical JSON of the envelope.
     pub fn json(&self) -> String {
         let signatures = self.signatures.iter().map(|signature| {
-            Json::object([
-                ("keyid", Json::text(&signature.key_id)),
-                ("sig", Json::Text(armour::encode(&signature.signature))),
-            ])
+            let certificate = signature.certificate.as_ref();
+            let certificate = certificate.map(|bytes| (CERTIFICATE, armour::encode(bytes)));
+            let fields = [
+                ("keyid", signature.key_id.clone()),
+                ("sig", armour::encode(&signature.signature)),
+            ];
+            let fields = fields.into_iter().chain(certificate);
+            Json::Object(fields.map(|(key, text)| (key.to_string(), Json::Text(text))).collect())
         });
         Json::object([
             ("payload", Json::Text(armour::encode(&self.payload))),
@@ -159,7 +169,12 @@ impl Envelope {
         for item in items {
             let signature = base64(field(item, "sig")?, "sig")?;
             let key_id = item.get("keyid").and_then(Json::as_text).unwrap_or_default();
-            signatures.push(EnvelopeSignature { key_id: key_id.to_string(), signature });
+            let certificate = match item.get(CERTIFICATE) {
+                Some(_) => Some(base64(field(item, CERTIFICATE)?, CERTIFICATE)?),
+                None => None,
+            };
+            let key_id = key_id.to_string();
+            signatures.push(EnvelopeSignature { key_id, signature, certificate });
         }
         Ok(Self { payload_type, payload, signatures })
     }
@@ -181,7 +196,7 @@ impl Envelope {
         if self.signatures.iter().any(is_by_key) {
             Ok(&self.payload)
         } else {
-            Err(EnvelopeError::Unsigned { key: *key })
+            Err(EnvelopeError::Unsigned { key: key.bytes() })
         }
     }
 }

@@ -16,6 +16,7 @@ mod comment;
 mod dsse;
 mod in_toto;
 mod json;
+mod machine;
 mod minisign;
 mod provenance;
 mod signify;
@@ -29,6 +30,7 @@ pub use allowed_signers::{AllowedSigners, AllowedSignersError};
 pub use dsse::{Envelope, EnvelopeError, EnvelopeSignature, pre_authentication_encoding};
 pub use in_toto::{Digests, InTotoStatement, STATEMENT_MEDIA_TYPE, StatementError, Subject};
 pub use json::{Json, JsonError};
+pub use machine::{MachineCertificate, NAMESPACE_ATTESTATION, NAMESPACE_GIT, machine_principal};
 pub use minisign::{
     MinisignError, MinisignKey, MinisignSignature, MinisignUnsealed, MinisignUnsigned, Prehash,
 };
@@ -38,6 +40,7 @@ pub use signing::{
     ForeignSigner, SignError, WrongPurpose, sign_certificate, sign_envelope, sign_minisign,
     sign_signify, sign_ssh,
 };
+pub(crate) use ssh_cert::signature_blob;
 pub use ssh_cert::{Certificate, CertificateBody, CertificateError, Refused};
 pub use ssh_key::{SshKeyError, key_blob, key_line, parse_key_blob, parse_key_line};
 pub use sshsig::{SshSignature, SshSigner, SshsigError, sshsig_message, sshsig_namespace};

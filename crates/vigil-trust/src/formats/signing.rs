@@ -10,7 +10,7 @@ use super::minisign::{MinisignError, MinisignKey, MinisignSignature, MinisignUns
 use super::signify::{SignifyError, SignifyKey, SignifySignature};
 use super::ssh_cert::{Certificate, CertificateBody, CertificateError};
 use super::sshsig::{SshSignature, SshSigner, sshsig_message};
-use crate::keys::{PublicKey, Signature};
+use crate::keys::{KeyBytes, PublicKey, Signature};
 use crate::subkey::{ForeignKey, Purpose, SubkeyCertificate};
 
 /// Whoever holds subkeys.
@@ -24,6 +24,15 @@ pub trait ForeignSigner {
     /// Fails if there is none, or it cannot be asked.
     fn foreign_public(&self, purpose: Purpose) -> Result<PublicKey, Self::Failure>;
 
+    /// Returns the owner's certificate for that subkey, where the owner's own key is at hand.
+    ///
+    /// # Errors
+    /// Fails if it cannot be asked for.
+    fn certificate(&self, purpose: Purpose) -> Result<Option<SubkeyCertificate>, Self::Failure> {
+        let _ = purpose;
+        Ok(None)
+    }
+
     /// Signs bytes as the format lays them out, with the subkey for it.
     ///
     /// # Errors
@@ -36,7 +45,7 @@ pub trait ForeignSigner {
 #[error("the key {key} is certified for {found} alone, not for {want}")]
 pub struct WrongPurpose {
     /// The key.
-    pub key: PublicKey,
+    pub key: KeyBytes,
     /// The format that it is for.
     pub found: Purpose,
     /// The format that was wanted.
@@ -51,7 +60,8 @@ impl SubkeyCertificate {
     /// Refuses a certificate for another format.
     pub fn key_for(&self, want: Purpose) -> Result<&PublicKey, WrongPurpose> {
         let (key, found) = (self.subkey(), self.purpose());
-        if found == want { Ok(key) } else { Err(WrongPurpose { key: *key, found, want }) }
+        let wrong = WrongPurpose { key: key.bytes(), found, want };
+        if found == want { Ok(key) } else { Err(wrong) }
     }
 }
 
@@ -60,7 +70,8 @@ impl ForeignSigner for ForeignKey {
 
     fn foreign_public(&self, want: Purpose) -> Result<PublicKey, WrongPurpose> {
         let (key, found) = (self.public(), self.purpose());
-        if found == want { Ok(key) } else { Err(WrongPurpose { key, found, want }) }
+        let wrong = WrongPurpose { key: key.bytes(), found, want };
+        if found == want { Ok(key) } else { Err(wrong) }
     }
 
     fn sign_foreign(&self, purpose: Purpose, bytes: &[u8]) -> Result<Signature, WrongPurpose> {
@@ -120,7 +131,10 @@ pub fn sign_envelope<S: ForeignSigner>(
     let key = by.foreign_public(Purpose::Dsse)?;
     let signed = pre_authentication_encoding(payload_type, &payload);
     let signature = by.sign_foreign(Purpose::Dsse, &signed)?;
-    Ok(Envelope::new(payload_type, payload, &key, &signature))
+    let mut envelope = Envelope::new(payload_type, payload, &key, &signature);
+    let certificate = by.certificate(Purpose::Dsse)?;
+    envelope.signatures[0].certificate = certificate.map(|certificate| certificate.encode());
+    Ok(envelope)
 }
 
 /// Signs `message` as minisign does, and a comment.

@@ -13,7 +13,7 @@ use super::ssh_key::{
     ALGORITHM, SshKeyError, blob_line, excerpt, key_blob, parse_blob_line, parse_key_blob,
 };
 use super::wire::{Reader, WireError, fixed, put_string};
-use crate::keys::{PublicKey, Signature};
+use crate::keys::{KeyBytes, PublicKey, Signature};
 
 /// The kind of key that a certificate is.
 pub(super) const CERTIFICATE: &str = "ssh-ed25519-cert-v01@openssh.com";
@@ -122,9 +122,9 @@ pub enum Refused {
     #[error("the certificate is by {found}, not by {want}")]
     Authority {
         /// Who did.
-        found: PublicKey,
+        found: KeyBytes,
         /// Who should have.
-        want: PublicKey,
+        want: KeyBytes,
     },
     /// The signature is wrong: some byte of the certificate was altered.
     #[error("the certificate's signature is not its authority's")]
@@ -286,7 +286,7 @@ fn decode_extensions(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Certificate
 }
 
 /// Writes a signature as SSH sends it.
-pub(super) fn signature_blob(signature: &Signature) -> Vec<u8> {
+pub(crate) fn signature_blob(signature: &Signature) -> Vec<u8> {
     let mut out = Vec::new();
     put_string(&mut out, ALGORITHM.as_bytes());
     put_string(&mut out, &signature.0);
@@ -355,7 +355,8 @@ impl Certificate {
     ) -> Result<PublicKey, Refused> {
         let body = &self.body;
         if body.authority != *authority {
-            return Err(Refused::Authority { found: body.authority, want: *authority });
+            let (found, want) = (body.authority.bytes(), authority.bytes());
+            return Err(Refused::Authority { found, want });
         }
         let signed = body.signed_bytes();
         authority.verify_foreign(&signed, &self.signature).map_err(|()| Refused::Signature)?;

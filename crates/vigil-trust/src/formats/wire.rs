@@ -84,6 +84,11 @@ impl<'a> Reader<'a> {
         core::str::from_utf8(self.string(field)?).map_err(|_| WireError::Utf8 { field })
     }
 
+    /// Takes everything that is left.
+    pub(crate) fn rest(&mut self) -> &'a [u8] {
+        core::mem::take(&mut self.rest)
+    }
+
     pub(crate) fn finish(self) -> Result<(), WireError> {
         let field = self.field;
         if self.rest.is_empty() { Ok(()) } else { Err(WireError::Trailing { field }) }

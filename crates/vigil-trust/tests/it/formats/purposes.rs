@@ -91,7 +91,11 @@ fn present(raw: vigil_trust::Signature, by: &SubkeyCertificate, as_format: Purpo
             SignifySignature::new(&key, raw, "x").expect("one line").verify(&key, MESSAGE).is_ok()
         }
         _ => {
-            let signature = EnvelopeSignature { key_id: String::new(), signature: raw.0.to_vec() };
+            let signature = EnvelopeSignature {
+                key_id: String::new(),
+                signature: raw.0.to_vec(),
+                certificate: None,
+            };
             let envelope = Envelope {
                 payload_type: STATEMENT_MEDIA_TYPE.into(),
                 payload: MESSAGE.into(),

@@ -1,0 +1,62 @@
+//! Attestations in an ordinary git repository: signed files about bytes that lie elsewhere.
+//!
+//! Each is one in-toto statement in a DSSE envelope, `attestations/HASH.json`, with an SSH signature
+//! over that file beside it, in a signed commit. HASH is the SHA-256 of the statement, so that saying
+//! the same thing twice gives the same file. git holds hashes; the bytes stay in the store.
+//!
+//! Invariants:
+//! - nothing of the repository is changed but the files named here, and one commit is added;
+//! - what verifies here needs no git: a file and its signature say everything.
+
+mod check;
+mod repository;
+
+pub use check::{Checked, Refusal, check};
+pub use repository::{Found, Repository, RepositoryError, Signing, read_all};
+
+use vigil_base::Vcid;
+use vigil_trust::formats::{
+    Certificate, ForeignSigner, InTotoStatement, NAMESPACE_ATTESTATION, STATEMENT_MEDIA_TYPE,
+    SshSigner, sign_envelope, sign_ssh,
+};
+
+/// The folder of a repository that attestations lie in.
+pub const FOLDER: &str = "attestations";
+
+/// A signed statement, as the files of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attestation {
+    /// The hash of the statement, which names the files.
+    pub hash: Vcid,
+    /// The envelope.
+    pub envelope: String,
+    /// The SSH signature over the envelope's bytes.
+    pub signature: String,
+}
+
+impl Attestation {
+    /// Signs a statement twice: as an envelope, and that as a file.
+    ///
+    /// # Errors
+    /// Fails as `by` does.
+    pub fn sign<S: ForeignSigner>(
+        by: &S,
+        certificate: &Certificate,
+        statement: &InTotoStatement,
+    ) -> Result<Self, S::Failure> {
+        let payload = statement.json().into_bytes();
+        let hash = Vcid::of(&payload);
+        let mut envelope = sign_envelope(by, STATEMENT_MEDIA_TYPE, payload)?.json();
+        envelope.push('\n');
+        let signer = SshSigner::Certified(certificate.clone());
+        let signed = sign_ssh(by, signer, NAMESPACE_ATTESTATION, envelope.as_bytes())?;
+        Ok(Self { hash, signature: signed.text(), envelope })
+    }
+
+    /// Returns the names of its two files inside the repository.
+    pub fn paths(&self) -> [String; 2] {
+        let path = format!("{FOLDER}/{}.json", self.hash.to_hex());
+        let signature = format!("{path}.sig");
+        [path, signature]
+    }
+}
