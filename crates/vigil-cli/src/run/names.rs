@@ -1,12 +1,12 @@
 //! `vigil name`.
 
 use serde_json::{Value, json};
-use vigil_base::{Name, Uri, Vcid};
+use vigil_base::{Name, Vcid};
 use vigil_store::Version;
 
 use super::Session;
-use super::get::follow;
-use crate::args::NameCommand;
+use super::get::locate;
+use crate::args::{NameCommand, ReachArgs, Target};
 use crate::failure::CommandError;
 use crate::human;
 
@@ -17,7 +17,7 @@ pub(super) fn perform(
     match command {
         NameCommand::List { format } => list(format.json, session),
         NameCommand::Show { name, format } => show(name, format.json, session),
-        NameCommand::Set { name, uri } => set(name, uri, session),
+        NameCommand::Set { name, target, reach } => set(name, target, reach, session),
         NameCommand::Remove { name } => remove(name, session),
     }
 }
@@ -75,12 +75,16 @@ fn show(name: &Name, is_json: bool, session: &mut Session<'_>) -> Result<(), Com
     Ok(())
 }
 
-fn set(name: &Name, uri: &Uri, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let store = session.store()?;
+fn set(
+    name: &Name,
+    target: &Target,
+    reach: &ReachArgs,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
     // From here on nobody removes what is about to be named.
-    let writer = store.writer()?;
-    let found = follow(&store, uri)?;
-    let failed = |source| CommandError::Read { uri: uri.clone(), source: Box::new(source) };
+    let writer = session.store()?.writer()?;
+    let (store, found) = locate(target, reach, session)?;
+    let failed = |source| CommandError::Read { uri: found.uri.clone(), source: Box::new(source) };
     store.find(found.vcid).map_err(failed)?;
     let at = session.environment.clock.now();
     let (kind, vcid, metadata) = (found.kind, found.vcid, found.metadata);

@@ -107,17 +107,43 @@ impl<'s, 'a> Guide<'s, 'a> {
         self.line(&format!("  {shown}"))
     }
 
+    /// Runs a command, and returns its code, what it printed and what it said.
+    fn run(&mut self, words: &[&str], is_apart: bool) -> (u8, Vec<u8>, Vec<u8>) {
+        let printed = Shared::default();
+        let said = if is_apart { Shared::default() } else { printed.clone() };
+        let argv = std::iter::once("vigil").chain(words.iter().copied()).map(Into::into);
+        let (out, talk) = (Box::new(printed.clone()), Box::new(said.clone()));
+        let code = crate::run::run(argv, &self.inner, out, talk);
+        let take = |shared: Shared| {
+            std::mem::take(&mut *shared.0.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        (code, take(printed), take(said))
+    }
+
+    /// Runs a command whose output goes into a file, and shows it.
+    pub fn vigil_into(&mut self, words: &[&str], file: &str) -> Result<(), CommandError> {
+        let typed = typed(words);
+        self.command(&format!("{typed} > {}", quoted(file)))?;
+        let (code, printed, said) = self.run(words, true);
+        for line in String::from_utf8_lossy(&said).lines() {
+            self.line(&format!("  {line}"))?;
+        }
+        if code != 0 {
+            return Err(CommandError::Tour { step: typed, blame: Blame::Us });
+        }
+        let path = self.scratch().join(file);
+        std::fs::write(&path, printed).map_err(|source| CommandError::File {
+            action: "write",
+            path,
+            source,
+        })
+    }
+
     /// Runs a command, shows it and what it printed, and returns how it is typed.
     pub fn vigil(&mut self, words: &[&str]) -> Result<String, CommandError> {
-        let typed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let typed = format!("vigil {}", typed.join(" "));
+        let typed = typed(words);
         self.command(&typed)?;
-        let printed = Shared::default();
-        let argv = std::iter::once("vigil").chain(words.iter().copied()).map(Into::into);
-        let (out, talk) = (Box::new(printed.clone()), Box::new(printed.clone()));
-        let code = crate::run::run(argv, &self.inner, out, talk);
-        let printed =
-            std::mem::take(&mut *printed.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let (code, printed, _) = self.run(words, false);
         let printed = String::from_utf8_lossy(&printed).into_owned();
         let lines: Vec<&str> = printed.lines().collect();
         let shown = if lines.len() > LINES_MAX { LINES_MAX - 1 } else { lines.len() };
@@ -233,6 +259,12 @@ fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }
+}
+
+/// Returns how a command is typed.
+fn typed(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    format!("vigil {}", words.join(" "))
 }
 
 #[cfg(test)]

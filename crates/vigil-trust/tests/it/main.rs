@@ -8,5 +8,6 @@ mod interop;
 mod log;
 #[path = "../../../vigil-store/tests/it/sim.rs"]
 mod sim;
+mod transparency;
 mod world;
 mod wycheproof;

@@ -14,8 +14,8 @@ use vigil_trust::log::{
     SignedCheckpoint, TileId, TileNodes, Tiles, TlogProof, TreeHash, TreeSize, cosign, root,
 };
 
-use crate::log::world::{append, create, entry, log_keys, log_signer, signer};
 use crate::sim::Sim;
+use crate::transparency::world::{append, create, entry, log_keys, log_signer, signer};
 use crate::world::write_files;
 
 /// Where Debian's `golang-golang-x-mod-dev` puts its sources.
