@@ -5,7 +5,6 @@ mod feeds;
 mod formats;
 mod home;
 mod interop;
-mod log;
 #[path = "../../../vigil-store/tests/it/sim.rs"]
 mod sim;
 mod transparency;
