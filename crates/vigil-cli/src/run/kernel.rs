@@ -128,7 +128,7 @@ fn critical_path(profile: &Profile) -> Vec<String> {
             None => sums.push((name, nanos)),
         }
     }
-    sums.sort_by(|a, b| b.1.cmp(&a.1));
+    sums.sort_by_key(|&(_, nanos)| std::cmp::Reverse(nanos));
     let total: u64 = sums.iter().map(|(_, nanos)| nanos).sum();
     let mut lines = vec![format!("critical path: {}", human::nanos(total))];
     for (name, nanos) in sums.iter().take(STRETCHES_MAX) {

@@ -140,7 +140,7 @@ fn an_envelope_of_another_machine_or_key_is_refused_even_if_the_file_is_signed()
     other.signatures[0].certificate = Some(machine().certify_subkey(Purpose::Signify).encode());
     assert!(resealed(&other).contains("certified for signify alone, not for dsse"));
 
-    let mut altered = envelope.clone();
+    let mut altered = envelope;
     altered.payload.push(b' ');
     assert!(resealed(&altered).contains("signed neither this payload nor this type of it"));
 

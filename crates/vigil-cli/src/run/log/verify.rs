@@ -123,7 +123,7 @@ fn print(
     for (name, sight) in &witnessed.sights {
         match sight {
             Sight::Counts(at) => {
-                session.out.line(format_args!("seen by {name}, {}", shown(*at)))?
+                session.out.line(format_args!("seen by {name}, {}", shown(*at)))?;
             }
             Sight::TooOld(at) => {
                 session.out.line(format_args!("not counted: {name}, {}", shown(*at)))?;

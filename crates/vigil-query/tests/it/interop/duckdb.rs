@@ -125,9 +125,11 @@ fn check(name: &str, ours: &str, theirs: &str) {
 
 #[test]
 fn all_22_queries_of_tpch_agree() {
-    let Ok(python) = std::env::var("VIGIL_INTEROP_DUCKDB") else {
-        // `cargo xtask test` runs this with the program, and says so where it is missing.
-        println!("skipped: VIGIL_INTEROP_DUCKDB is not set");
+    let Some(python) = std::env::var_os("VIGIL_INTEROP_DUCKDB").filter(|path| !path.is_empty())
+    else {
+        let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+        assert!(!is_ci, "DuckDB is absent: `cargo xtask clients` brings it");
+        eprintln!("skipped: DuckDB (VIGIL_INTEROP_DUCKDB is not set)");
         return;
     };
     // The variable names the environment's `python3`; DuckDB's program stands beside it.
