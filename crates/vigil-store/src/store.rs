@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::cbor::{Decoder, Encoder};
-use vigil_base::world::{Clock, Disk, DiskError, DiskFault, Lock, OpenMode, Randomness, RandomnessError};
+use vigil_base::world::{
+    Clock, Disk, DiskError, DiskFault, Lock, OpenMode, Randomness, RandomnessError,
+};
 use vigil_base::{Blame, Blamed};
 
 use crate::append::{Lane, Maker};

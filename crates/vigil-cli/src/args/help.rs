@@ -179,7 +179,7 @@ Examples:
   Say what a file's first line is whenever it changes:
     $ (sleep 1; echo eggs > notes.txt) & vigil watch 'file:notes.txt | head 1' --once
   Do something after each change:
-    $ (sleep 1; echo eggs > notes.txt) & vigil watch file:notes.txt --once --exec 'vigil cat $VIGIL_URI'";
+    $ (sleep 1; echo eggs >notes.txt)& vigil watch file:notes.txt --once --exec 'echo $VIGIL_URI'";
 
 pub(super) const ENDPOINTS: &str = "\
 Each line is how an endpoint is written, and what it is for. In braces is what differs from URI to URI; behind a \
