@@ -99,7 +99,7 @@ pub fn fold<'a>(
 /// The Person's keys, and what of each counts.
 struct Epochs {
     keys: Vec<KeyBytes>,
-    /// For each key but one that counts still: what was seen when it was rotated away.
+    /// For each key but one that counts still: what all of its rotations had seen, and these.
     closed: Vec<BTreeSet<Vcid>>,
     /// For each such key, the rotations.
     rotations: Vec<BTreeSet<Vcid>>,
@@ -184,6 +184,14 @@ impl<'a> Folding<'a> {
         past
     }
 
+    /// Returns some rotations, and what every one of them had seen: whoever has a key that was rotated
+    /// away can sign another rotation of it, and so add nothing to what counts.
+    fn seen_by_all(&self, rotations: &BTreeSet<Vcid>) -> BTreeSet<Vcid> {
+        let pasts = rotations.iter().map(|id| self.past(&BTreeSet::from([*id])));
+        let common = pasts.reduce(|one, two| one.intersection(&two).copied().collect());
+        common.unwrap_or_default().union(rotations).copied().collect()
+    }
+
     /// Returns what was signed by authors who had seen any of some events.
     fn future(&self, of: &BTreeSet<Vcid>) -> BTreeSet<Vcid> {
         let mut future = BTreeSet::new();
@@ -207,7 +215,7 @@ impl<'a> Folding<'a> {
                 break;
             }
             let found: BTreeSet<Vcid> = found.into_keys().collect();
-            epochs.closed.push(self.past(&found));
+            epochs.closed.push(self.seen_by_all(&found));
             epochs.aware.push(self.future(&found));
             epochs.rotations.push(found);
             match successors.first() {
@@ -231,7 +239,8 @@ impl<'a> Folding<'a> {
                 continue;
             }
             let is_new = !before.contains(successor);
-            if is_new && Event::is_consented(&self.id, key, successor, consent) {
+            let after = &node.event.after;
+            if is_new && Event::is_consented(&self.id, key, after, successor, consent) {
                 found.insert(*id, *successor);
             } else {
                 refused.push(*id);

@@ -245,8 +245,8 @@ fn rotate(
     } else {
         None
     };
-    let event = Event::rotate(&opened.here.id, &before.public().bytes(), &after);
-    let heads = opened.known.view.heads.iter().copied().collect();
+    let heads: Vec<Vcid> = opened.known.view.heads.iter().copied().collect();
+    let event = Event::rotate(&opened.here.id, &before.public().bytes(), &heads, &after);
     let event = PuddleEvent { puddle: Some(opened.here.id), after: heads, event };
     let statement = event.sign(&before, opened.now);
     append(&home, &mut opened, &machine.key, &[statement.encode()], session)?;

@@ -68,7 +68,7 @@ impl History {
 
     /// Signs an event that has seen all there is.
     fn push(&mut self, author: u8, event: Event) -> Vcid {
-        let heads: Vec<Vcid> = self.view().heads.into_iter().collect();
+        let heads = self.heads();
         self.push_after(author, &heads, event)
     }
 
@@ -78,6 +78,22 @@ impl History {
 
     fn grant(&mut self, author: u8, to: u8, parent: Option<Vcid>, scope: Scope) -> Vcid {
         self.push(author, Event::Grant { to: key(to).public().bytes(), parent, scope })
+    }
+
+    /// Rotates the Person's key, having seen `after`.
+    fn rotate_after(&mut self, before: u8, after: &[Vcid], to: u8) -> Vcid {
+        let event = rotate(&self.id, before, after, to);
+        self.push_after(before, after, event)
+    }
+
+    /// Rotates the Person's key, having seen all there is.
+    fn rotate(&mut self, before: u8, to: u8) -> Vcid {
+        let heads = self.heads();
+        self.rotate_after(before, &heads, to)
+    }
+
+    fn heads(&self) -> Vec<Vcid> {
+        self.view().heads.into_iter().collect()
     }
 
     fn state(&self, machine: u8) -> MachineState {
@@ -102,8 +118,11 @@ fn feed_id(machine: u8, incarnation: u8) -> FeedId {
     FeedId { machine: key(machine).public().bytes(), incarnation: Incarnation([incarnation; 16]) }
 }
 
-fn rotate(id: &Vcid, before: u8, to: u8) -> Event {
-    Event::rotate(id, &key(before).public().bytes(), &key(to))
+/// The event, with a consent to a rotation that has seen `after`.
+fn rotate(id: &Vcid, before: u8, after: &[Vcid], to: u8) -> Event {
+    let mut after = after.to_vec();
+    after.sort_unstable();
+    Event::rotate(id, &key(before).public().bytes(), &after, &key(to))
 }
 
 #[test]
@@ -265,8 +284,8 @@ fn a_rotation_ends_a_key_and_keeps_what_it_had_seen() {
     let mut history = History::new();
     history.add(1);
     let grant = history.grant(PERSON, 1, None, scope(&["read"], "", None));
-    let before: Vec<Vcid> = history.view().heads.into_iter().collect();
-    history.push(PERSON, rotate(&history.id, PERSON, PERSON + 1));
+    let before = history.heads();
+    history.rotate(PERSON, PERSON + 1);
     // Whoever has the old key adds a machine: with and without having seen the rotation.
     let add = |machine| Event::Add { request: request(machine), pardons: Vec::new() };
     let unaware = history.push_after(PERSON, &before, add(2));
@@ -287,11 +306,39 @@ fn a_rotation_ends_a_key_and_keeps_what_it_had_seen() {
 }
 
 #[test]
+fn whoever_has_an_old_key_adds_nothing_by_a_second_rotation() {
+    let mut history = History::new();
+    history.add(1);
+    let before = history.heads();
+    let owners = rotate(&history.id, PERSON, &before, PERSON + 1);
+    history.push(PERSON, owners.clone());
+    // The thief adds a machine, and says that a rotation had seen it: with the owner's consent, copied.
+    let add = Event::Add { request: request(2), pardons: Vec::new() };
+    let add = history.push_after(PERSON, &before, add);
+    let scope = scope(&["read"], "", None);
+    let grant = Event::Grant { to: key(2).public().bytes(), parent: None, scope };
+    let grant = history.push_after(PERSON, &[add], grant);
+    let copied = history.push_after(PERSON, &[grant], owners);
+    let view = history.view();
+    assert_eq!(view.refused[&copied], Refusal::Successor);
+    assert_eq!(view.authority, Authority::Person(key(PERSON + 1).public().bytes()));
+    assert_eq!(view.refused[&add], Refusal::RotatedKey);
+    assert_eq!((view.machines.len(), view.grants.len()), (1, 0));
+    // With a successor of the thief's own the key is contested, and still nothing is added.
+    history.rotate_after(PERSON, &[grant], PERSON + 2);
+    let view = history.view();
+    assert!(matches!(view.authority, Authority::Contested(_)));
+    assert_eq!(view.refused[&add], Refusal::Contested);
+    assert_eq!((view.machines.len(), view.grants.len()), (1, 0));
+    assert_eq!(history.state(1), MachineState::Active);
+}
+
+#[test]
 fn two_rotations_that_had_not_seen_each_other_contest_the_key() {
     let mut history = History::new();
     let added = history.add(1);
-    let one = history.push_after(PERSON, &[added], rotate(&history.id, PERSON, PERSON + 1));
-    let two = history.push_after(PERSON, &[added], rotate(&history.id, PERSON, PERSON + 2));
+    let one = history.rotate_after(PERSON, &[added], PERSON + 1);
+    let two = history.rotate_after(PERSON, &[added], PERSON + 2);
     let later = history.push(PERSON + 1, Event::Add { request: request(2), pardons: Vec::new() });
     let view = history.view();
     assert_eq!(view.authority, Authority::Contested(BTreeSet::from([one, two])));
@@ -305,9 +352,10 @@ fn nobody_becomes_a_person_without_consent_or_twice() {
     let consent = Signature([1; 64]);
     let forced = Event::Rotate { successor: key(PERSON + 1).public().bytes(), consent };
     let forced = history.push(PERSON, forced);
-    let elsewhere = rotate(&Vcid::of(b"another puddle"), PERSON, PERSON + 1);
+    let heads = history.heads();
+    let elsewhere = rotate(&Vcid::of(b"another puddle"), PERSON, &heads, PERSON + 1);
     let elsewhere = history.push(PERSON, elsewhere);
-    let to_itself = history.push(PERSON, rotate(&history.id, PERSON, PERSON));
+    let to_itself = history.rotate(PERSON, PERSON);
     let view = history.view();
     for id in [forced, elsewhere, to_itself] {
         assert_eq!(view.refused[&id], Refusal::Successor);
@@ -335,7 +383,7 @@ fn every_bit_of_every_event_counts() {
     history.add(1);
     let root = history.grant(PERSON, 1, None, scope(&["read"], "logs", Some(5)));
     history.push(PERSON, revoke_target(Target::Grant(root), &[(1, 1)]));
-    history.push(PERSON, rotate(&history.id, PERSON, PERSON + 1));
+    history.rotate(PERSON, PERSON + 1);
     for statement in &history.statements {
         let good = PuddleEvent::decode(statement).expect("an event");
         assert_eq!(good.encode(), statement.body());

@@ -56,7 +56,13 @@ impl Naive<'_> {
                     if author == key
                         && self.is_whole(id)
                         && !keys.contains(successor)
-                        && Event::is_consented(&self.puddle, key, successor, consent) =>
+                        && Event::is_consented(
+                            &self.puddle,
+                            key,
+                            &event.after,
+                            successor,
+                            consent,
+                        ) =>
                 {
                     Some((*id, *successor))
                 }
@@ -89,10 +95,11 @@ impl Naive<'_> {
         let (keys, _) = self.keys();
         let Some(epoch) = keys.iter().position(|key| key == author) else { return false };
         let endings = self.endings(&keys[..=epoch]);
-        let is_seen = endings.iter().any(|(end, _)| end == id || self.saw(end, id));
+        let is_ending = endings.iter().any(|(end, _)| end == id);
+        let is_seen = is_ending || endings.iter().all(|(end, _)| self.saw(end, id));
         let is_unaware = !endings.iter().any(|(end, _)| self.saw(id, end));
         let is_rotation = matches!(event.event, Event::Rotate { .. });
-        if is_rotation && !endings.iter().any(|(end, _)| end == id) {
+        if is_rotation && !is_ending {
             return false;
         }
         let is_revocation = matches!(event.event, Event::Revoke { .. });
