@@ -10,7 +10,7 @@ use vigil_base::world::Moment;
 use vigil_base::{Name, Vcid};
 
 use super::event::{EventError, FeedMark};
-use super::freshness::Lease;
+use super::freshness::{Freshness, Lease};
 use super::scope::{Ask, DEPTH_MAX, Scope};
 use crate::feed::{FeedId, Incarnation};
 use crate::keys::KeyBytes;
@@ -155,6 +155,15 @@ pub struct View {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denial {
+    /// Nobody speaks for the Person.
+    #[error("the Person's key is contested, so nothing is granted any more")]
+    Contested,
+    /// What is known here is too old.
+    #[error("nothing has been heard of the puddle for longer than its lease; import a newer bundle")]
+    Stale {
+        /// When the lease ended.
+        since: Moment,
+    },
     /// The grant does not hold.
     #[error("there is no such grant that holds")]
     NoGrant,
@@ -187,7 +196,8 @@ impl View {
     }
 
     /// Says whether a machine may do something by a grant, and why not. `now` has a floor under it; see
-    /// [`super::TimeFloor`].
+    /// [`super::TimeFloor`]. `freshness` is what [`Lease::judge`] says of the puddle's lease: on what is
+    /// stale nothing is allowed, and neither where rotations contest the Person's key.
     ///
     /// # Errors
     /// Says what stands against it.
@@ -197,7 +207,14 @@ impl View {
         grant: &Vcid,
         ask: &Ask<'_>,
         now: Moment,
+        freshness: Freshness,
     ) -> Result<(), Denial> {
+        if matches!(self.authority, Authority::Contested(_)) {
+            return Err(Denial::Contested);
+        }
+        if let Freshness::Stale { since } = freshness {
+            return Err(Denial::Stale { since });
+        }
         let found = self.grants.get(grant).ok_or(Denial::NoGrant)?;
         if found.to != *machine {
             return Err(Denial::NotHolder);

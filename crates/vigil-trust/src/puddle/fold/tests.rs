@@ -3,7 +3,7 @@
 use super::*;
 use crate::feed::Incarnation;
 use crate::keys::{SecretKey, Signature};
-use crate::puddle::{Ask, ChainError, Denial, JoinRequest, Link, Scope, check_chain};
+use crate::puddle::{Ask, ChainError, Denial, Freshness, JoinRequest, Link, Scope, check_chain};
 use crate::testing::Repeating;
 use alloc::format;
 use alloc::string::ToString as _;
@@ -271,12 +271,15 @@ fn grants_only_narrow_and_go_four_deep() {
     );
     let ask = Ask { subsystem: "files", verb: "read", resource: "logs/a/1" };
     let four = key(4).public().bytes();
-    assert_eq!(view.authorise(&four, &fourth, &ask, Moment(69)), Ok(()));
-    assert_eq!(view.authorise(&four, &fourth, &ask, Moment(70)), Err(Denial::Expired { link: 4 }));
-    assert_eq!(view.authorise(&four, &third, &ask, Moment(1)), Err(Denial::NotHolder));
-    assert_eq!(view.authorise(&four, &fifth, &ask, Moment(1)), Err(Denial::NoGrant));
+    let may = |grant: &Vcid, ask: &Ask<'_>, now| {
+        view.authorise(&four, grant, ask, Moment(now), Freshness::Fresh { until: None })
+    };
+    assert_eq!(may(&fourth, &ask, 69), Ok(()));
+    assert_eq!(may(&fourth, &ask, 70), Err(Denial::Expired { link: 4 }));
+    assert_eq!(may(&third, &ask, 1), Err(Denial::NotHolder));
+    assert_eq!(may(&fifth, &ask, 1), Err(Denial::NoGrant));
     let write = Ask { verb: "write", ..ask };
-    assert_eq!(view.authorise(&four, &fourth, &write, Moment(1)), Err(Denial::NotAllowed));
+    assert_eq!(may(&fourth, &write, 1), Err(Denial::NotAllowed));
 }
 
 #[test]
@@ -344,6 +347,28 @@ fn two_rotations_that_had_not_seen_each_other_contest_the_key() {
     assert_eq!(view.authority, Authority::Contested(BTreeSet::from([one, two])));
     assert_eq!(view.refused[&later], Refusal::NotAuthor);
     assert_eq!(history.state(1), MachineState::Active, "what was before stays");
+}
+
+#[test]
+fn what_is_stale_or_contested_allows_nothing() {
+    let mut history = History::new();
+    history.add(1);
+    let grant = history.grant(PERSON, 1, None, scope(&["read"], "", None));
+    let ask = Ask { subsystem: "files", verb: "read", resource: "x" };
+    let may = |history: &History, freshness| {
+        let machine = key(1).public().bytes();
+        history.view().authorise(&machine, &grant, &ask, Moment(5), freshness)
+    };
+    let lease = Lease::seconds(1).expect("a second");
+    let fresh = lease.judge(Moment(0), Moment(1));
+    assert_eq!(may(&history, fresh), Ok(()));
+    let since = Moment(1_000_000_000);
+    assert_eq!(may(&history, lease.judge(Moment(0), since)), Err(Denial::Stale { since }));
+    history.rotate_after(PERSON, &[grant], PERSON + 1);
+    assert_eq!(may(&history, fresh), Ok(()));
+    history.rotate_after(PERSON, &[grant], PERSON + 2);
+    assert!(history.view().grants.contains_key(&grant), "it was before both");
+    assert_eq!(may(&history, fresh), Err(Denial::Contested));
 }
 
 #[test]
