@@ -3,7 +3,7 @@
 //! 1. The Person's keys, from the genesis through rotations. Two rotations that had not seen each other
 //!    contest the puddle: no key counts until people settle it by a new one.
 //! 2. Revocations. What a key signed that was rotated away counts if the rotation had seen it; but a
-//!    revocation counts unless its author had seen the rotation.
+//!    revocation of what the rotation had seen counts unless its author had seen the rotation.
 //! 3. Machines: added by the Person, not revoked, not frozen by a fork that is not forgiven.
 //! 4. Grants: from the Person or under a grant that holds, narrowing, to a machine that is active.
 
@@ -73,9 +73,9 @@ pub fn fold<'a>(
     };
     folding.drop_waiting();
     let epochs = folding.epochs();
-    let valid = folding.judge_person(&epochs);
-    let revoked = folding.revocations(&epochs, &valid);
-    let machines = folding.machines(&valid, &revoked, frozen);
+    let (valid, late) = folding.judge_person(&epochs);
+    let revoked = folding.revocations(&epochs, &valid, &late);
+    let machines = folding.machines(&valid, &late, &revoked, frozen);
     let grants = folding.grants(&epochs, &valid, &revoked, &machines);
     let seen: BTreeSet<Vcid> =
         folding.nodes.values().flat_map(|node| node.event.after.iter().copied()).collect();
@@ -255,27 +255,57 @@ impl<'a> Folding<'a> {
         found
     }
 
-    /// Finds what counts of what the Person's keys signed.
-    fn judge_person(&mut self, epochs: &Epochs) -> BTreeSet<Vcid> {
-        let (mut valid, mut refused) = (BTreeSet::new(), Vec::new());
+    /// Finds what counts of what the Person's keys signed: the Person's word, and revocations by old keys
+    /// whose rotation had not seen them.
+    fn judge_person(&mut self, epochs: &Epochs) -> (BTreeSet<Vcid>, BTreeSet<Vcid>) {
+        let (mut valid, mut unaware, mut refused) = (BTreeSet::new(), Vec::new(), Vec::new());
         for (id, node) in &self.nodes {
             let Some(epoch) = epochs.of(&node.statement.author()) else { continue };
             if self.refused.contains_key(id) {
                 continue;
             }
             let is_seen = epochs.closed.get(epoch).is_none_or(|closed| closed.contains(id));
-            let is_revocation = matches!(node.event.event, Event::Revoke { .. });
-            let is_unaware = || is_revocation && !epochs.aware[epoch].contains(id);
-            if is_seen || *id == self.id || is_unaware() {
+            if is_seen || *id == self.id {
                 valid.insert(*id);
-            } else if epochs.is_contested && epoch + 1 == epochs.keys.len() {
-                refused.push((*id, Refusal::Contested));
+                continue;
+            }
+            let is_last = epochs.is_contested && epoch + 1 == epochs.keys.len();
+            let refusal = if is_last { Refusal::Contested } else { Refusal::RotatedKey };
+            match &node.event.event {
+                Event::Revoke { target, .. } if !epochs.aware[epoch].contains(id) => {
+                    unaware.push((*id, *target, epoch, refusal));
+                }
+                _ => refused.push((*id, refusal)),
+            }
+        }
+        let mut late = BTreeSet::new();
+        for (id, target, epoch, refusal) in unaware {
+            if self.is_target_known(&target, &epochs.closed[epoch], &valid) {
+                late.insert(id);
             } else {
-                refused.push((*id, Refusal::RotatedKey));
+                refused.push((id, refusal));
             }
         }
         self.refused.extend(refused);
-        valid
+        (valid, late)
+    }
+
+    /// Says whether a machine was added, or a grant given, by what a rotation had seen.
+    fn is_target_known(
+        &self,
+        target: &Target,
+        closed: &BTreeSet<Vcid>,
+        valid: &BTreeSet<Vcid>,
+    ) -> bool {
+        let event = |id: &Vcid| self.nodes.get(id).map(|node| &node.event.event);
+        match target {
+            Target::Machine(machine) => closed.intersection(valid).any(|id| {
+                matches!(event(id), Some(Event::Add { request, .. }) if request.machine() == *machine)
+            }),
+            Target::Grant(grant) => {
+                closed.contains(grant) && matches!(event(grant), Some(Event::Grant { .. }))
+            }
+        }
     }
 
     /// Returns a grant's givers, from itself up: a revocation by any of them counts.
@@ -291,7 +321,12 @@ impl<'a> Folding<'a> {
         givers
     }
 
-    fn revocations(&mut self, epochs: &Epochs, valid: &BTreeSet<Vcid>) -> Revoked {
+    fn revocations(
+        &mut self,
+        epochs: &Epochs,
+        valid: &BTreeSet<Vcid>,
+        late: &BTreeSet<Vcid>,
+    ) -> Revoked {
         let mut revoked = Revoked::default();
         let mut refused = Vec::new();
         for (id, node) in &self.nodes {
@@ -302,7 +337,7 @@ impl<'a> Folding<'a> {
                 Target::Machine(machine) => *machine == author,
                 Target::Grant(grant) => self.givers(grant).contains(&author),
             };
-            let is_allowed = valid.contains(id) || !is_person && is_own();
+            let is_allowed = valid.contains(id) || late.contains(id) || !is_person && is_own();
             match target {
                 // What was a key of the Person's is judged above, and refused there.
                 _ if !is_allowed && is_person => {}
@@ -318,6 +353,7 @@ impl<'a> Folding<'a> {
     fn machines(
         &mut self,
         valid: &BTreeSet<Vcid>,
+        late: &BTreeSet<Vcid>,
         revoked: &Revoked,
         frozen: &BTreeSet<FeedId>,
     ) -> BTreeMap<KeyBytes, MachineView> {
@@ -344,7 +380,7 @@ impl<'a> Folding<'a> {
         }
         for (key, view) in &mut machines {
             if let Some(events) = revoked.machines.get(key) {
-                self.mark_revoked(view, events, valid);
+                self.mark_revoked(view, events, [valid, late]);
                 continue;
             }
             let is_open =
@@ -357,12 +393,14 @@ impl<'a> Folding<'a> {
         machines
     }
 
-    /// The Person's word on how far a machine's feeds count goes before the machine's own; several are
-    /// narrowed to what all of them keep.
-    fn mark_revoked(&self, view: &mut MachineView, events: &[Vcid], valid: &BTreeSet<Vcid>) {
-        let by_person: Vec<Vcid> =
-            events.iter().filter(|id| valid.contains(*id)).copied().collect();
-        let events = if by_person.is_empty() { events } else { &by_person };
+    /// The Person's word on how far a machine's feeds count goes before that of a key that was rotated
+    /// away, and this before the machine's own; several are narrowed to what all of them keep.
+    fn mark_revoked(&self, view: &mut MachineView, events: &[Vcid], words: [&BTreeSet<Vcid>; 2]) {
+        let among = |word: &BTreeSet<Vcid>| -> Vec<Vcid> {
+            events.iter().filter(|id| word.contains(*id)).copied().collect()
+        };
+        let first = words.into_iter().map(among).find(|found| !found.is_empty());
+        let events = first.as_deref().unwrap_or(events);
         let mut kept: Option<BTreeMap<Incarnation, u64>> = None;
         for id in events {
             let Event::Revoke { kept: marks, reason, .. } = &self.nodes[id].event.event else {

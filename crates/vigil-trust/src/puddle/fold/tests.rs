@@ -309,6 +309,31 @@ fn a_rotation_ends_a_key_and_keeps_what_it_had_seen() {
 }
 
 #[test]
+fn an_old_key_takes_away_only_what_its_rotation_had_seen() {
+    let mut history = History::new();
+    history.add(1);
+    let before = history.heads();
+    history.rotate(PERSON, PERSON + 1);
+    history.push(PERSON + 1, Event::Add { request: request(2), pardons: Vec::new() });
+    let grant = history.grant(PERSON + 1, 2, None, scope(&["read"], "", None));
+    let signed_at = history.view().signed_at;
+    let of_new = history.push_after(PERSON, &before, revoke(2, &[]));
+    let of_grant = revoke_target(Target::Grant(grant), &[]);
+    let of_grant = history.push_after(PERSON, &before, of_grant);
+    let view = history.view();
+    assert_eq!(view.refused[&of_new], Refusal::RotatedKey);
+    assert_eq!(view.refused[&of_grant], Refusal::RotatedKey);
+    assert!(view.grants.contains_key(&grant));
+    // What the old key says of the time is not the Person's word, nor how far a feed counts.
+    history.push_after(PERSON, &before, revoke(1, &[]));
+    assert!(matches!(history.state(1), MachineState::Revoked { .. }));
+    assert_eq!(history.view().signed_at, signed_at);
+    assert!(!history.view().counts(&feed_id(1, 7), 0));
+    history.push(PERSON + 1, revoke(1, &[(7, 3)]));
+    assert!(history.view().counts(&feed_id(1, 7), 2));
+}
+
+#[test]
 fn whoever_has_an_old_key_adds_nothing_by_a_second_rotation() {
     let mut history = History::new();
     history.add(1);

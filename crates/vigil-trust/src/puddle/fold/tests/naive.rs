@@ -97,13 +97,35 @@ impl Naive<'_> {
         let endings = self.endings(&keys[..=epoch]);
         let is_ending = endings.iter().any(|(end, _)| end == id);
         let is_seen = is_ending || endings.iter().all(|(end, _)| self.saw(end, id));
-        let is_unaware = !endings.iter().any(|(end, _)| self.saw(id, end));
         let is_rotation = matches!(event.event, Event::Rotate { .. });
         if is_rotation && !is_ending {
             return false;
         }
-        let is_revocation = matches!(event.event, Event::Revoke { .. });
-        endings.is_empty() || is_seen || *id == self.puddle || is_revocation && is_unaware
+        is_seen || *id == self.puddle
+    }
+
+    /// Whether an event is a revocation by an old key that had not seen its rotation, of what all rotations
+    /// of that key had seen.
+    fn is_late_revocation(&self, id: &Vcid) -> bool {
+        let Some((_, author, event)) = self.find(id) else { return false };
+        let Event::Revoke { target, .. } = &event.event else { return false };
+        let (keys, _) = self.keys();
+        let Some(epoch) = keys.iter().position(|key| key == author) else { return false };
+        let endings = self.endings(&keys[..=epoch]);
+        let is_known = self.events.iter().any(|(other, _, event)| {
+            let is_target = match (&event.event, target) {
+                (Event::Add { request, .. }, Target::Machine(machine)) => {
+                    request.machine() == *machine && self.is_person(other)
+                }
+                (Event::Grant { .. }, Target::Grant(grant)) => grant == other,
+                _ => false,
+            };
+            is_target && endings.iter().all(|(end, _)| self.saw(end, other))
+        });
+        self.is_whole(id)
+            && !endings.is_empty()
+            && !endings.iter().any(|(end, _)| self.saw(id, end))
+            && is_known
     }
 
     fn is_revoked(&self, wanted: Target) -> bool {
@@ -114,7 +136,8 @@ impl Naive<'_> {
                 Target::Grant(grant) => self.gave(author, grant, 0),
             };
             let is_person_once = self.keys().0.contains(author);
-            let counts = self.is_person(id) || is_own && !is_person_once;
+            let counts =
+                self.is_person(id) || self.is_late_revocation(id) || is_own && !is_person_once;
             *target == wanted && self.is_whole(id) && counts
         })
     }
