@@ -227,7 +227,11 @@ impl Event {
 
 impl PuddleEvent {
     /// Signs the event.
+    ///
+    /// # Panics
+    /// Panics if it names more than [`AFTER_MAX`] events as seen: nobody could read it.
     pub fn sign(&self, key: &SecretKey, at: Moment) -> Statement {
+        assert!(self.after.len() <= AFTER_MAX, "an event names at most {AFTER_MAX} as seen");
         Statement::sign(key, at, self.encode())
     }
 

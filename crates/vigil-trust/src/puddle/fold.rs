@@ -77,9 +77,7 @@ pub fn fold<'a>(
     let revoked = folding.revocations(&epochs, &valid, &late);
     let machines = folding.machines(&valid, &late, &revoked, frozen);
     let grants = folding.grants(&epochs, &valid, &revoked, &machines);
-    let seen: BTreeSet<Vcid> =
-        folding.nodes.values().flat_map(|node| node.event.after.iter().copied()).collect();
-    let heads = folding.nodes.keys().filter(|id| !seen.contains(*id)).copied().collect();
+    let heads = folding.heads(&valid);
     let signed = valid.iter().filter_map(|id| folding.nodes.get(id));
     let signed_at = signed.map(|node| node.statement.at()).max().unwrap_or(Moment(0));
     Ok(View {
@@ -182,6 +180,14 @@ impl<'a> Folding<'a> {
             open.extend(before.filter(|before| past.insert(**before)));
         }
         past
+    }
+
+    /// Returns the newest of what counts of the Person's word. What machines sign is left out: it needs no
+    /// order, and whoever has a machine's key could make more of it than an event can name.
+    fn heads(&self, valid: &BTreeSet<Vcid>) -> BTreeSet<Vcid> {
+        let before = valid.iter().filter_map(|id| self.nodes.get(id));
+        let before = before.flat_map(|node| node.event.after.iter().copied()).collect();
+        valid.difference(&self.past(&before)).copied().collect()
     }
 
     /// Returns some rotations, and what every one of them had seen: whoever has a key that was rotated

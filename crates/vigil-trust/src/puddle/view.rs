@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use vigil_base::world::Moment;
 use vigil_base::{Name, Vcid};
 
-use super::event::{EventError, FeedMark};
+use super::event::{AFTER_MAX, EventError, FeedMark};
 use super::freshness::{Freshness, Lease};
 use super::scope::{Ask, DEPTH_MAX, Scope};
 use crate::feed::{FeedId, Incarnation};
@@ -145,7 +145,7 @@ pub struct View {
     pub grants: BTreeMap<Vcid, GrantView>,
     /// What has no effect, and why.
     pub refused: BTreeMap<Vcid, Refusal>,
-    /// The newest events, which the next one names as seen.
+    /// The newest events of the Person's that count. See [`View::next_after`].
     pub heads: BTreeSet<Vcid>,
     /// The latest moment that the Person signed: the time cannot be earlier.
     pub signed_at: Moment,
@@ -182,6 +182,12 @@ pub enum Denial {
 }
 
 impl View {
+    /// Returns what the next event names as seen, rising: the heads, or as many of them as an event can
+    /// name. Each event that names some makes them one, so that a few events name all.
+    pub fn next_after(&self) -> Vec<Vcid> {
+        self.heads.iter().take(AFTER_MAX).copied().collect()
+    }
+
     /// Says whether an entry of a feed counts: its machine is active, or was when it signed this far.
     pub fn counts(&self, feed: &FeedId, position: u64) -> bool {
         let Some(machine) = self.machines.get(&feed.machine) else { return false };

@@ -3,7 +3,7 @@
 use super::*;
 use crate::feed::Incarnation;
 use crate::keys::{SecretKey, Signature};
-use crate::puddle::{Ask, ChainError, Denial, Freshness, JoinRequest, Link, Scope, check_chain};
+use crate::puddle::{AFTER_MAX, Ask, ChainError, Denial, Freshness, JoinRequest, Link, Scope, check_chain};
 use crate::testing::Repeating;
 use alloc::format;
 use alloc::string::ToString as _;
@@ -93,7 +93,7 @@ impl History {
     }
 
     fn heads(&self) -> Vec<Vcid> {
-        self.view().heads.into_iter().collect()
+        self.view().next_after()
     }
 
     fn state(&self, machine: u8) -> MachineState {
@@ -394,6 +394,43 @@ fn what_is_stale_or_contested_allows_nothing() {
     history.rotate_after(PERSON, &[grant], PERSON + 2);
     assert!(history.view().grants.contains_key(&grant), "it was before both");
     assert_eq!(may(&history, fresh), Err(Denial::Contested));
+}
+
+#[test]
+fn no_machine_can_stop_the_person_from_signing() {
+    let mut history = History::new();
+    let added = history.add(1);
+    // Whoever has any key makes junk that nothing has seen, and junk that has seen what the Person said.
+    for number in 0..=AFTER_MAX {
+        let scope = scope(&["read"], &format!("junk/{number}"), None);
+        let grant = Event::Grant { to: key(1).public().bytes(), parent: None, scope };
+        let author = if number.is_multiple_of(2) { 1 } else { 9 };
+        history.push_after(author, &[added], grant);
+    }
+    assert_eq!(history.view().heads, BTreeSet::from([added]));
+    history.add(2);
+    assert_eq!(history.state(2), MachineState::Active);
+    history.rotate(PERSON, PERSON + 1);
+    let view = history.view();
+    assert_eq!(view.authority, Authority::Person(key(PERSON + 1).public().bytes()));
+    assert_eq!((view.machines.len(), view.heads.len()), (2, 1));
+}
+
+#[test]
+fn more_heads_than_an_event_names_become_one_in_stages() {
+    let mut history = History::new();
+    let added = history.add(1);
+    for number in 0..AFTER_MAX + 10 {
+        let scope = scope(&["read"], &format!("{number}"), None);
+        let grant = Event::Grant { to: key(1).public().bytes(), parent: None, scope };
+        history.push_after(PERSON, &[added], grant);
+    }
+    assert_eq!(history.view().heads.len(), AFTER_MAX + 10);
+    history.add(2);
+    assert_eq!(history.view().heads.len(), 11);
+    history.add(3);
+    assert_eq!(history.view().heads.len(), 1);
+    assert_eq!(history.view().machines.len(), 3);
 }
 
 #[test]
