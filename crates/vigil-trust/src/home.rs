@@ -376,6 +376,19 @@ fn collect<'a>(
     }
 }
 
+impl Known {
+    /// Returns those of some events that no feed of `machine` carries. Whoever signs an event that names
+    /// them puts them into their own feed first, so that no other machine can keep from anybody what the
+    /// event needs.
+    pub fn not_carried(&self, machine: &KeyBytes, events: &[Vcid]) -> Vec<&Statement> {
+        let own = self.feeds.iter().filter(|file| file.feed.id().machine == *machine);
+        let mut carried = BTreeMap::new();
+        collect(own.flat_map(|file| &file.batches), &mut carried);
+        let missing = events.iter().filter(|id| !carried.contains_key(*id));
+        missing.filter_map(|id| self.statements.get(id)).collect()
+    }
+}
+
 /// What became of a bundle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {

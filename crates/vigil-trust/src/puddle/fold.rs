@@ -4,6 +4,7 @@
 //!    contest the puddle: no key counts until people settle it by a new one.
 //! 2. Revocations. What a key signed that was rotated away counts if the rotation had seen it; but a
 //!    revocation of what the rotation had seen counts unless its author had seen the rotation.
+//!    A revocation by the Person counts even while events that it names as seen have not come.
 //! 3. Machines: added by the Person, not revoked, not frozen by a fork that is not forgiven.
 //! 4. Grants: from the Person or under a grant that holds, narrowing, to a machine that is active.
 
@@ -52,6 +53,9 @@ struct Folding<'a> {
     /// Which events name an event as seen.
     children: BTreeMap<Vcid, Vec<Vcid>>,
     refused: BTreeMap<Vcid, Refusal>,
+    /// Revocations that name events which are not here. They stay among the nodes; what has seen them
+    /// does not.
+    waiting: BTreeSet<Vcid>,
 }
 
 /// Computes what a set of events means. `frozen` names feeds of which there is evidence of a fork.
@@ -64,7 +68,8 @@ pub fn fold<'a>(
     frozen: &BTreeSet<FeedId>,
 ) -> Result<View, FoldError> {
     let (nodes, children, refused) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut folding = Folding { id: puddle, nodes, children, refused };
+    let waiting = BTreeSet::new();
+    let mut folding = Folding { id: puddle, nodes, children, refused, waiting };
     for statement in statements {
         folding.take(statement);
     }
@@ -151,7 +156,8 @@ impl<'a> Folding<'a> {
         }
     }
 
-    /// Sets aside what names events that are not here, and whatever names those.
+    /// Sets aside what names events that are not here, and whatever names those. Revocations stay, to be
+    /// judged by who signed them: whoever forks a feed can keep what they name from somebody for ever.
     fn drop_waiting(&mut self) {
         let mut dropped: Vec<Vcid> = Vec::new();
         for (id, node) in &self.nodes {
@@ -163,9 +169,16 @@ impl<'a> Folding<'a> {
             }
         }
         while let Some(id) = dropped.pop() {
-            if self.nodes.remove(&id).is_some() {
-                self.refused.insert(id, Refusal::Waiting);
-                dropped.extend(self.children.remove(&id).unwrap_or_default());
+            let is_new = match self.nodes.get(&id).map(|node| &node.event.event) {
+                Some(Event::Revoke { .. }) => self.waiting.insert(id),
+                Some(_) => {
+                    self.refused.insert(id, Refusal::Waiting);
+                    self.nodes.remove(&id).is_some()
+                }
+                None => false,
+            };
+            if is_new {
+                dropped.extend(self.children.get(&id).into_iter().flatten().copied());
             }
         }
     }
@@ -261,16 +274,22 @@ impl<'a> Folding<'a> {
         found
     }
 
-    /// Finds what counts of what the Person's keys signed: the Person's word, and revocations by old keys
-    /// whose rotation had not seen them.
+    /// Finds what counts of what the Person's keys signed: the Person's word, and revocations that wait, or
+    /// are by old keys whose rotation had not seen them.
     fn judge_person(&mut self, epochs: &Epochs) -> (BTreeSet<Vcid>, BTreeSet<Vcid>) {
         let (mut valid, mut unaware, mut refused) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut late = BTreeSet::new();
         for (id, node) in &self.nodes {
             let Some(epoch) = epochs.of(&node.statement.author()) else { continue };
             if self.refused.contains_key(id) {
                 continue;
             }
-            let is_seen = epochs.closed.get(epoch).is_none_or(|closed| closed.contains(id));
+            let closed = epochs.closed.get(epoch);
+            if closed.is_none() && self.waiting.contains(id) {
+                late.insert(*id);
+                continue;
+            }
+            let is_seen = closed.is_none_or(|closed| closed.contains(id));
             if is_seen || *id == self.id {
                 valid.insert(*id);
                 continue;
@@ -284,7 +303,6 @@ impl<'a> Folding<'a> {
                 _ => refused.push((*id, refusal)),
             }
         }
-        let mut late = BTreeSet::new();
         for (id, target, epoch, refusal) in unaware {
             if self.is_target_known(&target, &epochs.closed[epoch], &valid) {
                 late.insert(id);
@@ -343,16 +361,19 @@ impl<'a> Folding<'a> {
                 Target::Machine(machine) => *machine == author,
                 Target::Grant(grant) => self.givers(grant).contains(&author),
             };
-            let is_allowed = valid.contains(id) || late.contains(id) || !is_person && is_own();
+            let is_here = !self.waiting.contains(id);
+            let is_allowed =
+                valid.contains(id) || late.contains(id) || is_here && !is_person && is_own();
             match target {
                 // What was a key of the Person's is judged above, and refused there.
                 _ if !is_allowed && is_person => {}
-                _ if !is_allowed => refused.push(*id),
+                _ if !is_here && !is_allowed => refused.push((*id, Refusal::Waiting)),
+                _ if !is_allowed => refused.push((*id, Refusal::NotAuthor)),
                 Target::Machine(machine) => revoked.machines.entry(*machine).or_default().push(*id),
                 Target::Grant(grant) => _ = revoked.grants.insert(*grant),
             }
         }
-        self.refused.extend(refused.into_iter().map(|id| (id, Refusal::NotAuthor)));
+        self.refused.extend(refused);
         revoked
     }
 

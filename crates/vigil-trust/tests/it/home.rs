@@ -98,6 +98,19 @@ fn a_bundle_makes_another_machine_see_the_same_and_twice_changes_nothing() {
 }
 
 #[test]
+fn what_an_event_names_is_carried_by_its_writer_too() {
+    let random = Counting::default();
+    let (_, home, id) = puddle(1, &random);
+    let known = home.open_puddle(id).expect("it is there");
+    let heads = known.view.next_after();
+    assert_eq!(heads.len(), 1);
+    assert!(known.not_carried(&key(1).public().bytes(), &heads).is_empty());
+    // Another machine that writes an event carries them on, whatever becomes of the first one's feed.
+    let missing = known.not_carried(&key(2).public().bytes(), &heads);
+    assert_eq!(missing.iter().map(|statement| statement.id()).collect::<Vec<_>>(), heads);
+}
+
+#[test]
 fn feeds_of_strangers_are_left_out_of_what_is_taken() {
     let random = Counting::default();
     let (_, home, id) = puddle(1, &random);

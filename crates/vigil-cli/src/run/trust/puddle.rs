@@ -99,6 +99,9 @@ impl Opened {
     ) -> Result<Vcid, CommandError> {
         let after = self.known.view.next_after();
         let event = event(&after);
+        let machine_key = machine.public().bytes();
+        let before = self.known.not_carried(&machine_key, &after);
+        let mut entries: Vec<Vec<u8>> = before.into_iter().map(Statement::encode).collect();
         let statement =
             PuddleEvent { puddle: Some(self.here.id), after, event }.sign(by, self.now);
         let id = statement.id();
@@ -108,7 +111,8 @@ impl Opened {
         if let Some(reason) = view.refused.get(&id) {
             return Err(TrustError::NotTaken { reason: reason.to_string() }.into());
         }
-        append(home, self, machine, &[statement.encode()], session)?;
+        entries.push(statement.encode());
+        append(home, self, machine, &entries, session)?;
         Ok(id)
     }
 

@@ -456,12 +456,34 @@ fn what_names_unknown_events_waits() {
     let missing = Vcid::of(b"not here");
     let add = Event::Add { request: request(1), pardons: Vec::new() };
     let waiting = history.push_after(PERSON, &[missing], add);
-    let behind = history.push_after(PERSON, &[waiting], revoke(1, &[]));
+    let add = Event::Add { request: request(2), pardons: Vec::new() };
+    let behind = history.push_after(PERSON, &[waiting], add);
+    let by_machine = history.push_after(1, &[waiting], revoke(1, &[]));
     let view = history.view();
     assert_eq!(view.refused[&waiting], Refusal::Waiting);
     assert_eq!(view.refused[&behind], Refusal::Waiting);
+    assert_eq!(view.refused[&by_machine], Refusal::Waiting);
     assert!(view.machines.is_empty());
     assert_eq!(view.heads, BTreeSet::from([history.id]));
+}
+
+#[test]
+fn a_revocation_by_the_person_waits_for_nothing() {
+    let mut history = History::new();
+    history.add(1);
+    history.add(2);
+    let grant = history.grant(PERSON, 2, None, scope(&["read"], "", None));
+    let (before, signed_at) = (history.heads(), history.view().signed_at);
+    // The thief of a machine has kept from this one what the Person had seen.
+    let missing = Vcid::of(b"not here");
+    let first = history.push_after(PERSON, &[missing], revoke(1, &[]));
+    assert!(matches!(history.state(1), MachineState::Revoked { .. }));
+    history.push_after(PERSON, &[first], revoke_target(Target::Grant(grant), &[]));
+    let view = history.view();
+    assert_eq!(view.refused[&grant], Refusal::Revoked);
+    assert_eq!(history.state(2), MachineState::Active);
+    // Nothing else follows from what waits.
+    assert_eq!((history.heads(), view.signed_at), (before, signed_at));
 }
 
 #[test]

@@ -104,8 +104,8 @@ impl Naive<'_> {
         is_seen || *id == self.puddle
     }
 
-    /// Whether an event is a revocation by an old key that had not seen its rotation, of what all rotations
-    /// of that key had seen.
+    /// Whether an event is a revocation that waits, by the last key; or one by an old key that had not seen
+    /// its rotation, of what all rotations of that key had seen.
     fn is_late_revocation(&self, id: &Vcid) -> bool {
         let Some((_, author, event)) = self.find(id) else { return false };
         let Event::Revoke { target, .. } = &event.event else { return false };
@@ -122,10 +122,8 @@ impl Naive<'_> {
             };
             is_target && endings.iter().all(|(end, _)| self.saw(end, other))
         });
-        self.is_whole(id)
-            && !endings.is_empty()
-            && !endings.iter().any(|(end, _)| self.saw(id, end))
-            && is_known
+        let is_unaware = !endings.iter().any(|(end, _)| self.saw(id, end));
+        if endings.is_empty() { !self.is_whole(id) } else { is_unaware && is_known }
     }
 
     fn is_revoked(&self, wanted: Target) -> bool {
@@ -136,9 +134,9 @@ impl Naive<'_> {
                 Target::Grant(grant) => self.gave(author, grant, 0),
             };
             let is_person_once = self.keys().0.contains(author);
-            let counts =
-                self.is_person(id) || self.is_late_revocation(id) || is_own && !is_person_once;
-            *target == wanted && self.is_whole(id) && counts
+            let is_by_machine = self.is_whole(id) && is_own && !is_person_once;
+            let counts = self.is_person(id) || self.is_late_revocation(id) || is_by_machine;
+            *target == wanted && counts
         })
     }
 
