@@ -22,7 +22,9 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::world::{Disk, DiskError, DiskFault, Moment, OpenMode, replace_file};
 use vigil_base::{Blame, Blamed, Name, Vcid};
 
-use crate::feed::{Batch, Equivocation, FeedError, FeedFile, FeedId, KeepError, keep, read_feeds};
+use crate::feed::{
+    Batch, Equivocation, FeedError, FeedFile, FeedId, KeepError, keep, read_feeds, sync_feed,
+};
 use crate::keys::KeyBytes;
 use crate::puddle::{FoldError, PuddleEvent, TimeFloor, View, fold};
 use crate::statement::Statement;
@@ -307,8 +309,15 @@ impl Home {
         Ok(found)
     }
 
-    /// Packs a puddle's feeds and all evidence for another machine.
+    /// Packs a puddle's feeds and all evidence for another machine. What is packed is durable here before:
+    /// a machine that showed what it then lost would sign another batch in its place.
+    ///
+    /// # Errors
+    /// Fails where the disk does, and for damaged evidence.
     pub fn bundle(&self, id: Vcid, known: &Known) -> Result<Vec<u8>, HomeError> {
+        for file in &known.feeds {
+            sync_feed(&*self.disk, file.feed.id())?;
+        }
         let batches: Vec<&Batch> = known.feeds.iter().flat_map(|file| &file.batches).collect();
         let evidence = self.evidence()?;
         let mut encoder = Encoder::record(BUNDLE_TAG, 4);

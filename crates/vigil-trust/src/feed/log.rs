@@ -182,6 +182,11 @@ pub fn read_feeds(disk: &dyn Disk) -> Result<Vec<FeedFile>, DiskError> {
     ids.into_iter().map(|id| read_file(&*disk.open(&path_of(id), OpenMode::Read)?, id)).collect()
 }
 
+/// Makes durable what was read of a feed, before anybody else is shown it.
+pub(crate) fn sync_feed(disk: &dyn Disk, id: FeedId) -> Result<(), DiskError> {
+    disk.open(&path_of(id), OpenMode::Write)?.sync()
+}
+
 /// What became of batches that were to be kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
@@ -357,6 +362,9 @@ impl FeedLog {
             let before = Some(&found.feed);
             return Self::begin(disk, lock, Own { place, ..own }, before, fresh, randomness);
         }
+        // A crash of this program alone leaves batches that are whole and not durable. What is signed next
+        // names them, so they must not be lost after it.
+        file.sync()?;
         let head = found.feed.headers().last().cloned();
         let (id, end) = (own.id, found.end);
         let opening = None;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vigil_base::world::Moment;
 use vigil_base::{Name, Vcid};
 use vigil_trust::SecretKey;
-use vigil_trust::feed::FeedLog;
+use vigil_trust::feed::{Equivocation, FeedLog};
 use vigil_trust::home::{Bundle, Home, Person, PuddleHere};
 use vigil_trust::puddle::{Event, JoinRequest, Lease, MachineState, PuddleEvent, TimeFloor};
 
@@ -108,6 +108,34 @@ fn what_an_event_names_is_carried_by_its_writer_too() {
     // Another machine that writes an event carries them on, whatever becomes of the first one's feed.
     let missing = known.not_carried(&key(2).public().bytes(), &heads);
     assert_eq!(missing.iter().map(|statement| statement.id()).collect::<Vec<_>>(), heads);
+}
+
+#[test]
+fn what_a_bundle_shows_is_durable_before() {
+    let random = Counting::default();
+    let (disk, home, id) = puddle(1, &random);
+    let append = |disk: &MemoryDisk, what: &[u8]| {
+        let (public, place) = (key(1).public().bytes(), Vcid::of(b"here"));
+        let disk = Arc::new(disk.clone());
+        let mut log = FeedLog::open(disk, public, place, |_| false, &random).expect("it opens");
+        log.append(&key(1), Moment(5), &[what]).is_ok()
+    };
+    // Opening syncs, writing is let through, and the sync after it is not: the program dies there.
+    disk.die_after(2);
+    assert!(!append(&disk, b"not acknowledged"));
+    disk.revive();
+    let known = home.open_puddle(id).expect("it is there");
+    let shown = home.bundle(id, &known).expect("the disk is well");
+    let shown = Bundle::decode(&shown).expect("it holds").batches;
+    assert_eq!(shown.len(), 2);
+    let after = disk.after_power_loss(0);
+    assert!(append(&after, b"something else"));
+    let home = Home::new(Arc::new(after));
+    let now = home.open_puddle(id).expect("it is there").feeds;
+    let said: Vec<_> = now.iter().flat_map(|file| file.feed.headers()).collect();
+    for batch in &shown {
+        assert!(said.iter().all(|now| Equivocation::between(batch.signed_header(), now).is_none()));
+    }
 }
 
 #[test]
