@@ -90,7 +90,7 @@ fn refusals_have_the_status_of_the_specification() {
     let padded = AddCheckpoint { proof: vec![TreeHash([1; 32])], ..good.clone() };
     expect_status(&store, &padded.to_string(), 422);
     let empty = AddCheckpoint { checkpoint: sign(TreeSize(0), TreeHash([1; 32])), ..good.clone() };
-    expect_status(&store, &empty.to_string(), 422);
+    expect_status(&store, &empty.to_string(), 409);
     store.add_checkpoint(good.to_string().as_bytes()).expect("a cosignature");
     log.push(b"more");
     let mut unproven = request(&mut log, 10);
@@ -109,7 +109,7 @@ fn two_roots_of_one_size_freeze_the_log() {
     let mut fork = MemoryLog::of(9);
     fork.push(b"for somebody else");
     let fork = AddCheckpoint { old: TreeSize(10), proof: Vec::new(), checkpoint: fork.sign() };
-    let WitnessRefusal::SplitView(fraud) = expect_status(&store, &fork.to_string(), 422) else {
+    let WitnessRefusal::SplitView(fraud) = expect_status(&store, &fork.to_string(), 409) else {
         panic!("two roots are a proof");
     };
     assert_eq!(fraud.check_log(&log_keys()), Ok(()));
