@@ -221,17 +221,34 @@ pub fn keep(disk: &dyn Disk, id: FeedId, batches: &[Batch]) -> Result<Kept, Keep
         }
     }
     if kept.count > 0 {
-        if found.end == 0 {
-            file.write_at(0, &MAGIC)?;
+        let is_new = found.end == 0;
+        if is_new {
             found.end = MAGIC.len() as u64;
         }
-        // What is torn behind the last whole batch is what comes now, or never was one.
+        set_aside(disk, id, &*file, if is_new { 0 } else { found.end })?;
         file.set_len(found.end)?;
+        if is_new {
+            file.write_at(0, &MAGIC)?;
+        }
         file.write_at(found.end, &bytes)?;
         file.sync()?;
         disk.sync_folder(FOLDER)?;
     }
     Ok(kept)
+}
+
+/// Puts what follows the last whole batch into a file of its own before it is cut: most often it is what a
+/// crash tore, but behind one damaged byte there may be batches that nobody else has.
+fn set_aside(disk: &dyn Disk, id: FeedId, file: &dyn DiskFile, from: u64) -> Result<(), DiskError> {
+    let rest = file.len()?.saturating_sub(from);
+    if rest == 0 {
+        return Ok(());
+    }
+    let mut bytes = vec![0; usize::try_from(rest).unwrap_or(usize::MAX)];
+    let read = file.read_at(from, &mut bytes)?;
+    bytes.truncate(read);
+    let name = Vcid::of(&bytes).to_hex();
+    replace_file(disk, &format!("{FOLDER}/{id}-{from}-{}.aside", &name[..16]), &bytes)
 }
 
 /// Why batches of another machine were not kept.
