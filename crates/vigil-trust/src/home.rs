@@ -23,7 +23,7 @@ use vigil_base::world::{Disk, DiskError, DiskFault, Moment, OpenMode, replace_fi
 use vigil_base::{Blame, Blamed, Name, Vcid};
 
 use crate::feed::{
-    Batch, Equivocation, FeedError, FeedFile, FeedId, KeepError, keep, read_feeds, sync_feed,
+    Batch, Equivocation, EquivocationError, FeedError, FeedFile, FeedId, KeepError, keep, read_feeds, sync_feed,
 };
 use crate::keys::KeyBytes;
 use crate::puddle::{FoldError, PuddleEvent, TimeFloor, View, fold};
@@ -78,6 +78,16 @@ pub enum HomeError {
         /// What is wrong with it.
         source: DecodeError,
     },
+    /// Evidence of a fork cannot be read, so whether its machine is frozen is not known.
+    #[error(
+        "the evidence {file} is damaged; import a bundle that has it, so that its machine stays frozen"
+    )]
+    Evidence {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        source: EquivocationError,
+    },
     /// Batches could not be kept.
     #[error(transparent)]
     Keep(#[from] KeepError),
@@ -91,7 +101,7 @@ impl Blamed for HomeError {
         match self {
             Self::Keep(source) => source.blame(),
             Self::Fold(source) => source.blame(),
-            Self::Disk(_) | Self::Damaged { .. } => Blame::World,
+            Self::Disk(_) | Self::Damaged { .. } | Self::Evidence { .. } => Blame::World,
         }
     }
 }
@@ -292,10 +302,10 @@ impl Home {
         self.write(&Self::evidence_path(evidence.feed()), &evidence.encode())
     }
 
-    /// Returns all evidence of forks that holds.
+    /// Returns all evidence of forks.
     ///
     /// # Errors
-    /// Fails where the disk does.
+    /// Fails where the disk does, and for damaged evidence: without it a frozen machine would count again.
     pub fn evidence(&self) -> Result<Vec<Equivocation>, HomeError> {
         let mut found = Vec::new();
         let mut names = self.disk.list("feeds")?;
@@ -304,7 +314,8 @@ impl Home {
             let file = self.disk.open(&format!("feeds/{name}"), OpenMode::Read)?;
             let mut bytes = vec![0; 4096];
             let len = file.read_at(0, &mut bytes)?;
-            found.extend(Equivocation::decode(&bytes[..len]).ok());
+            let read = Equivocation::decode(&bytes[..len]);
+            found.push(read.map_err(|source| HomeError::Evidence { file: name.clone(), source })?);
         }
         Ok(found)
     }

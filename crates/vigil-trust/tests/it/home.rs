@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use vigil_base::world::Moment;
+use vigil_base::world::{Disk as _, Moment};
 use vigil_base::{Name, Vcid};
 use vigil_trust::SecretKey;
 use vigil_trust::feed::{Equivocation, FeedLog};
-use vigil_trust::home::{Bundle, Home, Person, PuddleHere};
+use vigil_trust::home::{Bundle, Home, HomeError, Person, PuddleHere};
 use vigil_trust::puddle::{Event, JoinRequest, Lease, MachineState, PuddleEvent, TimeFloor};
 
 use crate::disk::{Counting, MemoryDisk};
@@ -177,6 +177,13 @@ fn a_clone_is_frozen_by_the_bundle_that_shows_it_and_only_it() {
     let view = home.open_puddle(id).expect("it is there").view;
     let state = &view.machines[&key(1).public().bytes()].state;
     assert!(matches!(state, MachineState::Frozen { .. }));
+    // Damaged evidence is told of, and nothing counts meanwhile; the bundle brings it back.
+    let fork = disk.list("feeds").expect("the disk is well");
+    let fork = fork.iter().find(|name| name.ends_with(".fork")).expect("evidence").clone();
+    disk.meddle(&format!("feeds/{fork}"), |bytes| bytes[9] ^= 1);
+    let damaged = home.open_puddle(id).err();
+    assert!(matches!(&damaged, Some(HomeError::Evidence { file, .. }) if *file == fork));
+    home.take_bundle(&bundle).expect("the disk is well");
     // The evidence travels on, and convinces a machine that has heard one side only.
     let known = home.open_puddle(id).expect("it is there");
     let onwards = Bundle::decode(&home.bundle(id, &known).expect("the disk is well"));
