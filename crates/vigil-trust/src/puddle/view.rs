@@ -151,6 +151,21 @@ pub struct View {
     pub signed_at: Moment,
 }
 
+/// Why a machine does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Idle {
+    /// Nobody added it.
+    #[error("nobody added this machine to the puddle")]
+    Unknown,
+    /// It was revoked.
+    #[error("this machine's key was revoked, which is for ever; make it another key")]
+    Revoked,
+    /// It is frozen.
+    #[error("this machine has said two things at one position, and is frozen until it is admitted again")]
+    Frozen,
+}
+
 /// Why something may not be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -186,6 +201,19 @@ impl View {
     /// name. Each event that names some makes them one, so that a few events name all.
     pub fn next_after(&self) -> Vec<Vcid> {
         self.heads.iter().take(AFTER_MAX).copied().collect()
+    }
+
+    /// Checks that a machine counts: being named by an event that adds it is not enough.
+    ///
+    /// # Errors
+    /// Says why it does not.
+    pub fn expect_active(&self, machine: &KeyBytes) -> Result<(), Idle> {
+        match self.machines.get(machine).map(|machine| &machine.state) {
+            None => Err(Idle::Unknown),
+            Some(MachineState::Revoked { .. }) => Err(Idle::Revoked),
+            Some(MachineState::Frozen { .. }) => Err(Idle::Frozen),
+            Some(MachineState::Active) => Ok(()),
+        }
     }
 
     /// Says whether an entry of a feed counts: its machine is active, or was when it signed this far.

@@ -12,7 +12,7 @@ use vigil_store::FolderDisk;
 use vigil_trust::feed::{Feed, FeedLog};
 use vigil_trust::home::{Bundle, Home, Known, PuddleHere};
 use vigil_trust::puddle::{
-    Authority, Event, FeedMark, JoinRequest, Lease, PuddleEvent, Scope, Target, TimeFloor,
+    Authority, Event, FeedMark, Idle, JoinRequest, Lease, PuddleEvent, Scope, Target, TimeFloor,
 };
 use vigil_trust::{KeyBytes, SecretKey, Statement, StatementError};
 
@@ -99,6 +99,10 @@ impl Opened {
     ) -> Result<Vcid, CommandError> {
         let after = self.known.view.next_after();
         let event = event(&after);
+        let added = match &event {
+            Event::Add { request, .. } => Some(request.machine()),
+            _ => None,
+        };
         let machine_key = machine.public().bytes();
         let before = self.known.not_carried(&machine_key, &after);
         let mut entries: Vec<Vec<u8>> = before.into_iter().map(Statement::encode).collect();
@@ -110,6 +114,10 @@ impl Opened {
             .map_err(|error| TrustError::Home(error.into()))?;
         if let Some(reason) = view.refused.get(&id) {
             return Err(TrustError::NotTaken { reason: reason.to_string() }.into());
+        }
+        if let Some(added) = added {
+            let not_taken = |idle: Idle| TrustError::NotTaken { reason: idle.to_string() };
+            view.expect_active(&added).map_err(not_taken)?;
         }
         entries.push(statement.encode());
         append(home, self, machine, &entries, session)?;
@@ -282,8 +290,10 @@ fn join(
     }
     // Looked at before anything is kept: a bundle that does not name this machine changes nothing.
     let view = bundle_view(&bundle)?;
-    if !view.machines.contains_key(&own) {
-        return Err(TrustError::NotAdmitted.into());
+    match view.expect_active(&own) {
+        Err(Idle::Unknown) => return Err(TrustError::NotAdmitted.into()),
+        Err(idle) => return Err(TrustError::NotTaken { reason: idle.to_string() }.into()),
+        Ok(()) => {}
     }
     // Anybody could have made a puddle and admitted this machine to it: the code is no secret.
     let Authority::Person(person) = view.authority else {

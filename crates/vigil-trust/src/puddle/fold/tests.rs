@@ -3,7 +3,7 @@
 use super::*;
 use crate::feed::Incarnation;
 use crate::keys::{SecretKey, Signature};
-use crate::puddle::{AFTER_MAX, Ask, ChainError, Denial, Freshness, JoinRequest, Link, Scope, check_chain};
+use crate::puddle::{AFTER_MAX, Ask, ChainError, Denial, Freshness, Idle, JoinRequest, Link, Scope, check_chain};
 use crate::testing::Repeating;
 use alloc::format;
 use alloc::string::ToString as _;
@@ -233,6 +233,22 @@ fn a_fork_freezes_its_device_only_until_the_person_signs() {
     // A second fork freezes it again.
     history.frozen.insert(feed_id(1, 8));
     assert!(matches!(history.state(1), MachineState::Frozen { .. }));
+}
+
+#[test]
+fn a_machine_that_is_added_again_after_its_revocation_is_not_in() {
+    let mut history = History::new();
+    let machine = key(1).public().bytes();
+    assert_eq!(history.view().expect_active(&machine), Err(Idle::Unknown));
+    history.add(1);
+    assert_eq!(history.view().expect_active(&machine), Ok(()));
+    history.frozen.insert(feed_id(1, 7));
+    assert_eq!(history.view().expect_active(&machine), Err(Idle::Frozen));
+    history.push(PERSON, revoke(1, &[]));
+    let again = history.add(1);
+    // The event itself is the Person's word and not refused; whoever admits must look at the machine.
+    assert!(!history.view().refused.contains_key(&again));
+    assert_eq!(history.view().expect_active(&machine), Err(Idle::Revoked));
 }
 
 #[test]
