@@ -23,7 +23,8 @@ use vigil_base::world::{Disk, DiskError, DiskFault, Moment, OpenMode, replace_fi
 use vigil_base::{Blame, Blamed, Name, Vcid};
 
 use crate::feed::{
-    Batch, Equivocation, EquivocationError, FeedError, FeedFile, FeedId, KeepError, keep, read_feeds, sync_feed,
+    Batch, Equivocation, EquivocationError, FeedError, FeedFile, FeedId, KeepError, keep,
+    read_feeds, sync_feed,
 };
 use crate::keys::KeyBytes;
 use crate::puddle::{FoldError, PuddleEvent, TimeFloor, View, fold};
@@ -448,7 +449,7 @@ pub enum BundleError {
     },
     /// Evidence in it does not hold.
     #[error("evidence in the bundle does not hold")]
-    Evidence(#[from] crate::feed::EquivocationError),
+    Evidence(#[from] EquivocationError),
 }
 
 impl Blamed for BundleError {

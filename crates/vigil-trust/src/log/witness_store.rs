@@ -130,7 +130,8 @@ impl WitnessStore {
         // A larger tree at an earlier time would be proof that this witness went back.
         let last = latest.as_ref().map(|latest| cosigned_at(latest, self.signer.key()));
         let last = last.transpose();
-        let last = last.map_err(|source| WitnessError::KeptLine { origin: origin.clone(), source })?;
+        let last =
+            last.map_err(|source| WitnessError::KeptLine { origin: origin.clone(), source })?;
         let at = last.flatten().map_or(at, |last| at.max(last));
         let accepted = match decide(log, latest.as_ref(), request) {
             Err(WitnessRefusal::SplitView(fraud)) => {

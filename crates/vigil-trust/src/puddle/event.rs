@@ -181,12 +181,7 @@ fn consent_bytes(puddle: &Vcid, before: &KeyBytes, after: &[Vcid]) -> Vec<u8> {
 impl Event {
     /// Makes the event by which a Person's key gives way to another, which consents to this rotation
     /// alone: `after` is the rising list of events that it has seen.
-    pub fn rotate(
-        puddle: &Vcid,
-        before: &KeyBytes,
-        after: &[Vcid],
-        successor: &SecretKey,
-    ) -> Self {
+    pub fn rotate(puddle: &Vcid, before: &KeyBytes, after: &[Vcid], successor: &SecretKey) -> Self {
         let consent = successor.sign(CONSENT, &consent_bytes(puddle, before, after));
         Self::Rotate { successor: successor.public().bytes(), consent }
     }

@@ -162,7 +162,9 @@ pub enum Idle {
     #[error("this machine's key was revoked, which is for ever; make it another key")]
     Revoked,
     /// It is frozen.
-    #[error("this machine has said two things at one position, and is frozen until it is admitted again")]
+    #[error(
+        "this machine has said two things at one position, and is frozen until it is admitted again"
+    )]
     Frozen,
 }
 
@@ -174,7 +176,9 @@ pub enum Denial {
     #[error("the Person's key is contested, so nothing is granted any more")]
     Contested,
     /// What is known here is too old.
-    #[error("nothing has been heard of the puddle for longer than its lease; import a newer bundle")]
+    #[error(
+        "nothing has been heard of the puddle for longer than its lease; import a newer bundle"
+    )]
     Stale {
         /// When the lease ended.
         since: Moment,

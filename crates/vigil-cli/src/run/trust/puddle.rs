@@ -106,8 +106,7 @@ impl Opened {
         let machine_key = machine.public().bytes();
         let before = self.known.not_carried(&machine_key, &after);
         let mut entries: Vec<Vec<u8>> = before.into_iter().map(Statement::encode).collect();
-        let statement =
-            PuddleEvent { puddle: Some(self.here.id), after, event }.sign(by, self.now);
+        let statement = PuddleEvent { puddle: Some(self.here.id), after, event }.sign(by, self.now);
         let id = statement.id();
         let all = self.known.statements.values().chain([&statement]);
         let view = vigil_trust::puddle::fold(self.here.id, all, &self.known.frozen)

@@ -3,7 +3,9 @@
 use super::*;
 use crate::feed::Incarnation;
 use crate::keys::{SecretKey, Signature};
-use crate::puddle::{AFTER_MAX, Ask, ChainError, Denial, Freshness, Idle, JoinRequest, Link, Scope, check_chain};
+use crate::puddle::{
+    AFTER_MAX, Ask, ChainError, Denial, Freshness, Idle, JoinRequest, Link, Scope, check_chain,
+};
 use crate::testing::Repeating;
 use alloc::format;
 use alloc::string::ToString as _;

@@ -53,9 +53,7 @@ fn raw(purpose: Purpose, key: &ForeignKey) -> vigil_trust::Signature {
             let signer = SshSigner::Key(key.public());
             sign_ssh(key, signer, "git", MESSAGE).expect("the right key").signature
         }
-        Purpose::Minisign => {
-            minisigned_as(Prehash::None, key, MESSAGE, "").signature
-        }
+        Purpose::Minisign => minisigned_as(Prehash::None, key, MESSAGE, "").signature,
         Purpose::Signify => sign_signify(key, MESSAGE, "x").expect("the right key").signature,
         _ => {
             let signed = sign_envelope(key, STATEMENT_MEDIA_TYPE, MESSAGE.into());

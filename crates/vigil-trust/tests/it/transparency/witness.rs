@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use vigil_base::world::{Clock, Disk as _, Moment};
 use vigil_trust::log::{
-    AddCheckpoint, Ed25519Kind, FraudError, FraudProof, LogReader, NoteSigner, SignedCheckpoint, TreeHash, TreeSize,
-    WitnessError, WitnessRefusal, WitnessStore, cosigned_at,
+    AddCheckpoint, Ed25519Kind, FraudError, FraudProof, LogReader, NoteSigner, SignedCheckpoint,
+    TreeHash, TreeSize, WitnessError, WitnessRefusal, WitnessStore, cosigned_at,
 };
 
 use super::world::{MemoryLog, chain, log_keys, log_signer, sign, signer};
