@@ -176,10 +176,10 @@ With --json, one line for each: pipeline, before (a Vcid or null), vcid (or null
 or null), made, cut_off (lists of names), milliseconds.
 
 Examples:
-  Say what a file's first line is whenever it changes:
-    $ (sleep 1; echo eggs > notes.txt) & vigil watch 'file:notes.txt | head 1' --once
+  Say what a file's first line is whenever it changes, for two seconds:
+    $ timeout 2 vigil watch 'file:notes.txt | head 1' || true
   Do something after each change:
-    $ (sleep 1; echo eggs >notes.txt)& vigil watch file:notes.txt --once --exec 'echo $VIGIL_URI'";
+    $ timeout 2 vigil watch file:notes.txt --exec 'vigil cat $VIGIL_URI' || true";
 
 pub(super) const ENDPOINTS: &str = "\
 Each line is how an endpoint is written, and what it is for. In braces is what differs from URI to URI; behind a \
