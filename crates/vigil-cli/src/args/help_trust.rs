@@ -79,7 +79,7 @@ Examples:
     $ vigil person new ada --words-file words --words-only
     $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
     $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil person rotate --words-file words --new-words-file new --passphrase-file pass --memory 64MiB";
+    $ vigil person rotate --words-file words --new-words-file new --passphrase-file pass";
 
 pub(super) const MACHINE: &str = "\
 Each machine has a key of its own, sealed under a passphrase; it never leaves the machine. The machine of \
