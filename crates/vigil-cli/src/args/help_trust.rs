@@ -159,7 +159,7 @@ Examples:
     $ vigil --store van machine enroll van --passphrase-file pass --memory 64MiB
     $ vigil --store van puddle join --passphrase-file pass > code
     $ vigil --store van machine show | sed -n 's/^ *fingerprint *//p' > print
-    $ vigil puddle admit - --fingerprint \"$(cat print)\" --words-file words --passphrase-file pass < code
+    $ vigil puddle admit - --fingerprint \"$(<print)\" --words-file words --passphrase-file pass <code
     $ vigil puddle export -o bundle
     $ vigil person show | sed -n 's/^ *fingerprint *//p' > print
     $ vigil --store van puddle join --bundle bundle --fingerprint \"$(cat print)\"";
@@ -175,7 +175,7 @@ Examples:
     $ vigil person new ada --words-file words --words-only
     $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
     $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle grant bench --subsystem files --verbs read,list --prefix logs --for 7d --words-file words --passphrase-file pass";
+    $ vigil puddle grant bench --subsystem files --verbs read --words-file words --passphrase-file pass";
 
 pub(super) const PUDDLE_REVOKE: &str = "\
 What the machine's feeds say up to here stays valid; the key is gone for ever. A revocation wins over \
@@ -187,7 +187,7 @@ Examples:
     $ vigil person new ada --words-file words --words-only
     $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
     $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle revoke bench --reason 'left in a train' --words-file words --passphrase-file pass";
+    $ vigil puddle revoke bench --reason lost --words-file words --passphrase-file pass";
 
 pub(super) const PUDDLE_SHOW: &str = "\
 With --json, one document: puddle, name, person (a key or null where it is contested), lease_seconds (or \
