@@ -419,7 +419,8 @@ Examples:
   A folder, such as one on another disk:
     $ mkdir -p shelf && vigil tier add file://$PWD/shelf --name shelf
   The same, encrypted:
-    $ mkdir -p safe && head -c 32 /dev/urandom > key && vigil tier add file://$PWD/safe --name safe --key-file key";
+    $ mkdir -p safe && head -c 32 /dev/urandom > key
+    $ vigil tier add file://$PWD/safe --name safe --key-file key";
 
 pub(super) const TIER_LIST: &str = "\
 With --json, one line for each: name, address, endpoint (or null), region (or null), profile (or null), \
