@@ -4,6 +4,7 @@ use std::error::Error;
 use std::ffi::CString;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 use vigil_base::Vcid;
 use vigil_base::world::{Clock, Moment};
 use vigil_kernel::{Blobs, Era, HostFault};
-use vigil_node::WorkTree;
+use vigil_node::{Intake, Lost, WorkTree};
 
 const FILES_PER_FOLDER: usize = 100;
 
@@ -31,6 +32,14 @@ impl Blobs for Hashing {
 
     fn size(&self, _: Vcid) -> Result<Option<u64>, HostFault> {
         Ok(None)
+    }
+}
+
+impl Intake for Hashing {
+    fn take_in(&self, source: &mut dyn Read) -> Result<Vcid, Lost> {
+        let mut bytes = Vec::new();
+        source.read_to_end(&mut bytes).map_err(Lost::Source)?;
+        self.put(&bytes).map_err(Lost::Store)
     }
 }
 

@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use vigil_base::cbor::Encoder;
-use vigil_base::percent_decode;
+use vigil_base::{EntryKind, Vcid, percent_decode};
 use vigil_files::{AddOptions, Added, add_path};
 use vigil_kernel::HostFault;
 use vigil_store::Writer;
 
-use crate::host::fault;
+use crate::folders::Folders;
+use crate::host::{StoreHost, fault};
 
 /// A folder below which files may be read.
 #[derive(Clone, Debug)]
@@ -31,29 +32,36 @@ pub struct Files {
 
 impl Files {
     /// Returns the state of a path: kind and name of what it holds, or nothing where nothing may be read.
-    pub(crate) fn look(&self, path: &str, writer: &Writer) -> Result<Option<Vec<u8>>, HostFault> {
+    pub(crate) fn look(
+        &self,
+        path: &str,
+        host: &StoreHost,
+        folders: &Folders,
+    ) -> Result<Option<Vec<u8>>, HostFault> {
         let failed = |errno: Errno| HostFault { what: format!("could not read {path}: {errno}") };
         let Some(file) = self.open(path).map_err(failed)? else { return Ok(None) };
         let stat = rustix::fs::fstat(&file).map_err(failed)?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile | FileType::Directory => {}
+        let (kind, vcid) = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => self.add(&file, &*host.writer()?)?,
+            FileType::Directory => (EntryKind::Tree, folders.look(&file, &self.skips, host)?),
             _ => return Ok(None),
-        }
-        // By its descriptor, so that it is what was opened whatever became of the path since.
-        let opened = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        let options = AddOptions {
-            file_bytes_max: u64::MAX,
-            threads: self.threads,
-            skips: self.skips.clone(),
-            ..AddOptions::default()
         };
-        let added = add_path(writer, &opened, &options, &|_| {});
-        let Added { kind, root, .. } = added.map_err(|error| fault(&error))?;
         let mut encoder = Encoder::default();
         encoder.array(2);
         encoder.unsigned(kind.code());
-        encoder.bytes(root.as_bytes());
+        encoder.bytes(vcid.as_bytes());
         Ok(Some(encoder.finish()))
+    }
+
+    /// Takes in an open file.
+    fn add(&self, file: &OwnedFd, writer: &Writer) -> Result<(EntryKind, Vcid), HostFault> {
+        // By its descriptor, so that it is what was opened whatever became of the path since.
+        let opened = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        let options =
+            AddOptions { file_bytes_max: u64::MAX, threads: self.threads, ..Default::default() };
+        let added = add_path(writer, &opened, &options, &|_| {});
+        let Added { kind, root, .. } = added.map_err(|error| fault(&error))?;
+        Ok((kind, root))
     }
 
     /// Opens what a path names below the folder, if it names something there.

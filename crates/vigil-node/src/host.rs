@@ -15,6 +15,8 @@ use vigil_store::{NamesError, PutError, ReadError, Store, Writer};
 
 use crate::blob::{BlobReader, Lost};
 use crate::files::Files;
+use crate::folders::Folders;
+use crate::worktree::Intake;
 
 /// The folder of the traces.
 const TRACES: &str = "traces";
@@ -47,6 +49,7 @@ pub struct StoreHost {
     /// Tells this host's temporary files from those of other processes.
     suffix: String,
     files: Option<Files>,
+    folders: Folders,
 }
 
 impl StoreHost {
@@ -59,11 +62,11 @@ impl StoreHost {
             Ok(()) => format!("{:016x}", u64::from_le_bytes(random)),
             Err(_) => "plain".to_owned(),
         };
-        Self { store, writer: Mutex::new(None), suffix, files }
+        Self { store, writer: Mutex::new(None), suffix, files, folders: Folders::default() }
     }
 
     /// Returns the writer, which several threads may use at once.
-    fn writer(&self) -> Result<Arc<Writer>, HostFault> {
+    pub(crate) fn writer(&self) -> Result<Arc<Writer>, HostFault> {
         let mut place = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = &*place {
             return Ok(writer.clone());
@@ -81,6 +84,12 @@ impl StoreHost {
             Some(Err(shared)) => Ok(shared.commit()?),
             None => Ok(()),
         }
+    }
+
+    /// Makes durable what was put so far.
+    pub(crate) fn commit(&self) -> Result<(), HostError> {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        writer.map_or(Ok(()), |writer| Ok(writer.commit()?))
     }
 
     /// Returns where a path below the allowed folder lies, for those who watch it.
@@ -152,16 +161,21 @@ impl StoreHost {
     }
 
     fn write_traces(&self, request: Vcid, traces: &[KeptTrace]) -> Result<(), HostFault> {
+        self.replace(TRACES, &Self::path(request), &encode(traces))
+    }
+
+    /// Writes a file that may be lost, and does not wait for the disk: a crash leaves the one before, or
+    /// one that is cut short.
+    pub(crate) fn replace(&self, folder: &str, path: &str, bytes: &[u8]) -> Result<(), HostFault> {
         let disk: &dyn Disk = &*self.store.world().disk;
-        let path = Self::path(request);
         let beside = format!("{path}.{}", self.suffix);
         let write = || {
-            disk.create_folder(TRACES)?;
+            disk.create_folder(folder)?;
             let file = disk.open(&beside, OpenMode::Create)?;
             file.set_len(0)?;
-            file.write_at(0, &encode(traces))?;
+            file.write_at(0, bytes)?;
             drop(file);
-            disk.rename(&beside, &path)
+            disk.rename(&beside, path)
         };
         write().map_err(|error| fault(&error))
     }
@@ -244,6 +258,12 @@ impl Blobs for StoreHost {
     }
 }
 
+impl Intake for StoreHost {
+    fn take_in(&self, source: &mut dyn Read) -> Result<Vcid, Lost> {
+        Ok(self.put_stream(source)?.0)
+    }
+}
+
 impl Traces for StoreHost {
     fn find(&self, request: Vcid) -> Result<Vec<KeptTrace>, HostFault> {
         self.read_traces(request)
@@ -270,7 +290,7 @@ impl Roots for StoreHost {
         match root.split_once('/') {
             Some(("name", name)) => self.read_name(name),
             Some(("file", path)) => match &self.files {
-                Some(files) => files.look(path, &*self.writer()?),
+                Some(files) => files.look(path, self, &self.folders),
                 None => Ok(None),
             },
             _ => Ok(None),

@@ -15,6 +15,7 @@ mod blob;
 mod description;
 mod endpoints;
 mod files;
+mod folders;
 mod host;
 mod nearest;
 mod node;
@@ -33,5 +34,5 @@ pub use host::{HostError, StoreHost};
 pub use node::{Node, NodeError, NodeOptions, SCOPE};
 pub use watch::Watcher;
 pub use worktree::{
-    Changed, RecordDamaged, Refreshed, Watching, WorkTree, WorkTreeError, WorkTreeRoots,
+    Changed, Intake, RecordDamaged, Refreshed, Watching, WorkTree, WorkTreeError, WorkTreeRoots,
 };

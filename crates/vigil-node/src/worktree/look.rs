@@ -4,26 +4,27 @@
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxFlags};
+use rustix::fs::{AtFlags, Dir, DirEntry, FileType, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use vigil_base::limits::TREE_DEPTH_MAX;
 use vigil_base::world::{Clock, Moment};
 use vigil_base::{Entry, EntryKind, EntryName, Tree, Vcid};
-use vigil_kernel::{Blobs, HostFault};
+use vigil_kernel::HostFault;
 
 use super::folder::{Folder, FolderId, Item, Stamp};
-use super::{Changed, Refreshed, Watching, WorkTree, WorkTreeError};
+use super::{Changed, Intake, Refreshed, Watching, WorkTree, WorkTreeError};
+use crate::blob::Lost;
 
-/// Largest file that is taken in as an input.
-pub const FILE_BYTES_MAX: u64 = 256 << 20;
+/// Largest file that is read at once; larger ones pass through memory piece by piece.
+const WHOLE_BYTES_MAX: u64 = 256 << 10;
 
 /// A look that is under way.
 pub struct Look<'a> {
     tree: &'a mut WorkTree,
-    blobs: &'a dyn Blobs,
+    blobs: &'a dyn Intake,
     /// When it began: what has changed since may change again within one tick.
     now: Moment,
     /// Whether everything is asked about, reported or not.
@@ -55,7 +56,7 @@ impl<'a> Look<'a> {
     /// Begins a look.
     pub fn new(
         tree: &'a mut WorkTree,
-        blobs: &'a dyn Blobs,
+        blobs: &'a dyn Intake,
         clock: &dyn Clock,
         is_full: bool,
     ) -> Self {
@@ -226,7 +227,7 @@ impl<'a> Look<'a> {
         for entry in Dir::new(rustix::fs::openat(open, c".", flags, Mode::empty())?)? {
             let entry = entry?;
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
+            if matches!(name.to_bytes(), b"." | b"..") || self.is_skipped(open, &entry)? {
                 continue;
             }
             let kind = match entry.file_type() {
@@ -244,6 +245,20 @@ impl<'a> Look<'a> {
             listed.extend(kind.map(|kind| (name.to_bytes().to_vec(), kind)));
         }
         Ok(listed)
+    }
+
+    /// Returns whether an entry is a folder to leave out.
+    fn is_skipped(&self, open: BorrowedFd<'_>, entry: &DirEntry) -> Result<bool, Errno> {
+        // What the list says of a folder on which another file system lies is not what it is.
+        let may_be = matches!(entry.file_type(), FileType::Directory | FileType::Unknown);
+        if self.tree.skips.is_empty() || !may_be {
+            return Ok(false);
+        }
+        match rustix::fs::statat(open, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(self.tree.skips.contains(&(stat.st_dev, stat.st_ino))),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// Forgets a folder that is gone, and says so of everything below it.
@@ -351,16 +366,20 @@ impl<'a> Look<'a> {
         else {
             return Ok(None);
         };
+        let lost = |lost| match lost {
+            Lost::Store(fault) => WorkTreeError::Keep(fault),
+            Lost::Source(error) => {
+                self.failed(name.to_bytes(), Errno::from_io_error(&error).unwrap_or(Errno::IO))
+            }
+        };
         let mut bytes = Vec::new();
-        let mut limited = File::from(file).take(FILE_BYTES_MAX + 1);
-        limited.read_to_end(&mut bytes).map_err(|error| {
-            self.failed(name.to_bytes(), Errno::from_io_error(&error).unwrap_or(Errno::IO))
-        })?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            return Err(WorkTreeError::Large { path: self.shown(name.to_bytes()) });
-        }
-        let stamp = Stamp::of(&stat);
-        Ok(Some((self.blobs.put(&bytes)?, stamp, kind)))
+        let mut start = File::from(file).take(WHOLE_BYTES_MAX);
+        start.read_to_end(&mut bytes).map_err(|error| lost(Lost::Source(error)))?;
+        let vcid = match bytes.len() as u64 {
+            WHOLE_BYTES_MAX => self.blobs.take_in(&mut (&bytes[..]).chain(start.into_inner())),
+            _ => self.blobs.put(&bytes).map_err(Lost::Store),
+        };
+        Ok(Some((vcid.map_err(lost)?, Stamp::of(&stat), kind)))
     }
 
     /// Looks at a folder in a folder; returns whether its tree is another one than before.

@@ -19,6 +19,7 @@ mod record;
 mod watch;
 
 use std::collections::HashSet;
+use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use vigil_base::world::Clock;
 use vigil_base::{Blame, Blamed, EntryKind, Vcid};
-use vigil_kernel::{Blobs, Era, HostFault, Kernel, Lease, Roots};
+use vigil_kernel::{Blobs, Era, HostFault, Kernel, Lease, Memory, Roots};
+
+use crate::blob::Lost;
 
 use self::folder::{Folder, FolderId};
 use self::watch::{Report, Watcher};
@@ -46,12 +49,6 @@ pub enum WorkTreeError {
         /// What the system said.
         errno: Errno,
     },
-    /// A file is too large to be an input.
-    #[error("{path} has more than {} bytes; add it instead", look::FILE_BYTES_MAX)]
-    Large {
-        /// Which.
-        path: String,
-    },
     /// Folders are nested too deep to be a tree.
     #[error("{path} is nested deeper than a tree may be")]
     Deep {
@@ -66,7 +63,7 @@ pub enum WorkTreeError {
 impl Blamed for WorkTreeError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Large { .. } | Self::Deep { .. } => Blame::Caller,
+            Self::Deep { .. } => Blame::Caller,
             Self::Read { .. } | Self::Keep(_) => Blame::World,
         }
     }
@@ -117,6 +114,22 @@ pub struct WorkTree {
     /// Whether everything must be asked about, whatever was reported.
     is_full: bool,
     tree: Option<Vcid>,
+    /// Folders to leave out, by device and inode.
+    skips: Vec<(u64, u64)>,
+}
+
+/// What keeps the contents of a work tree.
+pub trait Intake: Blobs {
+    /// Keeps a stream of any length.
+    fn take_in(&self, source: &mut dyn Read) -> Result<Vcid, Lost>;
+}
+
+impl Intake for Memory {
+    fn take_in(&self, source: &mut dyn Read) -> Result<Vcid, Lost> {
+        let mut bytes = Vec::new();
+        source.read_to_end(&mut bytes).map_err(Lost::Source)?;
+        self.put(&bytes).map_err(Lost::Store)
+    }
 }
 
 impl WorkTree {
@@ -134,7 +147,21 @@ impl WorkTree {
             watching: Watching::Off,
             is_full: true,
             tree: None,
+            skips: Vec::new(),
         })
+    }
+
+    /// Returns whether this is the folder that is open there.
+    pub fn is(&self, folder: &OwnedFd) -> bool {
+        let of = |folder| rustix::fs::fstat(folder).map(|stat| (stat.st_dev, stat.st_ino));
+        matches!((of(&self.root), of(folder)), (Ok(this), Ok(that)) if this == that)
+    }
+
+    /// Leaves out folders, by device and inode; to be said before the first look.
+    #[must_use]
+    pub fn without(mut self, skips: Vec<(u64, u64)>) -> Self {
+        self.skips = skips;
+        self
     }
 
     /// Returns the folder.
@@ -178,7 +205,7 @@ impl WorkTree {
     /// After an error what was found stays found, and the next look asks about everything.
     pub fn refresh(
         &mut self,
-        blobs: &dyn Blobs,
+        blobs: &dyn Intake,
         clock: &dyn Clock,
     ) -> Result<Refreshed, WorkTreeError> {
         self.take_reports();
@@ -253,13 +280,18 @@ pub struct WorkTreeRoots {
     tree: Mutex<WorkTree>,
     holding: Mutex<Holding>,
     prefix: String,
-    blobs: Arc<dyn Blobs>,
+    blobs: Arc<dyn Intake>,
     clock: Arc<dyn Clock>,
 }
 
 impl WorkTreeRoots {
     /// Gives a work tree to a kernel; its roots are called `prefix` and the path.
-    pub fn new(tree: WorkTree, prefix: &str, blobs: Arc<dyn Blobs>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        tree: WorkTree,
+        prefix: &str,
+        blobs: Arc<dyn Intake>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let holding = Mutex::default();
         Self { tree: Mutex::new(tree), holding, prefix: prefix.to_owned(), blobs, clock }
     }

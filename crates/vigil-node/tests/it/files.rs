@@ -1,12 +1,20 @@
 //! Files and folders below the allowed folder, as inputs.
 
 use std::fs;
+use std::mem::MaybeUninit;
+use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
 
 use expect_test::expect;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use vigil_base::world::{Clock, Moment};
+use vigil_base::{TreeReferences, Vcid};
 use vigil_kernel::How;
-use vigil_node::{Node, NodeOptions, SCOPE};
+use vigil_node::{Files, Node, NodeOptions, SCOPE};
+use vigil_store::{CollectOptions, FolderDisk, Options, Store, World};
 
-use crate::support::{Place, request};
+use crate::support::{Place, Sevens, request};
 
 #[test]
 fn nothing_outside_of_the_folder_is_reached() {
@@ -98,9 +106,90 @@ fn files_of_any_length_pass_through() {
     let found = node.resolve(request("file:long")).expect("it is there");
     assert_eq!(found.size, 300 << 20);
     place.check(&node, "file:long | count what=bytes", expect![["text/plain: 314572800\n"]]);
+    let found = node.resolve(request("file:")).expect("it is there");
+    assert!(found.size < 1000, "a tree of one");
     place.check(
         &node,
         "file:long | gzip 1 | gunzip | count what=bytes",
         expect![["text/plain: 314572800\n"]],
     );
+}
+
+/// Long after whatever is written: everything is settled.
+struct Later;
+
+impl Clock for Later {
+    fn now(&self) -> Moment {
+        Moment(i64::MAX)
+    }
+}
+
+/// Opens a node as a process that comes later.
+fn open_later(place: &Place) -> Node {
+    let disk = Arc::new(FolderDisk::new(place.path().join("store")));
+    let world = World { disk, clock: Arc::new(Later), randomness: Arc::new(Sevens) };
+    let store = Store::open(world, Options::default()).expect("the test is right");
+    let skips = fs::metadata(place.files().join("left-out")).map(|it| vec![(it.dev(), it.ino())]);
+    let files = Files { folder: place.files(), skips: skips.unwrap_or_default(), threads: 2 };
+    let options = NodeOptions { files: Some(files), ..NodeOptions::default() };
+    Node::open(store, options).expect("the test is right")
+}
+
+/// Returns the tree of a folder, and whether the system was asked for what is in one of its files.
+fn look(place: &Place, watched: &str) -> (Vcid, bool) {
+    let opened = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).expect("a queue");
+    inotify::add_watch(&opened, place.files().join(watched), WatchFlags::ACCESS).expect("a watch");
+    let node = open_later(place);
+    let found = node.resolve(request("file:folder")).expect("it is there");
+    node.finish().expect("the test is right");
+    let mut buffer = [MaybeUninit::uninit(); 4096];
+    let is_read = inotify::Reader::new(&opened, &mut buffer).next().is_ok();
+    (found.vcid, is_read)
+}
+
+#[test]
+fn a_folder_that_an_earlier_process_looked_at_is_not_read_again() {
+    let place = Place::new();
+    place.write("folder/a", "a\n");
+    place.write("folder/deep/b", "b\n");
+    let (first, was_read) = look(&place, "folder/deep/b");
+    assert!(was_read);
+    assert_eq!(look(&place, "folder/deep/b"), (first, false));
+    // A record that is damaged costs time, and nothing else.
+    let records = place.path().join("store/cache/worktrees");
+    let record = fs::read_dir(&records).expect("there is one").next().expect("there is one");
+    let record = record.expect("it can be listed").path();
+    let mut bytes = fs::read(&record).expect("it can be read");
+    bytes[60] ^= 1;
+    fs::write(&record, &bytes).expect("it can be written");
+    assert_eq!(look(&place, "folder/deep/b"), (first, true));
+    assert_eq!(look(&place, "folder/deep/b"), (first, false));
+    // What was collected meanwhile is read and kept again.
+    let options = CollectOptions {
+        keep: &[],
+        references: &TreeReferences,
+        is_dry_run: false,
+        dead_percent_min: 0,
+    };
+    assert!(place.store().collect(&options).expect("nobody uses it").dead_items > 0);
+    assert_eq!(look(&place, "folder/deep/b"), (first, true));
+    let node = open_later(&place);
+    place.check(&node, "file:folder/deep/b", expect![["application/octet-stream: b\n"]]);
+}
+
+#[test]
+fn folders_that_are_to_be_left_out_are_no_part_of_a_tree() {
+    let place = Place::new();
+    place.write("folder/a", "a\n");
+    place.write("left-out/b", "b\n");
+    let node = open_later(&place);
+    let found = node.resolve(request("file:")).expect("it is there");
+    node.finish().expect("the test is right");
+    let mut paths = Vec::new();
+    let mut visit = |listed: vigil_files::Listed| {
+        paths.push(listed.path.to_string());
+        ControlFlow::Continue(())
+    };
+    vigil_files::list(&place.store(), found.vcid, true, &mut visit).expect("the test is right");
+    assert_eq!(paths, ["folder", "folder/a"]);
 }
