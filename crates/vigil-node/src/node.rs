@@ -14,8 +14,9 @@ use vigil_store::Store;
 use crate::description::Described;
 use crate::endpoints::{converters, descriptions};
 use crate::files::Files;
-use crate::host::{HostError, StoreHost, decode, encode};
+use crate::host::{HostError, StoreHost};
 use crate::nearest;
+use crate::traces::{decode, encode};
 
 /// The scope in which a node's own requests are resolved.
 pub const SCOPE: &str = "node";
