@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vigil_base::Vcid;
 
+use crate::request::MediaType;
 use crate::trace::Trace;
 
 /// The host could not do something for a reason of the world.
@@ -24,6 +25,14 @@ pub trait Blobs: Send + Sync {
     fn get(&self, vcid: Vcid) -> Result<Option<Arc<[u8]>>, HostFault>;
     /// Returns how many bytes there are; `None` if they are not kept.
     fn size(&self, vcid: Vcid) -> Result<Option<u64>, HostFault>;
+    /// Returns whether bytes are kept together with all that they name, where their media type says that
+    /// they name more: an answer that names a tree is of no use without its files. Asked before an answer
+    /// that was kept is believed, and of all answers after a collection, so it should cost a look at an
+    /// index for what names nothing.
+    fn is_whole(&self, vcid: Vcid, media_type: &MediaType) -> Result<bool, HostFault> {
+        let _ = media_type;
+        Ok(self.size(vcid)?.is_some())
+    }
     /// Holds everything that is kept, and all that is put, against collection until the lease is
     /// dropped. A host that never removes anything need not do anything for that.
     fn lease(&self) -> Result<Lease, HostFault> {

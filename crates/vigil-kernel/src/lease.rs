@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::engine::Engine;
 use crate::host::{Era, HostFault, Lease};
+use crate::representation::Representation;
 use crate::resolver::{ResourceKey, Site};
 
 /// Who holds what against collection.
@@ -92,7 +93,8 @@ fn forget_what_is_gone(site: &Site, engine: &Engine) -> Result<(), HostFault> {
     let mut gone: Vec<ResourceKey> = Vec::new();
     for (key, answer) in engine.values::<ResourceKey>() {
         let Ok(representation) = &answer.result else { continue };
-        if site.host.blobs.size(representation.vcid)?.is_none() {
+        let Representation { vcid, media_type, .. } = representation;
+        if !site.host.blobs.is_whole(*vcid, media_type)? {
             gone.push(key);
         }
     }

@@ -407,6 +407,11 @@ impl ResourceKey {
             }
             Ok(Some(_)) => {}
         }
+        match self.site.host.blobs.is_whole(output.vcid, &output.media_type) {
+            Err(fault) => return Err(fault.what),
+            Ok(false) => return Err(format!("what {} names is not kept any longer", output.vcid)),
+            Ok(true) => {}
+        }
         Ok(Answer {
             result: Ok(output.clone()),
             needs: trace.needs.clone(),

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use expect_test::expect;
 use vigil_base::Vcid;
+use vigil_kernel::engine::EngineOptions;
 use vigil_kernel::{
-    Argument, Authority, Call, Context, Endpoint, GIVEN, Given, Grammar, Memory, Owner, Produced,
-    Reason, Refusal, Representation, Request, Serving, Space, Verb,
+    Argument, Authority, Blobs, Call, Context, Endpoint, GIVEN, Given, Grammar, Host, HostFault,
+    Kernel, Lease, MediaType, Memory, OfMachines, Owner, Produced, Reason, Refusal, Representation,
+    Request, Serving, Space, Verb,
 };
 
 use crate::seeds::{Polled, Random, drive, pause};
-use crate::toys::{World, boxes, first, id, plain, ran, space, text, toy, upper};
+use crate::toys::{World, boxes, first, host, id, plain, ran, space, text, toy, upper};
 
 #[test]
 fn nothing_is_collected_while_a_request_runs_and_what_was_is_made_again() {
@@ -73,6 +75,101 @@ fn a_lease_is_kept_until_it_is_let_go() {
     world.kernel.let_collect();
     assert!(world.memory.collect(|_| false));
     world.check("text:a | upper", expect!["A"]);
+}
+
+/// Bytes of which those of `x/list` name others, one in a line.
+struct Lists(Arc<Memory>);
+
+impl Blobs for Lists {
+    fn put(&self, bytes: &[u8]) -> Result<Vcid, HostFault> {
+        self.0.put(bytes)
+    }
+
+    fn get(&self, vcid: Vcid) -> Result<Option<Arc<[u8]>>, HostFault> {
+        self.0.get(vcid)
+    }
+
+    fn size(&self, vcid: Vcid) -> Result<Option<u64>, HostFault> {
+        self.0.size(vcid)
+    }
+
+    fn is_whole(&self, vcid: Vcid, media_type: &MediaType) -> Result<bool, HostFault> {
+        let Some(bytes) = self.0.get(vcid)? else { return Ok(false) };
+        let listed = String::from_utf8_lossy(&bytes).into_owned();
+        let mut named = listed.lines().filter(|_| media_type.as_str() == "x/list");
+        Ok(named.all(|name| self.0.size(name.parse().expect("a list names")).unwrap().is_some()))
+    }
+
+    fn lease(&self) -> Result<Lease, HostFault> {
+        self.0.lease()
+    }
+}
+
+/// `halves:NAME`: puts two pieces by itself, and gives the list of them.
+struct Halves {
+    grammar: Grammar,
+    memory: Arc<Memory>,
+    served: Arc<AtomicUsize>,
+}
+
+impl Endpoint for Halves {
+    fn name(&self) -> &str {
+        "halves"
+    }
+
+    fn help(&self) -> &str {
+        "gives a list of two pieces"
+    }
+
+    fn grammar(&self) -> &Grammar {
+        &self.grammar
+    }
+
+    fn version(&self) -> Vcid {
+        Vcid::of(b"halves")
+    }
+
+    fn serve<'a>(&'a self, call: &'a Call, _: &'a Context<'a>) -> Serving<'a> {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            let put =
+                |half: &str| self.memory.put(format!("{half}{}", call.parts["name"]).as_bytes());
+            let list = format!("{}\n{}\n", put("l").unwrap(), put("r").unwrap());
+            Ok(Produced { media_type: MediaType::new("x/list").unwrap(), ..plain(&list) })
+        })
+    }
+}
+
+/// What an answer names can be gone while its own bytes are there: then the answer is made anew, by this
+/// process and by the next.
+#[test]
+fn an_answer_is_kept_only_with_all_that_it_names() {
+    let memory: Arc<Memory> = Arc::default();
+    let served = Arc::<AtomicUsize>::default();
+    let process = || {
+        let mine = OfMachines(vec!["here".to_owned()]);
+        let host = Host { blobs: Arc::new(Lists(memory.clone())), ..host(&memory, mine, "here") };
+        let kernel = Kernel::new(host, EngineOptions::default());
+        let grammar = Grammar::new("halves:{name:word}").expect("the test is right");
+        let halves = Halves { grammar, memory: memory.clone(), served: served.clone() };
+        kernel.set_scope("s", Space::new("s").with(Arc::new(halves)).expect("the test is right"));
+        World { memory: memory.clone(), kernel }
+    };
+    let ask = |world: &World, runs| {
+        let list = world.ask("halves:a").unwrap().vcid;
+        assert_eq!(served.swap(0, Ordering::Relaxed), runs, "how often it ran");
+        assert!(memory.size(Vcid::of(b"la")).unwrap().is_some(), "what it names is there");
+        list
+    };
+    let first = process();
+    let list = ask(&first, 1);
+    first.kernel.let_collect();
+    assert!(memory.collect(|vcid| vcid == list || vcid == Vcid::of(b"ra")));
+    ask(&first, 1);
+    ask(&process(), 0);
+    memory.remove_blob(Vcid::of(b"la"));
+    ask(&process(), 1);
+    ask(&process(), 0);
 }
 
 /// `cell:NAME`: holds what was put in, and says of itself whether it does.

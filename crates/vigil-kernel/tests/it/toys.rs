@@ -133,6 +133,26 @@ pub fn upper() -> Toy {
     })
 }
 
+/// A host in memory that knows what JSON begins with.
+pub fn host(memory: &Arc<Memory>, policy: impl TracePolicy + 'static, machine: &str) -> Host {
+    let json: vigil_kernel::Check = |bytes| match bytes.first() {
+        Some(b'{' | b'[') => Ok(()),
+        _ => Err("it does not begin with a bracket".to_owned()),
+    };
+    Host {
+        blobs: memory.clone(),
+        traces: memory.clone(),
+        roots: memory.clone(),
+        clock: Arc::new(Still),
+        policy: Arc::new(policy),
+        machine: machine.to_owned(),
+        checks: BTreeMap::from([(
+            MediaType::new("application/json").expect("the test is right"),
+            json,
+        )]),
+    }
+}
+
 pub struct World {
     pub memory: Arc<Memory>,
     pub kernel: Kernel,
@@ -140,23 +160,8 @@ pub struct World {
 
 impl World {
     pub fn on(memory: &Arc<Memory>, policy: impl TracePolicy + 'static, machine: &str) -> Self {
-        let json: vigil_kernel::Check = |bytes| match bytes.first() {
-            Some(b'{' | b'[') => Ok(()),
-            _ => Err("it does not begin with a bracket".to_owned()),
-        };
-        let host = Host {
-            blobs: memory.clone(),
-            traces: memory.clone(),
-            roots: memory.clone(),
-            clock: Arc::new(Still),
-            policy: Arc::new(policy),
-            machine: machine.to_owned(),
-            checks: BTreeMap::from([(
-                MediaType::new("application/json").expect("the test is right"),
-                json,
-            )]),
-        };
-        Self { memory: memory.clone(), kernel: Kernel::new(host, EngineOptions::default()) }
+        let kernel = Kernel::new(host(memory, policy, machine), EngineOptions::default());
+        Self { memory: memory.clone(), kernel }
     }
 
     pub fn new(space: Space) -> Self {
