@@ -109,6 +109,11 @@ pub trait Endpoint: Send + Sync {
     fn parameters(&self) -> &[Parameter] {
         &[]
     }
+    /// Returns whether to answer costs no more than to read a trace would, because it only looks up what
+    /// is kept: then no trace is looked for or kept.
+    fn only_looks_up(&self) -> bool {
+        false
+    }
     /// Returns what it needs of the world that its caller must grant, such as `network:example.org`.
     fn needs(&self, call: &Call) -> BTreeSet<String> {
         let _ = call;

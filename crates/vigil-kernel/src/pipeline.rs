@@ -199,7 +199,7 @@ impl Reader {
     fn bare(&mut self) -> String {
         let mut text = String::new();
         while let Some(c) = self.peek() {
-            if c.is_whitespace() || matches!(c, '|' | '(' | ')' | '"') {
+            if ends_bare(c) {
                 break;
             }
             text.push(c);
@@ -232,7 +232,7 @@ impl Reader {
 
     fn word(&mut self) -> String {
         let start = self.at;
-        while self.peek().is_some_and(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        while self.peek().is_some_and(is_of_word) {
             self.at += 1;
         }
         self.chars[start..self.at].iter().collect()
@@ -315,12 +315,15 @@ fn render_stage(call: &Invocation) -> String {
         unnamed += 1;
         if let Some(Argument::Value(text)) = arguments.remove(&unnamed.to_string()) {
             out.push(' ');
-            out += &quote(&text);
+            // What looks like `key=` or `key@` would be read as that.
+            let word = text.trim_start_matches(is_of_word);
+            let is_keyed = word.len() < text.len() && word.starts_with(['=', '@']);
+            out += &if is_keyed { quote(&text) } else { written(&text) };
         }
     }
     for (key, argument) in &arguments {
         let _ = match argument {
-            Argument::Value(text) => write!(out, " {key}={}", quote(text)),
+            Argument::Value(text) => write!(out, " {key}={}", written(text)),
             Argument::Reference(uri) if Invocation::from_uri(uri).is_some() => {
                 write!(out, " {key}@({})", render(uri))
             }
@@ -328,6 +331,21 @@ fn render_stage(call: &Invocation) -> String {
         };
     }
     out
+}
+
+/// Writes a text with quotes only where it needs them.
+fn written(text: &str) -> String {
+    let is_bare = !text.is_empty() && !text.chars().any(|c| ends_bare(c) || c.is_control());
+    if is_bare { text.to_owned() } else { quote(text) }
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+/// Whether a text without quotes ends there.
+fn ends_bare(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '|' | '(' | ')' | '"')
 }
 
 fn quote(text: &str) -> String {

@@ -17,18 +17,19 @@ use crate::context::{Context, Record, Wants};
 use crate::convert;
 use crate::endpoint::{Body, Call, Produced};
 use crate::engine::{Cx, Failed, Failure, Key};
-use crate::host::{Blobs, HostFault, Roots, TracePolicy, Traces};
+use crate::host::{Blobs, CHECKED_BYTES_MAX, HostFault, Roots, TracePolicy, Traces};
 use crate::keys::BindingKey;
 use crate::lease::Holding;
+use crate::pipeline::render;
 use crate::profile::{Recorder, Wait, nanos, thread_number};
 use crate::refusal::{Reason, Refusal};
 use crate::representation::{Label, Representation};
 use crate::request::{MediaType, Request, Verb};
 use crate::space::Bound;
 use crate::trace::{Input, Trace};
-use crate::why::{How, Story};
+use crate::why::{DERIVED, How, LOOKED_UP, Story};
 
-/// Says whether bytes are of a media type, or what is wrong with them.
+/// Says whether bytes are of a media type, or what is wrong with them. It is shown the first 64 KiB.
 pub type Check = fn(&[u8]) -> Result<(), String>;
 
 /// What the kernel runs on.
@@ -196,7 +197,8 @@ impl Hash for ResourceKey {
 
 impl fmt::Debug for ResourceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.request.uri)?;
+        // As people write it: this is how it stands in refusals, profiles and provenance.
+        write!(f, "{}", render(&self.request.uri))?;
         match &self.request.wanted {
             Some(wanted) => write!(f, " as {wanted}"),
             None => Ok(()),
@@ -299,7 +301,8 @@ impl ResourceKey {
         let produced = bound.endpoint.serve(&call, &context).await;
         let mut record = context.take_record();
         record.needs.extend(own_needs);
-        let maker = Maker { name: bound.endpoint.name(), version: bound.version, why };
+        let is_kept = !bound.endpoint.only_looks_up();
+        let maker = Maker { name: bound.endpoint.name(), version: bound.version, why, is_kept };
         let gives = bound.endpoint.gives();
         let is_source = call.request.verb == Verb::Source;
         let produced = produced.and_then(|produced| match gives.contains(&produced.media_type) {
@@ -321,6 +324,9 @@ impl ResourceKey {
         call: &Call,
         own_needs: &BTreeSet<String>,
     ) -> Result<Answer, String> {
+        if bound.endpoint.only_looks_up() {
+            return Err(LOOKED_UP.to_owned());
+        }
         let mut why = None;
         let kept = self.site.kept(&call.request).map_err(|fault| fault.what)?;
         for trace in &kept {
@@ -451,7 +457,7 @@ impl ResourceKey {
         };
         let version =
             Vcid::of(format!("vigil-kernel {name} {}", env!("CARGO_PKG_VERSION")).as_bytes());
-        let maker = Maker { name, version, why: "made of other answers each time".to_owned() };
+        let maker = Maker { name, version, why: DERIVED.to_owned(), is_kept: false };
         let record = context.take_record();
         self.conclude(cx, (*self.request).clone(), maker, produced, record)
     }
@@ -487,7 +493,7 @@ impl ResourceKey {
             nanos: 0,
         };
         let result = made.map_err(|refusal| refusal.met_by(&self.request.uri));
-        if let (Ok(output), false) = (&result, passing) {
+        if let (Ok(output), false, true) = (&result, passing, maker.is_kept) {
             let trace = Trace {
                 request,
                 endpoint: maker.name.to_owned(),
@@ -515,7 +521,9 @@ impl ResourceKey {
         let world = |fault: HostFault| Refusal::new(Reason::World, fault.what);
         let host = &self.site.host;
         let check = host.checks.get(&produced.media_type);
-        let look = |bytes: &[u8]| match check.map_or(Ok(()), |check| check(bytes)) {
+        let start = |bytes: &'_ [u8]| bytes.len().min(CHECKED_BYTES_MAX);
+        let look = |bytes: &[u8]| match check.map_or(Ok(()), |check| check(&bytes[..start(bytes)]))
+        {
             Ok(()) => Ok(()),
             Err(why) => Err(broken(
                 maker,
@@ -544,8 +552,7 @@ impl ResourceKey {
                     return Err(broken(maker, &format!("says that {vcid} is kept, and it is not")));
                 };
                 if check.is_some() {
-                    let bytes = host.blobs.get(*vcid).map_err(world)?;
-                    look(&bytes.unwrap_or_default())?;
+                    look(&host.blobs.start(*vcid, CHECKED_BYTES_MAX).map_err(world)?)?;
                 }
                 Ok((*vcid, size))
             }
@@ -558,6 +565,8 @@ struct Maker<'a> {
     name: &'a str,
     version: Vcid,
     why: String,
+    /// Whether a trace of it is kept.
+    is_kept: bool,
 }
 
 /// Looks whether what an endpoint gives to `exists` or `meta` is that.

@@ -2,8 +2,13 @@
 
 use vigil_base::Vcid;
 
+use crate::pipeline;
 use crate::representation::Representation;
 use crate::trace::{Input, Read};
+
+/// Why there is no trace of what is quickly found, and of what the kernel makes of other answers.
+pub const LOOKED_UP: &str = "looked up each time";
+pub const DERIVED: &str = "made of other answers each time";
 
 /// Whether an answer was made or found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +58,7 @@ impl Input {
     /// Returns the name of what was read.
     pub fn name(&self) -> String {
         match &self.what {
-            Read::Resource(request) => request.uri.to_string(),
+            Read::Resource(request) => pipeline::render(&request.uri),
             Read::Root(root) => format!("root {root}"),
         }
     }

@@ -200,16 +200,6 @@ pub fn fault(error: &dyn std::error::Error) -> HostFault {
     HostFault { what }
 }
 
-impl StoreHost {
-    /// Returns whether bytes are kept, and where they are a tree, everything below it.
-    pub fn is_whole(&self, vcid: Vcid, media_type: &MediaType) -> Result<bool, HostFault> {
-        match media_type.as_str() == TREE_TYPE {
-            true => self.whole.is_whole(&self.store, vcid),
-            false => self.is_here(vcid),
-        }
-    }
-}
-
 impl Blobs for StoreHost {
     fn put(&self, bytes: &[u8]) -> Result<Vcid, HostFault> {
         self.writer()?.put(bytes).map_err(|error| fault(&error))
@@ -223,11 +213,29 @@ impl Blobs for StoreHost {
         }
     }
 
+    fn start(&self, vcid: Vcid, bytes_max: usize) -> Result<Vec<u8>, HostFault> {
+        let blob = match self.store.find(vcid) {
+            Ok(blob) => blob,
+            Err(ReadError::Absent { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(fault(&error)),
+        };
+        let mut bytes = vec![0; blob.len().min(bytes_max as u64) as usize];
+        self.store.read_range(&blob, 0, &mut bytes).map_err(|error| fault(&error))?;
+        Ok(bytes)
+    }
+
     fn size(&self, vcid: Vcid) -> Result<Option<u64>, HostFault> {
         if !self.store.contains(vcid).map_err(|error| fault(&error))? {
             return Ok(None);
         }
         Ok(Some(self.store.find(vcid).map_err(|error| fault(&error))?.len()))
+    }
+
+    fn is_whole(&self, vcid: Vcid, media_type: &MediaType) -> Result<bool, HostFault> {
+        match media_type.as_str() == TREE_TYPE {
+            true => self.whole.is_whole(&self.store, vcid),
+            false => self.is_here(vcid),
+        }
     }
 
     fn lease(&self) -> Result<Lease, HostFault> {

@@ -12,6 +12,7 @@
 pub mod agent;
 pub mod attest;
 mod blob;
+mod checks;
 mod description;
 mod endpoints;
 mod files;
@@ -20,6 +21,7 @@ mod host;
 mod nearest;
 mod node;
 mod traces;
+mod wait;
 mod watch;
 mod whole;
 mod worktree;

@@ -12,6 +12,9 @@ use super::{Engine, Step};
 /// How often the threads look whether one of them is stuck, as a part of the engine's patience.
 const LOOKS_PER_PATIENCE: u32 = 4;
 
+/// The stack of a thread: as much as a program's first thread has. What is not used costs nothing.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Threads that run computations until they are dropped.
 ///
 /// A thread whose computation does not yield within the engine's patience is replaced; it cannot be
@@ -68,7 +71,8 @@ impl Hands {
 
     fn hire(self: &Arc<Self>, job: impl FnOnce(Arc<Self>) + Send + 'static) -> io::Result<()> {
         let hands = self.clone();
-        let thread = Builder::new().name("vigil-engine".to_owned()).spawn(move || job(hands))?;
+        let thread = Builder::new().name("vigil-engine".to_owned()).stack_size(STACK_BYTES);
+        let thread = thread.spawn(move || job(hands))?;
         self.threads().insert(thread.thread().id(), thread);
         Ok(())
     }

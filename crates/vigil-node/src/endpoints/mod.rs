@@ -8,6 +8,7 @@ mod json;
 mod packing;
 mod places;
 mod text;
+mod tolls;
 mod unpacked;
 
 use vigil_base::Vcid;
