@@ -293,7 +293,8 @@ impl ResourceKey {
         };
         context.take_record();
         if !self.site.is_approved(&self.scope, &self.request, &own_needs) {
-            let text = format!("{} needs {}", self.request.uri, list(&own_needs));
+            let needs: Vec<&str> = own_needs.iter().map(String::as_str).collect();
+            let text = format!("{} needs {}", self.request.uri, needs.join(", "));
             let refusal = Refusal::new(Reason::Denied, text).met_by(&self.request.uri);
             let wants = [((*self.request).clone(), own_needs)].into();
             return Answer { wants, ..Answer::refused(refusal) };
@@ -521,17 +522,12 @@ impl ResourceKey {
         let world = |fault: HostFault| Refusal::new(Reason::World, fault.what);
         let host = &self.site.host;
         let check = host.checks.get(&produced.media_type);
-        let start = |bytes: &'_ [u8]| bytes.len().min(CHECKED_BYTES_MAX);
-        let look = |bytes: &[u8]| match check.map_or(Ok(()), |check| check(&bytes[..start(bytes)]))
-        {
-            Ok(()) => Ok(()),
-            Err(why) => Err(broken(
-                maker,
-                &format!(
-                    "says that its bytes are {}, and they are not: {why}",
-                    produced.media_type
-                ),
-            )),
+        let look = |bytes: &[u8]| {
+            let start = &bytes[..bytes.len().min(CHECKED_BYTES_MAX)];
+            check.map_or(Ok(()), |check| check(start)).map_err(|why| {
+                let kind = &produced.media_type;
+                broken(maker, &format!("says that its bytes are {kind}, and they are not: {why}"))
+            })
         };
         match &produced.body {
             Body::Bytes(bytes) => {
@@ -598,8 +594,4 @@ fn text(text: &str) -> Produced {
 fn one_of(types: &[MediaType]) -> String {
     let names: Vec<&str> = types.iter().map(MediaType::as_str).collect();
     names.join(" or ")
-}
-
-fn list(needs: &BTreeSet<String>) -> String {
-    needs.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
