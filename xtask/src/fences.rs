@@ -10,6 +10,7 @@ use crate::project::Project;
 
 /// The order: a crate imports only what stands in a group above its own.
 const ORDER: &[&[&str]] = &[
+    &["vigil-sources"],
     &["vigil-base"],
     &["vigil-wire", "vigil-dhall", "vigil-abe"],
     &["vigil-access"],

@@ -93,6 +93,10 @@ pub trait DiskFile: Send + Sync {
     fn set_len(&self, len: u64) -> Result<(), DiskError>;
     /// Makes everything written so far durable.
     fn sync(&self) -> Result<(), DiskError>;
+    /// Returns when the file was last written to, where that is known.
+    fn written_at(&self) -> Result<Option<Moment>, DiskError> {
+        Ok(None)
+    }
     /// Takes a lock on the file, released when the file is dropped. Returns whether it was taken:
     /// always after waiting, and without waiting only if no other open file's lock stands against it.
     fn lock(&self, lock: Lock, wait: bool) -> Result<bool, DiskError>;

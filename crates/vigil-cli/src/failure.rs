@@ -305,17 +305,13 @@ impl From<Refusal> for RefusedBecause {
             let hint = "`vigil endpoints` lists who answers what, and `vigil resolve --explain` where it was looked for";
             return Self { text, hint: Some(hint.into()), blame };
         }
-        // What to do stands behind what is wrong; see `vigil_kernel::Refusal::message`.
-        let (what, hint) = match refusal.message.split_once("\nhint: ") {
-            Some((what, hint)) => (what, Some(hint.to_owned())),
-            None => (refusal.message.as_str(), None),
-        };
+        let what = &refusal.message;
         let text = match &refusal.chain[..] {
             // Refused below what was asked for.
             [first, _, ..] => format!("`{}`: {what}", render_pipeline(first)),
-            _ => what.to_owned(),
+            _ => what.clone(),
         };
-        Self { text, hint, blame }
+        Self { text, hint: refusal.hint, blame }
     }
 }
 

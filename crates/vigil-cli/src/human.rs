@@ -94,6 +94,28 @@ pub(crate) fn kind(kind: EntryKind) -> &'static str {
     }
 }
 
+/// Returns a text in which nothing moves the cursor, changes colours or turns the direction of writing: such
+/// characters are written out. Line ends stay.
+pub(crate) fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Beside the control characters: marks that turn the direction (Unicode Standard Annex 9), and
+        // line ends of other alphabets.
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match c {
+            '\n' => out.push('\n'),
+            c if c.is_control() || turns => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// As [`clean`], with further lines set in, so that none of them passes for a line of ours.
+pub(crate) fn set_in(text: &str) -> String {
+    clean(text).replace('\n', "\n    ")
+}
+
 /// Returns a path inside a tree, with what is not text encoded.
 pub(crate) fn tree_path(path: &TreePath) -> String {
     let names: Vec<String> = path.names().iter().map(|name| name.for_people()).collect();

@@ -61,25 +61,28 @@ impl<'a> Talk<'a> {
     /// Says a line, unless quiet was asked for.
     pub fn say(&self, line: impl Display) {
         if !self.is_quiet {
-            self.write(&format!("{line}\n"));
+            self.write(&format!("{}\n", human::clean(&line.to_string())));
         }
     }
 
     /// Says a line that a person should not miss.
     pub fn warn(&self, label: &str, line: impl Display) {
+        let line = human::set_in(&line.to_string());
         self.write(&format!("{} {line}\n", self.paint("1;33", &format!("{label}:"))));
     }
 
     /// Says what went wrong, why, and what next.
     pub fn error(&self, error: &dyn std::error::Error, hint: Option<&str>) {
-        let mut text = format!("{} {error}\n", self.paint("1;31", "error:"));
+        // What went wrong may repeat names and bytes from anywhere.
+        let shown = |error: &dyn std::error::Error| human::set_in(&error.to_string());
+        let mut text = format!("{} {}\n", self.paint("1;31", "error:"), shown(error));
         let mut source = error.source();
         while let Some(cause) = source {
-            text += &format!("  because: {cause}\n");
+            text += &format!("  because: {}\n", shown(cause));
             source = cause.source();
         }
         if let Some(hint) = hint {
-            text += &format!("{} {hint}\n", self.paint("1;36", "hint:"));
+            text += &format!("{} {}\n", self.paint("1;36", "hint:"), human::set_in(hint));
         }
         self.write(&text);
     }
@@ -189,7 +192,7 @@ fn line(label: &str, progress: &Progress, nanoseconds: i64) -> String {
                 .push(format!("{} left", human::clock_span(left.min(u128::from(u64::MAX)) as u64)));
         }
     }
-    format!("{label}  {}", parts.join("  "))
+    human::clean(&format!("{label}  {}", parts.join("  "))).replace('\n', " ")
 }
 
 #[cfg(test)]

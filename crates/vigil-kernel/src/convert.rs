@@ -28,10 +28,9 @@ pub async fn transrept(
         let converters = space.map(|space| space.converters()).unwrap_or_default();
         let Some(path) = cheapest(&converters, &found.media_type, &wanted) else {
             let from = &found.media_type;
-            let text = format!(
-                "no converter leads from {from} to {wanted}\nhint: `vigil endpoints --converters` lists them"
-            );
-            return Err(Refusal::new(Reason::Misuse, text));
+            let text = format!("no converter leads from {from} to {wanted}");
+            let refusal = Refusal::new(Reason::Misuse, text);
+            return Err(refusal.hint("`vigil endpoints --converters` lists them"));
         };
         let mut uri = request.uri.clone();
         for converter in path {

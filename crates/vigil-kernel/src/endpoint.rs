@@ -117,6 +117,11 @@ pub trait Endpoint: Send + Sync {
     fn parameters(&self) -> &[Parameter] {
         &[]
     }
+    /// Returns whether to answer costs no more than to read a trace would, because it only looks up what
+    /// is kept: then no trace is looked for or kept.
+    fn only_looks_up(&self) -> bool {
+        false
+    }
     /// Returns what it needs of the world, such as `network:example.org`. Its caller must grant it, but for
     /// what it owns by its installation: see [`crate::Space::install`].
     fn needs(&self, call: &Call) -> BTreeSet<String> {

@@ -17,12 +17,21 @@ pub struct HostFault {
     pub what: String,
 }
 
+/// How much of what an endpoint gives is shown to the check of its media type. What is longer passes through
+/// memory piece by piece, and is not read again for this.
+pub const CHECKED_BYTES_MAX: usize = 64 << 10;
+
 /// Bytes by what they are.
 pub trait Blobs: Send + Sync {
     /// Keeps bytes that can be made again, and so need not be waited for on disk.
     fn put(&self, bytes: &[u8]) -> Result<Vcid, HostFault>;
     /// Returns bytes, compared with their name; `None` if they are not kept.
     fn get(&self, vcid: Vcid) -> Result<Option<Arc<[u8]>>, HostFault>;
+    /// Returns the first bytes, at most `bytes_max`; none if they are not kept.
+    fn start(&self, vcid: Vcid, bytes_max: usize) -> Result<Vec<u8>, HostFault> {
+        let bytes = self.get(vcid)?.unwrap_or_default();
+        Ok(bytes[..bytes.len().min(bytes_max)].to_vec())
+    }
     /// Returns how many bytes there are; `None` if they are not kept.
     fn size(&self, vcid: Vcid) -> Result<Option<u64>, HostFault>;
     /// Returns whether bytes are kept together with all that they name, where their media type says that

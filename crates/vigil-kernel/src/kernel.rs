@@ -17,7 +17,7 @@ use crate::profile::Profile;
 use crate::refusal::{Reason, Refusal};
 use crate::representation::{Label, Representation};
 use crate::request::{Argument, GIVEN, Identifier, MediaType, Request, Verb};
-use crate::resolver::{Answer, ResourceKey, refused};
+use crate::resolver::{Answer, ResourceKey, Sought, refused};
 use crate::site::{Host, Site};
 use crate::space::{Explanation, Space};
 use crate::trace::Trace;
@@ -170,7 +170,7 @@ impl Kernel {
             return None;
         }
         let is = |key: &ResourceKey| *key.scope == *scope && *key.request == *request;
-        let found = self.engine.peek_like::<ResourceKey>(&(scope, request), is);
+        let found = self.engine.peek_like::<ResourceKey>(&Sought(request), is);
         let answer = found?.ok().filter(|answer| answer.wants.is_empty())?;
         Some(allow(authority, &answer, request))
     }

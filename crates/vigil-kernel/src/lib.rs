@@ -23,6 +23,7 @@ mod keys;
 mod lease;
 mod pipeline;
 mod profile;
+mod recall;
 mod refusal;
 mod representation;
 mod request;

@@ -52,7 +52,7 @@ pub enum PipelineError {
     /// A stage is no URI.
     #[error("`{text}` is no URI")]
     Uri {
-        /// The text.
+        /// The text, or how it begins.
         text: String,
         /// Why.
         source: IdentifierError,
@@ -63,6 +63,20 @@ pub enum PipelineError {
         /// The URI.
         uri: String,
     },
+}
+
+/// Most characters of what is wrong that are shown.
+const SHOWN_MAX: usize = 80;
+
+impl PipelineError {
+    /// Says that a text is no URI. Calls within calls make URIs that are longer than what was typed.
+    fn no_uri(text: &str, source: IdentifierError) -> Self {
+        let mut shown: String = text.chars().take(SHOWN_MAX).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        Self::Uri { text: shown, source }
+    }
 }
 
 /// Writes text so that it may stand in the URI of a call.
@@ -99,7 +113,7 @@ impl Invocation {
             uri.push(sign);
             escape(text, &mut uri);
         }
-        Identifier::new(&uri).map_err(|source| PipelineError::Uri { text: uri, source })
+        Identifier::new(&uri).map_err(|source| PipelineError::no_uri(&uri, source))
     }
 
     /// Reads the URI of a call; `None` if it is another URI.
@@ -183,7 +197,7 @@ impl Reader {
             return self.fail("a pipeline starts with a URI");
         }
         let mut uri =
-            Identifier::new(&first).map_err(|source| PipelineError::Uri { text: first, source })?;
+            Identifier::new(&first).map_err(|source| PipelineError::no_uri(&first, source))?;
         loop {
             self.skip_blanks();
             match self.peek() {
@@ -199,7 +213,7 @@ impl Reader {
     fn bare(&mut self) -> String {
         let mut text = String::new();
         while let Some(c) = self.peek() {
-            if c.is_whitespace() || matches!(c, '|' | '(' | ')' | '"') {
+            if ends_bare(c) {
                 break;
             }
             text.push(c);
@@ -237,7 +251,7 @@ impl Reader {
 
     fn word(&mut self) -> String {
         let start = self.at;
-        while self.peek().is_some_and(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        while self.peek().is_some_and(is_of_word) {
             self.at += 1;
         }
         self.chars[start..self.at].iter().collect()
@@ -293,7 +307,7 @@ impl Reader {
             return if self.take(')') { Ok(uri) } else { self.fail("`)` is missing") };
         }
         let text = self.leaf()?;
-        Identifier::new(&text).map_err(|source| PipelineError::Uri { text, source })
+        Identifier::new(&text).map_err(|source| PipelineError::no_uri(&text, source))
     }
 }
 
@@ -328,12 +342,15 @@ fn render_stage(call: &Invocation) -> String {
         unnamed += 1;
         if let Some(Argument::Value(text)) = arguments.remove(&unnamed.to_string()) {
             out.push(' ');
-            out += &quote(&text);
+            // What looks like `key=` or `key@` would be read as that.
+            let word = text.trim_start_matches(is_of_word);
+            let is_keyed = word.len() < text.len() && word.starts_with(['=', '@']);
+            out += &if is_keyed { quote(&text) } else { written(&text) };
         }
     }
     for (key, argument) in &arguments {
         let _ = match argument {
-            Argument::Value(text) => write!(out, " {key}={}", quote(text)),
+            Argument::Value(text) => write!(out, " {key}={}", written(text)),
             Argument::Reference(uri) if Invocation::from_uri(uri).is_some() => {
                 write!(out, " {key}@({})", render(uri))
             }
@@ -341,6 +358,21 @@ fn render_stage(call: &Invocation) -> String {
         };
     }
     out
+}
+
+/// Writes a text with quotes only where it needs them.
+fn written(text: &str) -> String {
+    let is_bare = !text.is_empty() && !text.chars().any(|c| ends_bare(c) || c.is_control());
+    if is_bare { text.to_owned() } else { quote(text) }
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+/// Whether a text without quotes ends there.
+fn ends_bare(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '|' | '(' | ')' | '"')
 }
 
 fn quote(text: &str) -> String {

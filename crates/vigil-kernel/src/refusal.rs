@@ -5,6 +5,7 @@ use std::fmt;
 use vigil_base::cbor::Encoder;
 use vigil_base::{Blame, Blamed, Vcid};
 
+use crate::pipeline::render;
 use crate::representation::{Label, write_set};
 use crate::request::Identifier;
 
@@ -33,9 +34,10 @@ pub enum Reason {
 pub struct Refusal {
     /// What sort of reason there is.
     pub reason: Reason,
-    /// What is wrong; what to do about it, where there is something, follows in a line of its own that
-    /// starts with `hint: `.
+    /// What is wrong. It may repeat what a resource holds, so whoever shows it has to expect anything.
     pub message: String,
+    /// What to do about it, where there is something.
+    pub hint: Option<String>,
     /// The requests that led there, from the one that was refused upward.
     pub chain: Vec<Identifier>,
 }
@@ -46,7 +48,13 @@ const CHAIN_MAX: usize = 32;
 impl Refusal {
     /// Makes a refusal.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), chain: Vec::new() }
+        Self { reason, message: message.into(), hint: None, chain: Vec::new() }
+    }
+
+    /// Says what to do about it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 
     /// Adds the request that met it.
@@ -78,7 +86,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         for uri in &self.chain {
-            write!(f, "\n  in {uri}")?;
+            write!(f, "\n  in {}", render(uri))?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\nhint: {hint}")?;
         }
         Ok(())
     }

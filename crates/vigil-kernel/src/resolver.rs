@@ -20,16 +20,18 @@ use crate::context::{Context, Record, Wants};
 use crate::convert;
 use crate::endpoint::{Body, Call, Produced};
 use crate::engine::{Cx, Failed, Failure, Key, panic_message};
-use crate::host::HostFault;
+use crate::host::{CHECKED_BYTES_MAX, HostFault};
 use crate::keys::BindingKey;
+use crate::pipeline::render;
 use crate::profile::{Wait, nanos, thread_number};
+use crate::recall::Asked;
 use crate::refusal::{Reason, Refusal};
 use crate::representation::{Label, Representation};
 use crate::request::{MediaType, Request, Verb};
 use crate::site::Site;
 use crate::space::Bound;
 use crate::trace::{Input, Trace};
-use crate::why::{How, Story};
+use crate::why::{DERIVED, How, Story};
 
 /// For what a computation waited: filled only while a profile is recorded.
 pub type Waits = Mutex<Vec<Wait>>;
@@ -101,14 +103,30 @@ impl Eq for ResourceKey {}
 
 impl Hash for ResourceKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // As of the pair that `Kernel::resolve` looks for.
-        (&*self.scope, &*self.request).hash(state);
+        Sought(&self.request).hash(state);
+    }
+}
+
+/// A request that is looked for: hashes as its key does in any scope. There are few scopes, and each write
+/// to a hasher costs as much as ten bytes of one.
+pub struct Sought<'a>(pub &'a Request);
+
+impl Hash for Sought<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Request { verb, uri, arguments, wanted } = self.0;
+        let is_plain = arguments.is_empty() && wanted.is_none();
+        state.write(uri.as_str().as_bytes());
+        state.write_u8(*verb as u8 | u8::from(is_plain) << 7);
+        if !is_plain {
+            (arguments, wanted).hash(state);
+        }
     }
 }
 
 impl fmt::Debug for ResourceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.request.uri)?;
+        // As people write it: this is how it stands in refusals, profiles and provenance.
+        write!(f, "{}", render(&self.request.uri))?;
         match &self.request.wanted {
             Some(wanted) => write!(f, " as {wanted}"),
             None => Ok(()),
@@ -205,12 +223,14 @@ impl ResourceKey {
         };
         context.take_record();
         if !self.site.is_approved(&self.scope, &self.request, &own_needs) {
-            let text = format!("{} needs {}", self.request.uri, list(&own_needs));
+            let needs: Vec<&str> = own_needs.iter().map(String::as_str).collect();
+            let text = format!("{} needs {}", self.request.uri, needs.join(", "));
             let refusal = Refusal::new(Reason::Denied, text).met_by(&self.request.uri);
             let wants = [((*self.request).clone(), own_needs)].into();
             return Answer { wants, ..Answer::refused(refusal) };
         }
-        let maker = Maker { name: bound.endpoint.name(), version: bound.version, why, secrecy };
+        let (name, is_kept) = (bound.endpoint.name(), !bound.endpoint.only_looks_up());
+        let maker = Maker { name, version: bound.version, why, is_kept, secrecy };
         let produced = contain(&maker, async { bound.endpoint.serve(&call, &context).await }).await;
         let mut record = context.take_record();
         record.needs.extend(own_needs);
@@ -226,155 +246,6 @@ impl ResourceKey {
             _ => check_verb(&maker, call.request.verb, produced),
         });
         self.conclude(cx, call.request, maker, produced, record)
-    }
-
-    /// Looks for a kept trace whose inputs are all as they were; says why there is none.
-    async fn find_kept(&self, context: &Context<'_>, asked: &Asked<'_>) -> Result<Answer, String> {
-        let mut why = None;
-        let kept = self.site.kept(&asked.call.request).map_err(|fault| fault.what)?;
-        for trace in &kept {
-            context.take_record();
-            let differs = match self.difference(context, asked.bound, trace, &kept).await {
-                Some(differs) => differs,
-                None => match self.take_over(asked, trace, context.take_record()) {
-                    Ok(answer) => return Ok(answer),
-                    Err(why) => why,
-                },
-            };
-            why.get_or_insert(differs);
-        }
-        Err(why.unwrap_or_else(|| "there is no earlier run".to_owned()))
-    }
-
-    /// Returns the first thing in which a kept trace differs from what would be found now.
-    async fn difference(
-        &self,
-        context: &Context<'_>,
-        bound: &Bound,
-        trace: &Trace,
-        kept: &[Trace],
-    ) -> Option<String> {
-        if trace.endpoint != bound.endpoint.name() {
-            let (was, is) = (&trace.endpoint, bound.endpoint.name());
-            return Some(format!("the endpoint was {was}, and is {is}"));
-        }
-        if trace.version != bound.version {
-            return Some(format!(
-                "the endpoint's version was {}, and is {}",
-                trace.version, bound.version
-            ));
-        }
-        if !self.site.host.policy.accepts(trace, kept) {
-            return Some(format!("the policy does not accept the run of {}", trace.machine));
-        }
-        for group in trace.groups() {
-            if let Some((input, gives)) = context.first_changed(group).await {
-                let name = input.name();
-                return Some(format!("the input {name} gave {}, and gives {gives}", input.gave));
-            }
-        }
-        None
-    }
-
-    /// Takes the output of a kept trace whose inputs hold, unless it contradicts them or its endpoint.
-    /// What a caller must grant follows from the inputs and the installation, as if it ran now.
-    fn take_over(
-        &self,
-        asked: &Asked<'_>,
-        trace: &Trace,
-        record: Record,
-    ) -> Result<Answer, String> {
-        if record.is_passing || !record.wants.is_empty() {
-            return Err("an input failed for a reason that does not last".to_owned());
-        }
-        let (request, record_name) = (trace.request.digest(), trace.digest());
-        let drop_it = |text: String| {
-            self.site.traces_dropped.fetch_add(1, Ordering::Relaxed);
-            match self.site.host.traces.forget(request, record_name) {
-                Ok(()) => text,
-                Err(fault) => format!("{text}; {}", fault.what),
-            }
-        };
-        self.contradiction(asked, trace, &record).map_or(Ok(()), |text| Err(drop_it(text)))?;
-        let output = &trace.output;
-        let blobs = &self.site.host.blobs;
-        match blobs.size(output.vcid).map_err(|fault| fault.what)? {
-            None => return Err(format!("the bytes {} are not kept any longer", output.vcid)),
-            Some(size) if size != output.size => {
-                return Err(drop_it(format!(
-                    "{} has {size} bytes, not {}",
-                    output.vcid, output.size
-                )));
-            }
-            Some(_) => {}
-        }
-        if !blobs.is_whole(output.vcid, &output.media_type).map_err(|fault| fault.what)? {
-            return Err(format!("what {} names is not kept any longer", output.vcid));
-        }
-        if trace.machine != self.site.host.machine {
-            self.look_at_foreign(asked, trace)?.map_or(Ok(()), |text| Err(drop_it(text)))?;
-        }
-        Ok(Answer {
-            result: Ok(output.clone()),
-            refusal_label: Label::default(),
-            needs: record.needs.union(asked.needs).cloned().collect(),
-            wants: Wants::new(),
-            story: Story {
-                endpoint: trace.endpoint.clone(),
-                version: Some(trace.version),
-                inputs: trace.inputs.clone(),
-                trace: Some(record_name),
-                filed_under: Some(request),
-                how: How::Kept,
-                why: format!("kept by {}", trace.machine),
-                nanos: 0,
-            },
-            serial: 0,
-        })
-    }
-
-    /// Returns in what a kept trace cannot be true.
-    fn contradiction(&self, asked: &Asked<'_>, trace: &Trace, record: &Record) -> Option<String> {
-        let output = &trace.output;
-        let read = record.label.as_ref();
-        let hides = |tags: &BTreeSet<String>| !output.label.secrecy.is_superset(tags);
-        if read.is_some_and(|read| hides(&read.secrecy)) || hides(asked.secrecy) {
-            return Some("the kept trace hides what its inputs need or must keep".to_owned());
-        }
-        if read.is_some_and(|read| !output.label.integrity.is_subset(&read.integrity)) {
-            return Some("the kept trace claims an integrity that its inputs have not".to_owned());
-        }
-        let gives = asked.bound.endpoint.gives();
-        let is_source = asked.call.request.verb == Verb::Source;
-        if is_source && !gives.is_empty() && !gives.contains(&output.media_type) {
-            let text = format!("the kept trace gives {}, not {}", output.media_type, one_of(gives));
-            return Some(text);
-        }
-        None
-    }
-
-    /// Looks at the bytes of another machine's trace as at those of an endpoint here, and returns what is
-    /// wrong with them. Those of an own trace were looked at when it was written.
-    fn look_at_foreign(&self, asked: &Asked<'_>, trace: &Trace) -> Result<Option<String>, String> {
-        let Trace { output, request: Request { verb, .. }, .. } = trace;
-        let check = self.site.host.checks.get(&output.media_type);
-        if check.is_none() && *verb == Verb::Source {
-            return Ok(None);
-        }
-        let bytes = self.site.host.blobs.get(output.vcid).map_err(|fault| fault.what)?;
-        let bytes = bytes.unwrap_or_default();
-        let produced = Produced::bytes(output.media_type.clone(), bytes.to_vec());
-        let version = asked.bound.version;
-        let (why, secrecy) = Default::default();
-        let maker = Maker { name: asked.bound.endpoint.name(), version, why, secrecy };
-        let looked = check_verb(&maker, *verb, produced).map_err(|refusal| refusal.message);
-        Ok(match (looked, check.map_or(Ok(()), |check| check(&bytes))) {
-            (Err(why), _) | (_, Err(why)) => Some(why),
-            (Ok(produced), _) if !output.label.secrecy.is_superset(&produced.label.secrecy) => {
-                Some("the kept trace hides what it describes must keep".to_owned())
-            }
-            _ => None,
-        })
     }
 
     /// Answers what the kernel itself knows how to make of other answers.
@@ -398,8 +269,8 @@ impl ResourceKey {
         };
         let version =
             Vcid::of(format!("vigil-kernel {name} {}", env!("CARGO_PKG_VERSION")).as_bytes());
-        let why = "made of other answers each time".to_owned();
-        let maker = Maker { name, version, why, secrecy: BTreeSet::new() };
+        let (why, secrecy) = (DERIVED.to_owned(), BTreeSet::new());
+        let maker = Maker { name, version, why, is_kept: false, secrecy };
         let record = context.take_record();
         self.conclude(cx, (*self.request).clone(), maker, produced, record)
     }
@@ -441,7 +312,7 @@ impl ResourceKey {
             nanos: 0,
         };
         let result = made.map_err(|refusal| refusal.met_by(&self.request.uri));
-        if let (Ok(output), false) = (&result, passing || record.is_local) {
+        if let (Ok(output), false, true) = (&result, passing || record.is_local, maker.is_kept) {
             let trace = Trace {
                 request,
                 endpoint: maker.name.to_owned(),
@@ -470,15 +341,12 @@ impl ResourceKey {
         let world = |fault: HostFault| Refusal::new(Reason::World, fault.what);
         let host = &self.site.host;
         let check = host.checks.get(&produced.media_type);
-        let look = |bytes: &[u8]| match check.map_or(Ok(()), |check| check(bytes)) {
-            Ok(()) => Ok(()),
-            Err(why) => Err(broken(
-                maker,
-                &format!(
-                    "says that its bytes are {}, and they are not: {why}",
-                    produced.media_type
-                ),
-            )),
+        let look = |bytes: &[u8]| {
+            let start = &bytes[..bytes.len().min(CHECKED_BYTES_MAX)];
+            check.map_or(Ok(()), |check| check(start)).map_err(|why| {
+                let kind = &produced.media_type;
+                broken(maker, &format!("says that its bytes are {kind}, and they are not: {why}"))
+            })
         };
         match &produced.body {
             Body::Bytes(bytes) => {
@@ -499,8 +367,7 @@ impl ResourceKey {
                     return Err(broken(maker, &format!("says that {vcid} is kept, and it is not")));
                 };
                 if check.is_some() {
-                    let bytes = host.blobs.get(*vcid).map_err(world)?;
-                    look(&bytes.unwrap_or_default())?;
+                    look(&host.blobs.start(*vcid, CHECKED_BYTES_MAX).map_err(world)?)?;
                 }
                 Ok((*vcid, size))
             }
@@ -509,22 +376,14 @@ impl ResourceKey {
 }
 
 /// Who made an answer, and why it had to be made.
-struct Maker<'a> {
-    name: &'a str,
-    version: Vcid,
-    why: String,
+pub struct Maker<'a> {
+    pub name: &'a str,
+    pub version: Vcid,
+    pub why: String,
+    /// Whether a trace of it is kept.
+    pub is_kept: bool,
     /// Tags that whatever it gives carries.
-    secrecy: BTreeSet<String>,
-}
-
-/// A call of an endpoint, and what it brings along.
-struct Asked<'a> {
-    bound: &'a Bound,
-    call: &'a Call,
-    /// What the caller must grant for the endpoint itself.
-    needs: &'a BTreeSet<String>,
-    /// Tags that whatever the endpoint gives carries.
-    secrecy: &'a BTreeSet<String>,
+    pub secrecy: BTreeSet<String>,
 }
 
 /// Runs an endpoint. A panic is its broken word: what it says may tell of what was read, so it gets the
@@ -544,7 +403,11 @@ async fn contain(
 }
 
 /// Looks whether what an endpoint gives to `exists` or `meta` is that.
-fn check_verb(maker: &Maker<'_>, verb: Verb, mut produced: Produced) -> Result<Produced, Refusal> {
+pub fn check_verb(
+    maker: &Maker<'_>,
+    verb: Verb,
+    mut produced: Produced,
+) -> Result<Produced, Refusal> {
     let (is_right, want) = match (verb, &produced.body) {
         (Verb::Exists, Body::Bytes(bytes)) => {
             (matches!(&bytes[..], b"true" | b"false"), "`true` or `false`")
@@ -573,11 +436,8 @@ fn text(text: &str) -> Produced {
     Produced::bytes(MediaType::new("text/plain").expect("it is one"), text.into())
 }
 
-fn one_of(types: &[MediaType]) -> String {
+/// Returns the names of media types.
+pub fn one_of(types: &[MediaType]) -> String {
     let names: Vec<&str> = types.iter().map(MediaType::as_str).collect();
     names.join(" or ")
-}
-
-fn list(needs: &BTreeSet<String>) -> String {
-    needs.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -13,7 +13,7 @@ use crate::profile::Recorder;
 use crate::request::{MediaType, Request};
 use crate::trace::Trace;
 
-/// Says whether bytes are of a media type, or what is wrong with them.
+/// Says whether bytes are of a media type, or what is wrong with them. It is shown the first 64 KiB.
 pub type Check = fn(&[u8]) -> Result<(), String>;
 
 /// What the kernel runs on.

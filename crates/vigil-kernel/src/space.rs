@@ -19,6 +19,9 @@ use crate::request::{Identifier, MediaType};
 /// Most aliases and mounts that one name may go through.
 const REWRITES_MAX: usize = 32;
 
+/// Most patterns that are listed where none fits.
+const TRIED_SHOWN_MAX: usize = 8;
+
 /// Deepest nesting of spaces.
 const DEPTH_MAX: usize = 32;
 
@@ -332,7 +335,11 @@ impl Space {
         }
         let tried = self.endpoints.iter().map(|it| it.endpoint.grammar().pattern());
         let tried: Vec<&str> = tried.collect();
-        let tried = if tried.is_empty() { "no endpoints".to_owned() } else { tried.join(", ") };
+        let tried = match tried.len() {
+            0 => "no endpoints".to_owned(),
+            count if count > TRIED_SHOWN_MAX => format!("none of {count} patterns is like it"),
+            _ => tried.join(", "),
+        };
         search.say(depth, format!("{} has no such name ({tried})", self.name));
         None
     }

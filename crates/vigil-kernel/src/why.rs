@@ -8,10 +8,15 @@ use vigil_base::Vcid;
 use crate::host::{Authority, HostFault, Owner};
 use crate::kernel::{Kernel, allow};
 use crate::keys::RootKey;
+use crate::pipeline;
 use crate::representation::Representation;
 use crate::request::Request;
 use crate::resolver::{Answer, ResourceKey};
 use crate::trace::{Input, Read};
+
+/// Why there is no trace of what is quickly found, and of what the kernel makes of other answers.
+pub const LOOKED_UP: &str = "looked up each time";
+pub const DERIVED: &str = "made of other answers each time";
 
 /// Whether an answer was made or found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +69,7 @@ impl Input {
     /// Returns the name of what was read.
     pub fn name(&self) -> String {
         match &self.what {
-            Read::Resource(request) => request.uri.to_string(),
+            Read::Resource(request) => pipeline::render(&request.uri),
             Read::Root(root) => format!("root {root}"),
         }
     }

@@ -5,6 +5,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use vigil_kernel::HostFault;
+use vigil_kernel::engine::at_work;
 use vigil_store::{Blob, Depth, ItemBytes, Store};
 
 use crate::host::fault;
@@ -71,6 +72,8 @@ impl BlobReader {
                     range.end = middle;
                 }
             }
+            // What goes through a blob is not stuck, however long the blob is.
+            at_work();
             let bytes = self.store.piece(&self.blob, range.start, Depth::Full);
             let bytes = bytes.map_err(|error| io::Error::other(Below(fault(&error))))?;
             self.piece = Some((self.blob.piece_range(range.start).0, bytes));

@@ -34,6 +34,8 @@ pub struct Description {
     pub parameters: &'static [Parameter],
     /// The media types that it gives; empty for any.
     pub gives: &'static [&'static str],
+    /// Whether it only looks up what is kept, which costs no more than a record of it would.
+    pub only_looks_up: bool,
     /// Answers.
     pub serve: for<'a> fn(Asked<'a>) -> Serving<'a>,
 }
@@ -110,6 +112,10 @@ impl Endpoint for Described {
         self.description.parameters
     }
 
+    fn only_looks_up(&self) -> bool {
+        self.description.only_looks_up
+    }
+
     fn serve<'a>(&'a self, call: &'a Call, context: &'a Context<'a>) -> Serving<'a> {
         let Some(host) = self.host.upgrade() else {
             let refusal = Refusal::new(Reason::World, "the node is closed");
@@ -123,6 +129,65 @@ impl Endpoint for Described {
 /// Reads a media type of this crate.
 pub fn media_type(name: &str) -> MediaType {
     MediaType::new(name).expect("media types here are tested")
+}
+
+/// Most characters of an argument that a refusal repeats.
+const SHOWN_MAX: usize = 80;
+
+/// Cuts a text short that a refusal repeats: it may be all that another resource holds.
+pub fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// What is wrong, and what to do about it: said by what cannot make a refusal itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct Complaint {
+    /// What is wrong. It may repeat what came from outside.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl From<String> for Complaint {
+    fn from(what: String) -> Self {
+        Self { what, hint: None }
+    }
+}
+
+impl From<&str> for Complaint {
+    fn from(what: &str) -> Self {
+        Self::from(what.to_owned())
+    }
+}
+
+impl Complaint {
+    /// Makes a complaint that says what to do.
+    pub fn with_hint(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: Some(hint.into()) }
+    }
+
+    /// Refuses for this reason, for which a request makes no sense. `about` says what is complained of.
+    pub fn refuse(self, about: &str) -> Refusal {
+        let text = if about.is_empty() { self.what } else { format!("{about}: {}", self.what) };
+        Refusal { hint: self.hint, ..misuse(text) }
+    }
+
+    /// Returns the complaint that a stream ended with, if it did.
+    fn in_error(error: &std::io::Error) -> Option<&Self> {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|e| e as _);
+        while let Some(error) = next {
+            if let Some(complaint) = error.downcast_ref::<Self>() {
+                return Some(complaint);
+            }
+            let inside = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref());
+            next = inside.map(|e| e as _).or_else(|| error.source());
+        }
+        None
+    }
 }
 
 /// Says that a request makes no sense.
@@ -170,7 +235,7 @@ impl Given {
     pub fn number(&self, name: &str) -> Result<u64, Refusal> {
         let text = self.text(name);
         text.parse()
-            .map_err(|_| misuse(format!("`{name}` is a whole number, and `{text}` is none")))
+            .map_err(|_| misuse(format!("`{name}` is a whole number, and `{}` is none", cut(text))))
     }
 
     /// Returns an argument that is a number within bounds.
@@ -196,9 +261,8 @@ impl Asked<'_> {
             Some(Argument::Reference(uri)) => uri,
             _ => {
                 let name = &call.name;
-                return Err(misuse(format!(
-                    "nothing is piped into `{name}`\nhint: write URI | {name}"
-                )));
+                let refusal = misuse(format!("nothing is piped into `{name}`"));
+                return Err(refusal.hint(format!("write URI | {name}")));
             }
         };
         let mut texts = BTreeMap::new();
@@ -207,11 +271,8 @@ impl Asked<'_> {
             texts.insert(parameter.name, text);
         }
         if let Some(key) = call.arguments.keys().next() {
-            return Err(misuse(format!(
-                "`{}` has no argument `{key}`\nhint: it takes {}",
-                call.name,
-                takes(self.parameters)
-            )));
+            let refusal = misuse(format!("`{}` has no argument `{}`", call.name, cut(key)));
+            return Err(refusal.hint(format!("it takes {}", takes(self.parameters))));
         }
         let found = self.context.source(&operand).await?;
         Ok(Given { operand: render_pipeline(&operand), found, texts })
@@ -245,7 +306,8 @@ impl Asked<'_> {
         if choices.is_empty() || choices.contains(&text.as_str()) {
             return Ok(text);
         }
-        Err(misuse(format!("`{name}` is one of {}, and `{text}` is not", choices.join(", "))))
+        let choices = choices.join(", ");
+        Err(misuse(format!("`{name}` is one of {choices}, and `{}` is not", cut(&text))))
     }
 
     /// Reads a short text for an argument; a line end behind it is no part of it.
@@ -268,10 +330,8 @@ impl Asked<'_> {
     /// Opens the bytes of what is piped in.
     pub fn open(&self, given: &Given) -> Result<BlobReader, Refusal> {
         if given.found.media_type.as_str() == TREE_TYPE {
-            return Err(misuse(format!(
-                "{} is a tree, and bytes are needed\nhint: name a file in it, or pipe it into `tar`",
-                given.operand
-            )));
+            let refusal = misuse(format!("{} is a tree, and bytes are needed", given.operand));
+            return Err(refusal.hint("name a file in it, or pipe it into `tar`"));
         }
         self.host.open(given.found.vcid).map_err(|fault| world(fault.what))
     }
@@ -310,7 +370,10 @@ impl Asked<'_> {
 pub fn source_refused(error: &std::io::Error, what: &str) -> Refusal {
     match BlobReader::fault_in(error) {
         Some(fault) => world(fault.what),
-        None => misuse(format!("{what}: {error}")),
+        None => {
+            let hint = Complaint::in_error(error).and_then(|complaint| complaint.hint.clone());
+            Complaint { what: error.to_string(), hint }.refuse(what)
+        }
     }
 }
 

@@ -83,10 +83,18 @@ impl Files {
         }
     }
 
-    /// Returns where a path that is a root lies, for those who watch it; not checked.
-    pub fn path_of(&self, path: &str) -> PathBuf {
-        use std::os::unix::ffi::OsStringExt as _;
-        let bytes = percent_decode(path).unwrap_or_default();
-        self.folder.join(Path::new(&std::ffi::OsString::from_vec(bytes)))
+    /// Opens a folder below the folder for those who watch it, by the way that has no links in it.
+    pub(crate) fn enter(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(&self.folder, flags, Mode::empty())?;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        rustix::fs::openat2(&folder, path, flags, Mode::empty(), beneath)
+    }
+
+    /// Returns whether an open folder is one of those that are left out.
+    pub(crate) fn is_skipped(&self, folder: &OwnedFd) -> Result<bool, Errno> {
+        let stat = rustix::fs::fstat(folder)?;
+        Ok(self.skips.contains(&(stat.st_dev, stat.st_ino)))
     }
 }

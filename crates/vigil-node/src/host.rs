@@ -1,30 +1,21 @@
 //! The store as the kernel's host: blobs, traces and the state of names and files.
-//!
-//! Traces lie below the store's folder, one small file for each request, and are written without waiting
-//! for the disk: a file that a crash has cut short is found damaged and dropped. Drawn in
-//! `docs/format/store.md`.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use vigil_base::cbor::{DecodeError, Decoder, Encoder};
-use vigil_base::world::{Disk, DiskFault, OpenMode};
+use vigil_base::cbor::Encoder;
+use vigil_base::world::{Disk, OpenMode};
 use vigil_base::{Blame, Blamed, Name, Vcid};
-use vigil_kernel::{Blobs, Era, HostFault, KeptTrace, Lease, Roots, Trace, Traces};
+use vigil_kernel::{Blobs, Era, HostFault, KeptTrace, Lease, MediaType, Roots, Trace, Traces};
 use vigil_store::{NamesError, PutError, ReadError, Store, Writer};
 
 use crate::blob::{BlobReader, Lost};
+use crate::endpoints::TREE_TYPE;
 use crate::files::Files;
 use crate::folders::Folders;
+use crate::traces::{self, TRACES};
+use crate::whole::Whole;
 use crate::worktree::Intake;
-
-/// The folder of the traces.
-const TRACES: &str = "traces";
-const TAG: &str = "vigil.traces/1";
-
-/// Most traces that are kept for one request, and longest file of them that is read.
-const TRACES_MAX: usize = 8;
-const TRACES_BYTES_MAX: u64 = 16 << 20;
 
 /// Why a host could not be made, or not finish.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +41,9 @@ pub struct StoreHost {
     suffix: String,
     files: Option<Files>,
     folders: Folders,
+    whole: Whole,
+    /// Whether what was kept of earlier runs is left aside.
+    is_fresh: bool,
 }
 
 impl StoreHost {
@@ -62,7 +56,13 @@ impl StoreHost {
             Ok(()) => format!("{:016x}", u64::from_le_bytes(random)),
             Err(_) => "plain".to_owned(),
         };
-        Self { store, writer: Mutex::new(None), suffix, files, folders: Folders::default() }
+        let (writer, folders, whole) = Default::default();
+        Self { store, writer, suffix, files, folders, whole, is_fresh: false }
+    }
+
+    /// Leaves aside what was kept of earlier runs, so that everything is made anew and then kept.
+    pub fn fresh(self, is_fresh: bool) -> Self {
+        Self { is_fresh, ..self }
     }
 
     /// Returns the writer, which several threads may use at once.
@@ -92,9 +92,9 @@ impl StoreHost {
         writer.map_or(Ok(()), |writer| Ok(writer.commit()?))
     }
 
-    /// Returns where a path below the allowed folder lies, for those who watch it.
-    pub fn path_of(&self, path: &str) -> Option<std::path::PathBuf> {
-        self.files.as_ref().map(|files| files.path_of(path))
+    /// Returns where files may be read.
+    pub(crate) fn files(&self) -> Option<&Files> {
+        self.files.as_ref()
     }
 
     /// Returns the store.
@@ -135,33 +135,20 @@ impl StoreHost {
         let names = self.store.world().disk.list(TRACES).map_err(|error| fault(&error))?;
         let mut traces = Vec::new();
         for name in names.iter().take(max) {
-            let digest = name.strip_suffix(".cbor").and_then(|hex| Vcid::from_hex(hex).ok());
-            let Some(digest) = digest else { continue };
+            let Some(digest) = traces::request_of(name) else { continue };
             let kept = self.read_traces(digest)?;
             traces.extend(kept.first().and_then(|(_, bytes)| Trace::decode(bytes).ok()));
         }
         Ok(traces)
     }
 
-    fn path(request: Vcid) -> String {
-        format!("{TRACES}/{}.cbor", request.to_hex())
+    fn write_traces(&self, request: Vcid, traces: &[KeptTrace]) -> Result<(), HostFault> {
+        let (path, bytes) = traces::written(request, traces)?;
+        self.replace(TRACES, &path, &bytes)
     }
 
     fn read_traces(&self, request: Vcid) -> Result<Vec<KeptTrace>, HostFault> {
-        let file = match self.store.world().disk.open(&Self::path(request), OpenMode::Read) {
-            Ok(file) => file,
-            Err(error) if error.fault == DiskFault::Absent => return Ok(Vec::new()),
-            Err(error) => return Err(fault(&error)),
-        };
-        let len = file.len().map_err(|error| fault(&error))?;
-        let mut bytes = vec![0; len.min(TRACES_BYTES_MAX) as usize];
-        let count = file.read_at(0, &mut bytes).map_err(|error| fault(&error))?;
-        // A damaged file is as good as none: what it told of is made again.
-        Ok(decode(&bytes[..count]).unwrap_or_default())
-    }
-
-    fn write_traces(&self, request: Vcid, traces: &[KeptTrace]) -> Result<(), HostFault> {
-        self.replace(TRACES, &Self::path(request), &encode(traces))
+        traces::read(&*self.store.world().disk, request)
     }
 
     /// Writes a file that may be lost, and does not wait for the disk: a crash leaves the one before, or
@@ -177,7 +164,11 @@ impl StoreHost {
             drop(file);
             disk.rename(&beside, path)
         };
-        write().map_err(|error| fault(&error))
+        write().map_err(|error| {
+            // What is half written is of no use; where it cannot be removed either, `gc` does.
+            let _ = disk.remove(&beside);
+            fault(&error)
+        })
     }
 
     fn read_name(&self, name: &str) -> Result<Option<Vec<u8>>, HostFault> {
@@ -209,29 +200,6 @@ pub fn fault(error: &dyn std::error::Error) -> HostFault {
     HostFault { what }
 }
 
-pub fn encode(traces: &[KeptTrace]) -> Vec<u8> {
-    let mut encoder = Encoder::record(TAG, 2);
-    encoder.array(traces.len());
-    for (name, bytes) in traces {
-        encoder.array(2);
-        encoder.bytes(name.as_bytes());
-        encoder.bytes(bytes);
-    }
-    encoder.finish()
-}
-
-pub fn decode(bytes: &[u8]) -> Result<Vec<KeptTrace>, DecodeError> {
-    let mut decoder = Decoder::record(bytes, TAG, 2)?;
-    let mut traces = Vec::new();
-    for _ in 0..decoder.array()? {
-        decoder.array_of(2)?;
-        let name = Vcid::from_bytes(decoder.byte_array()?);
-        traces.push((name, Arc::from(decoder.bytes()?)));
-    }
-    decoder.finish()?;
-    Ok(traces)
-}
-
 impl Blobs for StoreHost {
     fn put(&self, bytes: &[u8]) -> Result<Vcid, HostFault> {
         self.writer()?.put(bytes).map_err(|error| fault(&error))
@@ -245,6 +213,17 @@ impl Blobs for StoreHost {
         }
     }
 
+    fn start(&self, vcid: Vcid, bytes_max: usize) -> Result<Vec<u8>, HostFault> {
+        let blob = match self.store.find(vcid) {
+            Ok(blob) => blob,
+            Err(ReadError::Absent { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(fault(&error)),
+        };
+        let mut bytes = vec![0; blob.len().min(bytes_max as u64) as usize];
+        self.store.read_range(&blob, 0, &mut bytes).map_err(|error| fault(&error))?;
+        Ok(bytes)
+    }
+
     fn size(&self, vcid: Vcid) -> Result<Option<u64>, HostFault> {
         if !self.store.contains(vcid).map_err(|error| fault(&error))? {
             return Ok(None);
@@ -252,9 +231,18 @@ impl Blobs for StoreHost {
         Ok(Some(self.store.find(vcid).map_err(|error| fault(&error))?.len()))
     }
 
+    fn is_whole(&self, vcid: Vcid, media_type: &MediaType) -> Result<bool, HostFault> {
+        match media_type.as_str() == TREE_TYPE {
+            true => self.whole.is_whole(&self.store, vcid),
+            false => self.is_here(vcid),
+        }
+    }
+
     fn lease(&self) -> Result<Lease, HostFault> {
         let hold = self.store.hold().map_err(|error| fault(&error))?;
-        Ok(Lease { era: Era(hold.generation()), held: Box::new(hold) })
+        let era = Era(hold.generation());
+        self.whole.enter(era);
+        Ok(Lease { era, held: Box::new(hold) })
     }
 }
 
@@ -266,7 +254,10 @@ impl Intake for StoreHost {
 
 impl Traces for StoreHost {
     fn find(&self, request: Vcid) -> Result<Vec<KeptTrace>, HostFault> {
-        self.read_traces(request)
+        match self.is_fresh {
+            true => Ok(Vec::new()),
+            false => self.read_traces(request),
+        }
     }
 
     fn keep(&self, request: Vcid, trace: &[u8]) -> Result<(), HostFault> {
@@ -274,7 +265,6 @@ impl Traces for StoreHost {
         let name = Vcid::of(trace);
         traces.retain(|(other, _)| *other != name);
         traces.insert(0, (name, trace.into()));
-        traces.truncate(TRACES_MAX);
         self.write_traces(request, &traces)
     }
 

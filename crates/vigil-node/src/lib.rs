@@ -12,6 +12,7 @@
 pub mod agent;
 pub mod attest;
 mod blob;
+mod checks;
 mod description;
 mod endpoints;
 mod files;
@@ -19,9 +20,10 @@ mod folders;
 mod host;
 mod nearest;
 mod node;
-#[cfg(test)]
-mod sources;
+mod traces;
+mod wait;
 mod watch;
+mod whole;
 mod worktree;
 
 pub use blob::{BlobReader, Lost};
@@ -32,6 +34,7 @@ pub use endpoints::{BYTES_TYPE, JSON_LINES_TYPE, JSON_TYPE, TEXT_TYPE, TREE_TYPE
 pub use files::Files;
 pub use host::{HostError, StoreHost};
 pub use node::{Node, NodeError, NodeOptions, SCOPE};
+pub use traces::{CollectedTraces, TRACES_BYTES_MAX, collect_traces};
 pub use watch::Watcher;
 pub use worktree::{
     Changed, Intake, RecordDamaged, Refreshed, Watching, WorkTree, WorkTreeError, WorkTreeRoots,

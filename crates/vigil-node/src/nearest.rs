@@ -20,7 +20,12 @@ const FILES_MAX: usize = 20_000;
 const NONE: &str = "there is no earlier run";
 
 /// Says of each answer that had no earlier run in what the nearest one differed.
-pub fn tell(host: &StoreHost, list: &mut [Provenance]) -> Result<(), HostFault> {
+pub fn tell(host: &StoreHost, list: &mut [Provenance], is_fresh: bool) -> Result<(), HostFault> {
+    if is_fresh {
+        let unread = list.iter_mut().filter(|item| item.story.why == NONE);
+        unread.for_each(|item| "it was to be made anew".clone_into(&mut item.story.why));
+        return Ok(());
+    }
     let own: BTreeSet<Vcid> = list.iter().filter_map(|item| item.story.filed_under).collect();
     if !list.iter().any(|item| item.story.why == NONE) {
         return Ok(());

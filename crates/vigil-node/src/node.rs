@@ -1,38 +1,73 @@
 //! The node: a store, a kernel over it, and the endpoints that a fresh node has.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use vigil_base::{Blame, Blamed, Vcid};
-use vigil_kernel::engine::EngineOptions;
+use vigil_kernel::engine::{EngineOptions, Pool};
 use vigil_kernel::{
     Host, HostFault, ImportError, Kernel, OfMachines, Owner, Provenance, Refusal, Representation,
     Request, Space, SpaceError,
 };
 use vigil_store::Store;
 
+use crate::checks::checks;
 use crate::description::Described;
 use crate::endpoints::{converters, descriptions};
 use crate::files::Files;
-use crate::host::{HostError, StoreHost, decode, encode};
+use crate::host::{HostError, StoreHost};
 use crate::nearest;
+use crate::traces::{decode, encode};
+use crate::wait::wait;
 
 /// The scope in which a node's own requests are resolved.
 pub const SCOPE: &str = "node";
 
-/// What a node may read and believe beside its store.
-#[derive(Clone, Debug, Default)]
+/// What a node may read, believe and use beside its store.
+#[derive(Clone, Debug)]
 pub struct NodeOptions {
     /// Where files may be read.
     pub files: Option<Files>,
     /// Machines whose traces are used beside this one's own: the sites of their stores.
     pub machines: Vec<String>,
+    /// How many threads make answers. Without any, who asks makes them.
+    pub threads: usize,
+    /// How long an endpoint may hold a thread without yielding or reading on. Then it is named, whoever
+    /// waits for it is refused, and its thread is replaced. Of use only with threads.
+    pub patience: Duration,
+    /// Most bytes of answers to keep in memory; what is dropped is found or made again.
+    pub memory_bytes_max: usize,
+    /// Whether everything is made anew, whatever was kept of earlier runs.
+    pub is_fresh: bool,
+}
+
+/// As long as what reads nothing may compute: the longest text is sorted, and the longest program runs, in
+/// a part of it.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Answers take some hundreds of bytes each, so this is a million of them.
+const MEMORY_BYTES_MAX: usize = 512 << 20;
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            files: None,
+            machines: Vec::new(),
+            threads: 0,
+            patience: PATIENCE,
+            memory_bytes_max: MEMORY_BYTES_MAX,
+            is_fresh: false,
+        }
+    }
 }
 
 /// A kernel over a store.
 pub struct Node {
     kernel: Kernel,
     host: Arc<StoreHost>,
+    options: NodeOptions,
+    /// Started with the first question; `None` where there are to be no threads, or none were to be had.
+    pool: OnceLock<Option<Pool>>,
 }
 
 /// Why a node could not be made, or not finish.
@@ -73,19 +108,26 @@ impl Node {
     pub fn open(store: Store, options: NodeOptions) -> Result<Self, NodeError> {
         let clock = store.world().clock.clone();
         let machine = store.site().to_string();
-        let host = Arc::new(StoreHost::new(store, options.files));
+        let host = StoreHost::new(store, options.files.clone()).fresh(options.is_fresh);
+        let host = Arc::new(host);
+        let machines = [options.machines.clone(), vec![machine.clone()]].concat();
+        let engine = EngineOptions {
+            memory_bytes_max: options.memory_bytes_max,
+            patience: Some((options.patience, clock.clone())),
+            ..EngineOptions::default()
+        };
         let kernel_host = Host {
             blobs: host.clone(),
             traces: host.clone(),
             roots: host.clone(),
             clock,
-            policy: Arc::new(OfMachines([options.machines, vec![machine.clone()]].concat())),
+            policy: Arc::new(OfMachines(machines)),
             machine,
-            checks: BTreeMap::new(),
+            checks: checks(),
         };
-        let kernel = Kernel::new(kernel_host, EngineOptions::default());
+        let kernel = Kernel::new(kernel_host, engine);
         kernel.set_scope(SCOPE, Self::space(Arc::downgrade(&host))?);
-        Ok(Self { kernel, host })
+        Ok(Self { kernel, host, options, pool: OnceLock::new() })
     }
 
     /// Returns the space of a fresh node over a host. Over one that is gone (`Weak::new()`) it can be
@@ -108,17 +150,26 @@ impl Node {
         &self.kernel
     }
 
-    /// Resolves a request of the machine's owner, on this thread.
+    /// Resolves a request of the machine's owner.
     pub fn resolve(&self, request: Request) -> Result<Representation, Refusal> {
         let answer = self.kernel.resolve(Arc::new(Owner), SCOPE, request);
-        self.kernel.engine().block_on(answer)
+        match self.pool.get_or_init(|| self.start_pool()) {
+            Some(_) => wait(answer),
+            None => self.kernel.engine().block_on(answer),
+        }
+    }
+
+    fn start_pool(&self) -> Option<Pool> {
+        let count = self.options.threads;
+        // Where no thread is to be had, this one does what there is to do.
+        (count > 0).then(|| Pool::start(self.kernel.engine(), count).ok()).flatten()
     }
 
     /// Returns how what was found for a request came about, and for what was made in what the nearest
     /// earlier run differed.
     pub fn why(&self, request: &Request) -> Result<Vec<Provenance>, NodeError> {
         let mut list = self.kernel.why(SCOPE, request);
-        nearest::tell(&self.host, &mut list)?;
+        nearest::tell(&self.host, &mut list, self.options.is_fresh)?;
         Ok(list)
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, OFlags};
 use rustix::io::Errno;
-use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, Lock, Mapped, OpenMode};
+use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, Lock, Mapped, Moment, OpenMode};
 
 /// A folder, through the operating system.
 #[derive(Debug)]
@@ -190,6 +190,13 @@ impl DiskFile for FolderFile {
 
     fn sync(&self) -> Result<(), DiskError> {
         self.file.sync_data().map_err(blame_disk("sync", &self.path))
+    }
+
+    fn written_at(&self) -> Result<Option<Moment>, DiskError> {
+        let stat = rustix::fs::fstat(&self.file)
+            .map_err(|errno| blame_disk("stat", &self.path)(errno.into()))?;
+        let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or_default();
+        Ok(Some(Moment(stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(nanoseconds))))
     }
 
     fn lock(&self, lock: Lock, wait: bool) -> Result<bool, DiskError> {

@@ -156,6 +156,7 @@ Examples:
     $ vigil resolve 'file:photos | tar | zstd' --profile profile.json > photos.tar.zst";
 
 pub(super) const WHY: &str = "\
+The pipeline is resolved first, as any command would do it, so what has to be made is made and kept. \
 Each answer is shown once, below what was made from it: what it gave, who made it and how long that took, \
 whether it was made now or kept from an earlier run, and what differs from that run.
 
@@ -165,12 +166,15 @@ nanoseconds.
 
 Examples:
   How a line came about:
-    $ vigil why '@home/letter.txt | head 1'";
+    $ vigil why '@home/letter.txt | head 1'
+  Make it anew, and all that it is made of:
+    $ vigil why '@home/letter.txt | head 1' --fresh";
 
 pub(super) const WATCH: &str = "\
 It prints what the pipeline gives now, and again after each change of a name, a file or a folder that it is \
 made of: what it gave before and gives now, what was made again, and where the change ended. It ends when it is \
-interrupted; what was made until then stays.
+interrupted; what was made until then stays, unless `vigil gc` runs meanwhile: then it is made again when it is next \
+needed. Folders with more than 4096 folders in them, and paths with links in them, are looked at every second.
 
 With --json, one line for each: pipeline, before (a Vcid or null), vcid (or null), refused (why there is nothing, \
 or null), made, cut_off (lists of names), milliseconds.
@@ -297,10 +301,12 @@ Examples:
 
 pub(super) const GC: &str = "\
 What a name leads to, in any version that is kept, stays. Everything else goes: also what was added \
-without a name. A version stays if one rule keeps it. Days, weeks, months and years are those of UTC.
+without a name. Records of how results came about go with those results, after half a year, and beyond 200 000. \
+A version stays if one rule keeps it. Days, weeks, months and years are those of UTC.
 
 With --json, one document: dry_run, versions (a list of name, back, at, vcid, keep, reasons), \
-live_blobs, dead_items, dead_bytes, dropped_arenas, copied_arenas, freed_bytes.
+live_blobs, dead_items, dead_bytes, dropped_arenas, copied_arenas, freed_bytes, traces_kept, traces_dropped \
+(records of how results came about).
 
 Examples:
   What would be removed if only the last seven days and four weeks of each name stayed:

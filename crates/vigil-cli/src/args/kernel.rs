@@ -33,6 +33,9 @@ pub struct ReachArgs {
     /// Also use what this machine has made, by its store's site; may be given more than once
     #[arg(long, value_name = "SITE")]
     pub accept: Vec<String>,
+    /// Make everything anew, whatever was kept of earlier runs
+    #[arg(long)]
+    pub fresh: bool,
     /// Record what ran when, as a file that chrome://tracing and Perfetto show
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,

@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(plain("@home/a(b)").as_deref(), Some("@home/a(b)"));
         assert_eq!(plain("file:a"), None);
         assert_eq!(plain("@home|head"), None);
-        assert_eq!(parse_target("@a | head 2").expect("one").to_string(), "@a | head \"2\"");
+        assert_eq!(parse_target("@a | head 2").expect("one").to_string(), "@a | head 2");
         for text in ["", "home", "@a b", "@../a", "ca://x", "head 2 | @a", "file:a b"] {
             assert!(parse_target(text).is_err(), "{text:?}");
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use vigil_base::{EntryKind, Name, TreeReferences};
+use vigil_node::{CollectedTraces, NodeError, collect_traces};
 use vigil_store::{CollectOptions, CollectReport, Keep, Store, Version};
 
 use super::Session;
@@ -42,11 +43,13 @@ pub(super) fn collect(args: &GcArgs, session: &mut Session<'_>) -> Result<(), Co
         is_dry_run: args.dry_run,
         dead_percent_min: DEAD_PERCENT_MIN,
     })?;
+    let traces =
+        collect_traces(&store, args.dry_run).map_err(|fault| Box::new(NodeError::from(fault)))?;
     if args.format.json {
-        session.out.json(&json_of(args.dry_run, &plan, &report))
-    } else {
-        print_report(args.dry_run, &report, session)
+        return session.out.json(&json_of(args.dry_run, &plan, &report, &traces));
     }
+    print_report(args.dry_run, &report, session)?;
+    print_traces(args.dry_run, &traces, session)
 }
 
 /// Takes away the versions that go. The rules are asked again under the lock of the names, so that a
@@ -136,7 +139,28 @@ fn print_report(
     ))
 }
 
-fn json_of(is_dry_run: bool, plan: &Plan, report: &CollectReport) -> Value {
+/// Says which records of what was made went, where any did.
+fn print_traces(
+    is_dry_run: bool,
+    traces: &CollectedTraces,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    let gone = traces.dropped + traces.strays;
+    if gone == 0 {
+        return Ok(());
+    }
+    let goes = if is_dry_run { "would forget" } else { "forgot" };
+    let gone = human::count(gone, "result", "results");
+    let kept = human::grouped(traces.kept);
+    session.out.line(format_args!("{goes} how {gone} came about, and knows it of {kept}"))
+}
+
+fn json_of(
+    is_dry_run: bool,
+    plan: &Plan,
+    report: &CollectReport,
+    traces: &CollectedTraces,
+) -> Value {
     let versions: Vec<Value> = plan
         .iter()
         .flat_map(|(name, decisions)| decisions.iter().map(move |decision| (name, decision)))
@@ -160,5 +184,7 @@ fn json_of(is_dry_run: bool, plan: &Plan, report: &CollectReport) -> Value {
         "dropped_arenas": report.dropped,
         "copied_arenas": report.copied,
         "freed_bytes": report.freed_bytes,
+        "traces_kept": traces.kept,
+        "traces_dropped": traces.dropped + traces.strays,
     })
 }

@@ -1,6 +1,9 @@
 //! `vigil resolve`, `why`, `endpoints` and `trace`: what the kernel finds, how, and who answers; and the
 //! kernel that every command resolves through.
 
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use serde_json::{Value, json};
@@ -10,7 +13,7 @@ use vigil_kernel::{
     Argument, Converter, Endpoint, How, Identifier, Invocation, MediaType, Profile, Provenance,
     Read, Representation, Request, cheapest, render_pipeline, render_provenance,
 };
-use vigil_node::{Files, Node, NodeError, NodeOptions, SCOPE, TREE_TYPE, takes};
+use vigil_node::{Files, Node, NodeError, NodeOptions, SCOPE, TRACES_BYTES_MAX, TREE_TYPE, takes};
 use vigil_store::Store;
 
 use super::Session;
@@ -54,7 +57,13 @@ impl Resolving {
         let folder = environment.locate(reach.files.as_deref().unwrap_or(".".as_ref()));
         let skips = super::add::identity(&session.store_folder).into_iter().collect();
         let files = Some(Files { folder, skips, threads: session.threads });
-        let options = NodeOptions { files, machines: reach.accept.clone() };
+        let options = NodeOptions {
+            files,
+            machines: reach.accept.clone(),
+            threads: session.threads,
+            is_fresh: reach.fresh,
+            ..NodeOptions::default()
+        };
         let node = Node::open(store.clone(), options).map_err(Box::new)?;
         let queries = super::query::attach(&node, &store, settings, session)?;
         let profile = reach.profile.as_ref().map(|file| environment.locate(file));
@@ -124,7 +133,7 @@ fn critical_path(profile: &Profile) -> Vec<String> {
     for stretch in profile.critical_path() {
         let name = match stretch.id {
             None => "the kernel itself".to_owned(),
-            Some(_) => super::watch::shown(&stretch.name),
+            Some(_) => stretch.name.clone(),
         };
         let nanos = u64::try_from(stretch.to.0.saturating_sub(stretch.from.0)).unwrap_or(0);
         match sums.iter_mut().find(|(other, _)| *other == name) {
@@ -240,9 +249,9 @@ fn explain(
             }))?;
             continue;
         }
-        session.out.line(format_args!("{}. {pipeline}", index + 1))?;
+        session.out.line(format_args!("{}. {}", index + 1, human::clean(&pipeline)))?;
         for line in explanation.to_string().lines() {
-            session.out.line(format_args!("   {line}"))?;
+            session.out.line(format_args!("   {}", human::clean(line)))?;
         }
         if endpoint.is_some() {
             let needs: Vec<&str> = needs.iter().map(String::as_str).collect();
@@ -318,7 +327,8 @@ pub(super) fn why(args: &WhyArgs, session: &mut Session<'_>) -> Result<(), Comma
     if args.format.json {
         list.iter().try_for_each(|item| session.out.json(&json_of_answer(&list, item)))?;
     } else {
-        render_provenance(&list).lines().try_for_each(|line| session.out.line(line))?;
+        let text = human::clean(&render_provenance(&list));
+        text.lines().try_for_each(|line| session.out.line(line))?;
     }
     found.map(|_| ())
 }
@@ -349,6 +359,7 @@ fn json_of_answer(list: &[Provenance], item: &Provenance) -> Value {
         "version": item.story.version.map(|version| version.to_string()),
         "inputs": inputs,
         "below": below,
+        "hidden": item.hidden,
         "trace": item.story.trace.map(|trace| trace.to_string()),
         "nanoseconds": item.story.nanos,
     })
@@ -479,10 +490,10 @@ pub(super) fn trace(command: &TraceCommand, session: &mut Session<'_>) -> Result
             let mut traces = 0;
             for file in files {
                 let path = session.environment.locate(file);
-                let read = std::fs::read(&path);
-                let bytes = read.map_err(|source| {
-                    let path = path.clone();
-                    CommandError::File { action: "read", path, source }
+                let bytes = read_traces(&path).map_err(|source| CommandError::File {
+                    action: "read",
+                    path,
+                    source,
                 })?;
                 traces += kernel.node.import_traces(&bytes).map_err(Box::new)?;
             }
@@ -492,4 +503,15 @@ pub(super) fn trace(command: &TraceCommand, session: &mut Session<'_>) -> Result
             session.say(format_args!("took in {}", human::count(traces, "trace", "traces")))
         }
     }
+}
+
+/// Reads a file of traces, if it is no longer than one may be.
+fn read_traces(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(TRACES_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > TRACES_BYTES_MAX {
+        let text = format!("a file of traces has at most {}", human::size(TRACES_BYTES_MAX));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
-use vigil_kernel::{Outcome, Profile, Refusal, Representation, Request, render_pipeline};
+use vigil_kernel::{Outcome, Profile, Refusal, Representation, Request};
 use vigil_node::{TREE_TYPE, Watcher};
 
 use super::Session;
@@ -40,29 +40,43 @@ pub(super) fn watch(args: &WatchArgs, session: &mut Session<'_>) -> Result<(), C
     let mut changed = watcher.follow(&kernel.node, &request).map_err(CommandError::Watch)?;
     tell(args, None, &first, session)?;
     let mut before = first.found;
+    let mut told = BTreeSet::new();
     loop {
-        if !changed.is_empty() {
-            for root in &changed {
-                kernel.node.kernel().root_changed(root);
-            }
-            kernel.node.kernel().begin_run();
-            let (next, _) = turn(&kernel, &request, session)?;
-            changed = watcher.follow(&kernel.node, &request).map_err(CommandError::Watch)?;
-            if vcid_of(&next.found) != vcid_of(&before) || text_of(&next.found) != text_of(&before)
-            {
-                tell(args, Some(&before), &next, session)?;
-                run(args, &next.found, session)?;
-                if args.once {
-                    return Ok(());
-                }
-            } else if !next.made.is_empty() && !args.format.json {
-                let made = human::count(next.made.len() as u64, "answer", "answers");
-                session.say(format_args!("something changed and {made} came out as before"))?;
-            }
-            before = next.found;
-        }
         if changed.is_empty() {
+            tell_of_the_clock(&watcher, &mut told, session);
+            // Until something happens nothing is running, and `gc` may take what nobody keeps.
+            kernel.node.kernel().let_collect();
             changed = watcher.wait(QUIET, QUIET_AT_LAST).map_err(CommandError::Watch)?;
+        }
+        for root in &changed {
+            kernel.node.kernel().root_changed(root);
+        }
+        kernel.node.kernel().begin_run();
+        let (next, _) = turn(&kernel, &request, session)?;
+        changed = watcher.follow(&kernel.node, &request).map_err(CommandError::Watch)?;
+        if vcid_of(&next.found) != vcid_of(&before) || text_of(&next.found) != text_of(&before) {
+            tell(args, Some(&before), &next, session)?;
+            run(args, &next.found, session)?;
+            if args.once {
+                return Ok(());
+            }
+        } else if !next.made.is_empty() && !args.format.json {
+            let made = human::count(next.made.len() as u64, "answer", "answers");
+            session.say(format_args!("something changed and {made} came out as before"))?;
+        }
+        before = next.found;
+    }
+}
+
+/// Says what cannot be watched, once for each.
+fn tell_of_the_clock(watcher: &Watcher, told: &mut BTreeSet<String>, session: &Session<'_>) {
+    for root in watcher.by_the_clock() {
+        if told.insert(root.clone()) {
+            let what = root.split_once('/').map_or(root.as_str(), |(_, path)| path);
+            session.talk.warn(
+                "note",
+                format_args!("the system cannot watch all of {what}; it is looked at every second"),
+            );
         }
     }
 }
@@ -86,19 +100,7 @@ fn turn(
 
 fn names(profile: &Profile, outcome: Outcome) -> BTreeSet<String> {
     let spans = profile.spans.iter().filter(|span| span.outcome == outcome);
-    spans.map(|span| shown(&span.name)).collect()
-}
-
-/// Writes the name of a span as the pipeline that it is, and what was wanted of it.
-pub(super) fn shown(name: &str) -> String {
-    let (uri, wanted) = match name.split_once(" as ") {
-        Some((uri, wanted)) => (uri, format!(" as {wanted}")),
-        None => (name, String::new()),
-    };
-    match vigil_kernel::Identifier::new(uri) {
-        Ok(uri) => format!("{}{wanted}", render_pipeline(&uri)),
-        Err(_) => name.to_owned(),
-    }
+    spans.map(|span| span.name.clone()).collect()
 }
 
 fn vcid_of(found: &Found) -> Option<String> {
@@ -157,7 +159,7 @@ fn list(names: &BTreeSet<String>) -> String {
     if names.len() > SHOWN {
         shown.push(&more);
     }
-    if shown.is_empty() { "nothing".to_owned() } else { shown.join("; ") }
+    if shown.is_empty() { "nothing".to_owned() } else { human::clean(&shown.join("; ")) }
 }
 
 /// Runs the command that is to follow a change. That it fails is told, and watching goes on.

@@ -97,3 +97,20 @@ fn errors_say_what_why_and_what_next() {
     let cause = std::fmt::Error;
     assert_eq!(text, format!("error: the lid is stuck\n  because: {cause}\nhint: turn it\n"));
 }
+
+#[test]
+fn nothing_that_is_repeated_moves_the_cursor_or_passes_for_a_line_of_ours() {
+    let clock = Arc::new(HandClock::default());
+    let mut out = Vec::new();
+    let talk = talk(&mut out, &clock, None);
+    talk.error(&std::io::Error::other("a\x1b[2Jb\nhint: run this\r\u{202e}"), Some("a\x07b"));
+    talk.warn("note", "a\nerror: b");
+    talk.say("a\x1bb");
+    drop(talk);
+    let text = String::from_utf8(out).expect("text");
+    assert_eq!(
+        text,
+        "error: a\\u{1b}[2Jb\n    hint: run this\\r\\u{202e}\nhint: a\\u{7}b\n\
+         note: a\n    error: b\na\\u{1b}b\n"
+    );
+}

@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+
+use vigil_base::world::Moment;
 
 use super::failure::Failure;
 use super::graph::{NodeId, Seen};
@@ -20,7 +22,20 @@ pub struct Job {
     is_transient: AtomicBool,
     /// Whether it stands in the row of what is ready, so that it does not stand there twice.
     is_queued: AtomicBool,
+    /// When it took its thread, or last said that it is at work.
+    since: AtomicI64,
     place: Mutex<Place>,
+}
+
+thread_local! {
+    /// The job that runs on this thread, where patience has an end.
+    static AT_WORK: RefCell<Option<Arc<Job>>> = const { RefCell::new(None) };
+}
+
+/// Says that the computation on this thread is at work and not stuck. What goes through much without
+/// yielding, such as a stream, says so from time to time.
+pub fn at_work() {
+    AT_WORK.with_borrow(|job| job.iter().for_each(|job| job.touch()));
 }
 
 /// Where a job's future is.
@@ -49,6 +64,7 @@ impl Job {
             seen: Mutex::default(),
             is_transient: AtomicBool::new(false),
             is_queued: AtomicBool::new(true),
+            since: AtomicI64::new(0),
             place: Mutex::new(Place::Fresh),
         }
     }
@@ -76,6 +92,26 @@ impl Job {
     /// Calls the result transient.
     pub fn set_transient(&self) {
         self.is_transient.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that it is at work now.
+    pub fn touch(&self) {
+        if let Some((_, clock)) = &self.shared.options.patience {
+            self.since.store(clock.now().0, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns when it was last known to be at work.
+    pub fn since(&self) -> Moment {
+        Moment(self.since.load(Ordering::Relaxed))
+    }
+
+    /// Runs the computation until it waits or ends, known to its thread.
+    pub fn run_watched(self: &Arc<Self>) {
+        self.touch();
+        let before = AT_WORK.replace(Some(self.clone()));
+        self.run();
+        AT_WORK.set(before);
     }
 
     /// Runs the computation until it waits or ends.

@@ -45,6 +45,7 @@ pub use self::crew::{Alone, Crew, Threads};
 pub use self::demand::Demand;
 pub use self::failure::{Failed, Failure};
 pub use self::image::{ImageError, Stored};
+pub use self::job::at_work;
 pub use self::key::Key;
 pub use self::pool::Pool;
 
@@ -126,7 +127,7 @@ pub struct Shared {
 #[derive(Default)]
 struct Polling {
     last: u64,
-    jobs: HashMap<u64, (Arc<Job>, Moment, ThreadId)>,
+    jobs: HashMap<u64, (Arc<Job>, ThreadId)>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -380,19 +381,20 @@ impl Engine {
         let picked = pick(count).min(count - 1);
         let job = core.ready.remove(count - 1 - picked);
         drop(core);
-        let Some((_, clock)) = &self.shared().options.patience else {
+        if self.shared().options.patience.is_none() {
             job.run();
             return Step::Ran;
-        };
+        }
         let ticket = {
             let mut polling = locked(&self.shared().polling);
             polling.last += 1;
             let ticket = polling.last;
             let thread = std::thread::current().id();
-            polling.jobs.insert(ticket, (job.clone(), clock.now(), thread));
+            job.touch();
+            polling.jobs.insert(ticket, (job.clone(), thread));
             ticket
         };
-        job.run();
+        job.run_watched();
         match locked(&self.shared().polling).jobs.remove(&ticket) {
             Some(_) => Step::Ran,
             None => Step::Replaced,
@@ -408,19 +410,19 @@ impl Engine {
             let held = u64::try_from(now.0.saturating_sub(since.0)).unwrap_or(0);
             Duration::from_nanos(held) > *limit
         };
-        let stuck: Vec<(Arc<Job>, Moment, ThreadId)> = {
+        let stuck: Vec<(Arc<Job>, ThreadId)> = {
             let mut polling = locked(&self.shared().polling);
-            let stuck = polling.jobs.extract_if(|_, (_, since, _)| is_over(*since));
+            let stuck = polling.jobs.extract_if(|_, (job, _)| is_over(job.since()));
             stuck.map(|(_, found)| found).collect()
         };
-        for (job, _, _) in &stuck {
+        for (job, _) in &stuck {
             let mut core = self.shared().lock();
             let key = core.describe(job.node);
             let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
             core.conclude_failed(job, Failure::Stuck { key, limit_ms }, self.shared());
             core.effects.cancelled.push(job.clone());
         }
-        stuck.into_iter().map(|(_, _, thread)| thread).collect()
+        stuck.into_iter().map(|(_, thread)| thread).collect()
     }
 
     /// Fails whatever is ready to run, because nobody is left to run it.

@@ -19,6 +19,9 @@ const LOOKS_PER_PATIENCE: u32 = 4;
 /// were started: each keeps its stack until it ends, which may be never.
 const REPLACED_PER_THREAD_MAX: usize = 4;
 
+/// The stack of a thread: as much as a program's first thread has. What is not used costs nothing.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Threads that run computations until they are dropped.
 ///
 /// A thread whose computation does not yield within the engine's patience is replaced; it cannot be
@@ -108,7 +111,8 @@ impl Drop for Pool {
 }
 
 fn spawn(job: impl FnOnce() + Send + 'static) -> io::Result<Thread> {
-    let thread = Builder::new().name("vigil-engine".to_owned()).spawn(job)?;
+    let thread =
+        Builder::new().name("vigil-engine".to_owned()).stack_size(STACK_BYTES).spawn(job)?;
     Ok(thread.thread().clone())
 }
 

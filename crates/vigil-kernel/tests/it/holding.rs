@@ -290,9 +290,9 @@ fn what_is_taken_in_is_taken_once_and_seen_by_all_who_read_it() {
     world.check(
         "cell:a | upper",
         expect![[r#"
-        Absent: it is empty
-          in cell:a
-          in active:upper+of@cell:a"#]],
+            Absent: it is empty
+              in cell:a
+              in cell:a | upper"#]],
     );
     assert_eq!(world.show(world.ask_as(Owner, value("one"))), "one");
     world.check("cell:a | upper", expect!["ONE"]);

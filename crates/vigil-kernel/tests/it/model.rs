@@ -359,13 +359,17 @@ impl World {
         self.engine.edit(|edit| {
             if is_voided {
                 edit.invalidate(&self.node(voided));
-                self.inputs[voided as usize] = u64::from(voided) % modulus;
             }
             for (input, value) in &edits {
                 edit.set(&self.node(*input), Ok(*value));
-                self.inputs[*input as usize] = *value;
             }
         });
+        if is_voided {
+            self.inputs[voided as usize] = u64::from(voided) % modulus;
+        }
+        for (input, value) in edits {
+            self.inputs[input as usize] = value;
+        }
     }
 
     fn random_edit(&mut self) -> Vec<(u32, u64)> {

@@ -27,26 +27,26 @@ fn pipelines_are_uris() {
     check(
         "@home/a | head lines=3",
         expect![[r#"
-        active:head+lines=3+of@%40home/a
-        @home/a | head lines="3""#]],
+            active:head+lines=3+of@%40home/a
+            @home/a | head lines=3"#]],
     );
     check(
         "@home/a|head lines=3   |   upper",
         expect![[r#"
-        active:upper+of@active:head%2Blines%3D3%2Bof%40%2540home/a
-        @home/a | head lines="3" | upper"#]],
+            active:upper+of@active:head%2Blines%3D3%2Bof%40%2540home/a
+            @home/a | head lines=3 | upper"#]],
     );
     check(
         r#"@a | sql "select \"x\" from t" limit=10"#,
         expect![[r#"
-        active:sql+1=select%20%22x%22%20from%20t+limit=10+of@%40a
-        @a | sql "select \"x\" from t" limit="10""#]],
+            active:sql+1=select%20%22x%22%20from%20t+limit=10+of@%40a
+            @a | sql "select \"x\" from t" limit=10"#]],
     );
     check(
         "@a | join with@(@b | upper) on=id",
         expect![[r#"
-        active:join+of@%40a+on=id+with@active:upper%2Bof%40%2540b
-        @a | join on="id" with@(@b | upper)"#]],
+            active:join+of@%40a+on=id+with@active:upper%2Bof%40%2540b
+            @a | join on=id with@(@b | upper)"#]],
     );
     check(
         "@a | grep pattern@@b/list",

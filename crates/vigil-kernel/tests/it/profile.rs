@@ -70,12 +70,12 @@ fn it_says_what_was_made_found_and_cut_off() {
     let made = profiled(&one);
     expect![[r#"
         made box:a
-        made active:first+of@box:a
-        made active:upper+of@active:first%2Bof%40box:a
+        made box:a | first
+        made box:a | first | upper
     "#]]
     .assert_eq(&outcomes(&made));
     expect![[r#"
-        hit active:upper+of@active:first%2Bof%40box:a
+        hit box:a | first | upper
     "#]]
     .assert_eq(&outcomes(&profiled(&one)));
     memory.set_root("a", Some(b"plum"));
@@ -83,15 +83,15 @@ fn it_says_what_was_made_found_and_cut_off() {
     let cut_off = profiled(&one);
     expect![[r#"
         made box:a
-        made active:first+of@box:a
-        cut off active:upper+of@active:first%2Bof%40box:a
+        made box:a | first
+        cut off box:a | first | upper
     "#]]
     .assert_eq(&outcomes(&cut_off));
     assert_eq!(cut_off.spans[2].waits.len(), 2, "for what was computed below it");
     expect![[r#"
         kept box:a
-        kept active:first+of@box:a
-        kept active:upper+of@active:first%2Bof%40box:a
+        kept box:a | first
+        kept box:a | first | upper
     "#]]
     .assert_eq(&outcomes(&profiled(&world(&memory))));
     // What is off records nothing.

@@ -188,7 +188,7 @@ fn what_the_world_refused_is_not_kept() {
         expect![[r#"
             World: the disk does not answer
               in box:a
-              in active:upper+of@box:a"#]],
+              in box:a | upper"#]],
     );
     assert_eq!(world.memory.traces().len(), 0);
     world.memory.set_fault(None);
@@ -201,7 +201,7 @@ fn what_the_world_refused_is_not_kept() {
         expect![[r#"
             Absent: box:b is empty
               in box:b
-              in active:upper+of@box:b"#]],
+              in box:b | upper"#]],
     );
     world.kernel.begin_run();
     assert!(world.ask("box:b | upper").is_err());

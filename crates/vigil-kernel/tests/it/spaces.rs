@@ -201,7 +201,7 @@ fn what_is_wanted_is_converted_and_the_trace_says_how() {
           text:a
             gave sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb text/plain 1 B
             made by text 982d9e3eb996 in 0 µs (there is no earlier run)
-          active:upper+of@text:a
+          text:a | upper
             gave sha256:559aead08264d5795d3909718cdd05abd49572e84fe55590eef31a88a08fdffd text/loud 1 B
             made by upper aee610558292 in 0 µs (there is no earlier run)
             text:a (see above)
@@ -209,7 +209,7 @@ fn what_is_wanted_is_converted_and_the_trace_says_how() {
     let never = Request::source(id("text:a")).wanting(MediaType::new("x/y").unwrap());
     expect![[r#"
         Misuse: no converter leads from text/plain to x/y
-        hint: `vigil endpoints --converters` lists them
-          in text:a"#]]
+          in text:a
+        hint: `vigil endpoints --converters` lists them"#]]
     .assert_eq(&world.show(world.ask_as(Owner, never)));
 }

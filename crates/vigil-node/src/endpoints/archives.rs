@@ -19,7 +19,7 @@ use super::unpacked::{Bounded, Growing, Unwelcome, bound};
 use super::{Conversion, TREE_TYPE};
 use crate::blob::{BlobReader, Lost};
 use crate::description::{
-    Asked, Description, Given, choice, kept_as, misuse, source_refused, world,
+    Asked, Complaint, Description, Given, choice, kept_as, misuse, source_refused, world,
 };
 use crate::host::fault;
 
@@ -43,6 +43,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[LINKS, SPECIAL, MAX],
         gives: &[TREE_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(untar(asked)),
     },
     Description {
@@ -51,6 +52,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[LINKS, MAX],
         gives: &[TREE_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(unzip(asked)),
     },
     Description {
@@ -59,6 +61,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[],
         gives: &[TAR_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(tar(asked)),
     },
     Description {
@@ -67,6 +70,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[],
         gives: &[ZIP_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(zip(asked)),
     },
 ];
@@ -135,8 +139,8 @@ impl<'a> Unpacking<'a> {
         })
     }
 
-    fn refuse(&self, why: &str) -> Refusal {
-        misuse(format!("{}: {why}", self.what))
+    fn refuse(&self, why: impl Into<Complaint>) -> Refusal {
+        why.into().refuse(&self.what)
     }
 
     fn refuse_source(&self, error: &io::Error) -> Refusal {
@@ -156,13 +160,13 @@ impl<'a> Unpacking<'a> {
     }
 
     fn add_link(&mut self, path: &[u8], target: &[u8], replaces: bool) -> Result<(), Refusal> {
-        let path = self.tree.path(path).map_err(|why| self.refuse(&why))?;
-        if !self.tree.takes_link(&path, target).map_err(|why| self.refuse(&why))? {
+        let path = self.tree.path(path).map_err(|why| self.refuse(why))?;
+        if !self.tree.takes_link(&path, target).map_err(|why| self.refuse(why))? {
             return Ok(());
         }
         let vcid = self.asked.host.put(target).map_err(|fault| world(fault.what))?;
         let added = self.tree.add(&path, EntryKind::Symlink, vcid, replaces);
-        added.map_err(|why| self.refuse(&why))
+        added.map_err(|why| self.refuse(why))
     }
 
     fn add_file(
@@ -172,28 +176,26 @@ impl<'a> Unpacking<'a> {
         source: &mut dyn Read,
         replaces: bool,
     ) -> Result<(), Refusal> {
-        let path = self.tree.path(path).map_err(|why| self.refuse(&why))?;
+        let path = self.tree.path(path).map_err(|why| self.refuse(why))?;
         let vcid = self.keep(source)?;
         let kind = if is_executable { EntryKind::Executable } else { EntryKind::File };
-        self.tree.add(&path, kind, vcid, replaces).map_err(|why| self.refuse(&why))
+        self.tree.add(&path, kind, vcid, replaces).map_err(|why| self.refuse(why))
     }
 
     fn add_folder(&mut self, path: &[u8]) -> Result<(), Refusal> {
-        let path = self.tree.path(path).map_err(|why| self.refuse(&why))?;
-        self.tree.add_folder(&path).map_err(|why| self.refuse(&why))
+        let path = self.tree.path(path).map_err(|why| self.refuse(why))?;
+        self.tree.add_folder(&path).map_err(|why| self.refuse(why))
     }
 
     /// Adds what an earlier entry holds under another path.
     fn add_again(&mut self, path: &[u8], target: &[u8]) -> Result<(), Refusal> {
-        let target_path = self.tree.path(target).map_err(|why| self.refuse(&why))?;
-        let path = self.tree.path(path).map_err(|why| self.refuse(&why))?;
+        let target_path = self.tree.path(target).map_err(|why| self.refuse(why))?;
+        let path = self.tree.path(path).map_err(|why| self.refuse(why))?;
         let Some((kind, vcid)) = self.tree.find(&target_path) else {
             let target = String::from_utf8_lossy(target);
-            return Err(
-                self.refuse(&format!("a hard link leads to `{target}`, which is not there"))
-            );
+            return Err(self.refuse(format!("a hard link leads to `{target}`, which is not there")));
         };
-        self.tree.add(&path, kind, vcid, true).map_err(|why| self.refuse(&why))
+        self.tree.add(&path, kind, vcid, true).map_err(|why| self.refuse(why))
     }
 
     fn finish(self) -> Result<Produced, Refusal> {
@@ -236,8 +238,9 @@ fn untar_all(asked: &Asked<'_>, given: &Given) -> Result<Produced, Refusal> {
             _ if drops_special => {}
             other => {
                 let (path, code) = (String::from_utf8_lossy(&path), char::from(other.as_byte()));
-                return Err(unpacking.refuse(&format!(
-                    "`{path}` is no file, folder or link (its type is `{code}`)\nhint: `special=drop` leaves such entries out"
+                return Err(unpacking.refuse(Complaint::with_hint(
+                    format!("`{path}` is no file, folder or link (its type is `{code}`)"),
+                    "`special=drop` leaves such entries out",
                 )));
             }
         }
@@ -257,7 +260,7 @@ fn unzip_all(asked: &Asked<'_>, given: &Given) -> Result<Produced, Refusal> {
     let source = Rationed { source: asked.open(given)?, left: left.clone() };
     let zip_error = |unpacking: &Unpacking<'_>, error: zip::result::ZipError| match error {
         zip::result::ZipError::Io(error) => unpacking.refuse_source(&error),
-        error => unpacking.refuse(&error.to_string()),
+        error => unpacking.refuse(error.to_string()),
     };
     let mut archive = ZipArchive::new(source).map_err(|error| zip_error(&unpacking, error))?;
     left.set(u64::MAX);
@@ -290,10 +293,10 @@ fn unzip_all(asked: &Asked<'_>, given: &Given) -> Result<Produced, Refusal> {
 /// Returns what is piped in as a tree to walk.
 fn tree_of(given: &Given) -> Result<Resolved, Refusal> {
     if given.found.media_type.as_str() != TREE_TYPE {
-        return Err(misuse(format!(
-            "{} is not a tree\nhint: only folders are packed into archives; `gzip` and `zstd` pack files",
-            given.operand
-        )));
+        let refusal = misuse(format!("{} is not a tree", given.operand));
+        return Err(
+            refusal.hint("only folders are packed into archives; `gzip` and `zstd` pack files")
+        );
     }
     let vcid = given.found.vcid;
     Ok(Resolved { uri: Uri::tree(vcid), kind: EntryKind::Tree, vcid, metadata: None })

@@ -8,16 +8,18 @@
 //! Invariant: the result follows from the program and the text alone, and so does that a bound was met.
 
 use std::any::Any;
-use std::cell::Cell;
 
 use jaq_core::load::lex::StrPart;
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::load::{Arena, File, Lexer, Loader, Parser, span};
 use jaq_core::path::{Part, Path};
-use jaq_core::{Ctx, Native, Vars, box_iter::box_once, data::JustLut, native, unwrap_valr};
-use jaq_json::Val;
+use jaq_core::{Ctx, Vars, unwrap_valr};
 
 use super::json::Output;
+use super::tolls::{
+    BUILT, Bounds, DEPTH_MAX, Data, GLANCE, MEASURE, Overrun, STEP, begin, natives,
+};
+use crate::description::{Complaint, cut};
 
 /// Most steps that anybody may ask for.
 pub const STEPS_MAX: u64 = 2_000_000_000;
@@ -27,12 +29,6 @@ const PROGRAM_BYTES_MAX: usize = 4096;
 
 /// The stack for a program that is as deep as it is long, and for values as deep as can be paid for.
 const STACK_BYTES: usize = 256 << 20;
-
-/// Deepest value that a program may build.
-const DEPTH_MAX: usize = 10_000;
-
-/// How many bytes of text count as one step.
-const BYTES_PER_STEP: usize = 4;
 
 /// What a program may call.
 const FUNCTIONS: &[&str] = &[
@@ -149,98 +145,6 @@ const STANDARD: &[&str] = &[
     "@text",
 ];
 
-type Data = JustLut<Val>;
-
-/// Unwinds a program that takes too much.
-struct Overrun(&'static str);
-
-thread_local! {
-    static STEPS_LEFT: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Takes steps off what is left, or unwinds.
-fn pay(steps: u64) {
-    STEPS_LEFT.with(|left| match left.get().checked_sub(steps) {
-        Some(rest) => left.set(rest),
-        None => std::panic::resume_unwind(Box::new(Overrun("steps"))),
-    });
-}
-
-/// Pays for a value that was built: all that can be reached in it, since it may be compared or written.
-fn pay_for(value: &Val) {
-    let mut open = vec![(value, 0)];
-    while let Some((value, depth)) = open.pop() {
-        if depth > DEPTH_MAX {
-            std::panic::resume_unwind(Box::new(Overrun("depth")));
-        }
-        match value {
-            Val::TStr(text) | Val::BStr(text) => pay(1 + (text.len() / BYTES_PER_STEP) as u64),
-            Val::Arr(list) => {
-                pay(1 + list.len() as u64);
-                open.extend(list.iter().map(|value| (value, depth + 1)));
-            }
-            Val::Obj(map) => {
-                pay(1 + map.len() as u64);
-                let both = map.iter().flat_map(|(key, value)| [key, value]);
-                open.extend(both.map(|value| (value, depth + 1)));
-            }
-            _ => pay(1),
-        }
-    }
-}
-
-/// Pays for looking at a value without looking into what is in it.
-fn pay_for_glance(value: &Val) {
-    pay(1 + match value {
-        Val::TStr(text) | Val::BStr(text) => text.len() / BYTES_PER_STEP,
-        Val::Arr(list) => list.len(),
-        Val::Obj(map) => map.len(),
-        _ => 0,
-    } as u64);
-}
-
-/// A native that gives what it is given, after it has been paid for.
-macro_rules! toll {
-    ($pay:expr) => {
-        Native::new(|cv| {
-            $pay(&cv.1);
-            box_once(Ok(cv.1))
-        })
-        .with_paths(|cv| {
-            $pay(&cv.1.0);
-            box_once(Ok(cv.1))
-        })
-        .with_update(|cv, update| {
-            $pay(&cv.1);
-            update(cv.1)
-        })
-    };
-}
-
-/// Our own natives: tolls, and numbers out of texts.
-fn natives() -> [native::Fun<Data>; 4] {
-    let tonumber = Native::new(|cv: jaq_core::Cv<'_, Data>| {
-        let number = match &cv.1 {
-            Val::Num(_) => Some(cv.1.clone()),
-            Val::TStr(text) => jaq_json::read::parse_single_num(text).map(Val::Num),
-            _ => None,
-        };
-        let wrong = || jaq_core::Error::str(format_args!("{} is no number", cv.1));
-        native::bome(number.ok_or_else(wrong))
-    });
-    [
-        (STEP, native::v(0), toll!(|_: &Val| pay(1))),
-        (GLANCE, native::v(0), toll!(pay_for_glance)),
-        (MEASURE, native::v(0), toll!(pay_for)),
-        ("tonumber", native::v(0), tonumber),
-    ]
-}
-
-/// The tolls: one step, the size of a value, all that is in a value.
-const STEP: &str = "vigil_step";
-const GLANCE: &str = "vigil_glance";
-const MEASURE: &str = "vigil_measure";
-
 /// Functions that look at no more than what they are given itself, or leave that to their arguments.
 const GLANCING: &[&str] = &[
     "all",
@@ -293,28 +197,28 @@ struct Rewriter {
     is_program: bool,
 }
 
-type Rewritten<'s> = Result<Term<&'s str>, String>;
+type Rewritten<'s> = Result<Term<&'s str>, Complaint>;
 
 impl Rewriter {
-    fn boxed<'s>(&self, term: Term<&'s str>) -> Result<Box<Term<&'s str>>, String> {
+    fn boxed<'s>(&self, term: Term<&'s str>) -> Result<Box<Term<&'s str>>, Complaint> {
         Ok(Box::new(self.term(term)?))
     }
 
-    fn all<'s>(&self, terms: Vec<Term<&'s str>>) -> Result<Vec<Term<&'s str>>, String> {
+    fn all<'s>(&self, terms: Vec<Term<&'s str>>) -> Result<Vec<Term<&'s str>>, Complaint> {
         terms.into_iter().map(|term| self.term(term)).collect()
     }
 
     fn optional<'s>(
         &self,
         term: Option<Box<Term<&'s str>>>,
-    ) -> Result<Option<Box<Term<&'s str>>>, String> {
+    ) -> Result<Option<Box<Term<&'s str>>>, Complaint> {
         term.map(|term| self.boxed(*term)).transpose()
     }
 
     /// Rewrites a term; what it does comes after one step.
     fn term<'s>(&self, term: Term<&'s str>) -> Rewritten<'s> {
         let stepped = |term| Ok(pipe(call(STEP), term));
-        let measured = |term| Ok(pipe(pipe(call(STEP), term), call(MEASURE)));
+        let measured = |term| Ok(pipe(pipe(call(STEP), term), call(BUILT)));
         match term {
             Term::Id | Term::Num(_) | Term::Var(_) | Term::Break(_) => stepped(term),
             Term::Recurse => Ok(pipe(pipe(call(STEP), term), call(STEP))),
@@ -335,11 +239,12 @@ impl Rewriter {
             }
             Term::IfThenElse(branches, otherwise) => {
                 let branch = |(condition, then)| Ok((self.term(condition)?, self.term(then)?));
-                let branches = branches.into_iter().map(branch).collect::<Result<_, String>>()?;
+                let branches =
+                    branches.into_iter().map(branch).collect::<Result<_, Complaint>>()?;
                 stepped(Term::IfThenElse(branches, self.optional(otherwise)?))
             }
             Term::Def(..) if self.is_program => {
-                Err("a program here defines nothing (`def`); it only selects".to_owned())
+                Err("a program here defines nothing (`def`); it only selects".into())
             }
             Term::Def(definitions, inside) => {
                 let definitions = definitions.into_iter().map(|def| self.definition(def));
@@ -349,8 +254,9 @@ impl Rewriter {
             Term::Call(name, arguments) => {
                 if self.is_program && !FUNCTIONS.contains(&name) {
                     let functions = FUNCTIONS.join(" ");
-                    return Err(format!(
-                        "`{name}` may not be called here\nhint: there are {functions}"
+                    return Err(Complaint::with_hint(
+                        format!("`{name}` may not be called here"),
+                        format!("there are {functions}"),
                     ));
                 }
                 let toll = if GLANCING.contains(&name) { GLANCE } else { MEASURE };
@@ -371,11 +277,11 @@ impl Rewriter {
         parts: Vec<StrPart<&'s str, Term<&'s str>>>,
     ) -> Rewritten<'s> {
         if self.is_program && format.is_some() {
-            return Err("texts with a format (`@…`) are not for selection".to_owned());
+            return Err("texts with a format (`@…`) are not for selection".into());
         }
         let part = |part| match part {
             StrPart::Term(term) => Ok(StrPart::Term(self.term(term)?)),
-            part => Ok::<_, String>(part),
+            part => Ok::<_, Complaint>(part),
         };
         Ok(Term::Str(format, parts.into_iter().map(part).collect::<Result<_, _>>()?))
     }
@@ -384,7 +290,7 @@ impl Rewriter {
         let member = |(key, value): (_, Option<_>)| {
             // A member without a value is named by its key, which has to stay as it is.
             let Some(value) = value else { return Ok((key, None)) };
-            Ok::<_, String>((self.term(key)?, Some(self.term(value)?)))
+            Ok::<_, Complaint>((self.term(key)?, Some(self.term(value)?)))
         };
         Ok(Term::Obj(members.into_iter().map(member).collect::<Result<_, _>>()?))
     }
@@ -398,7 +304,7 @@ impl Rewriter {
                     to.map(|to| self.term(to)).transpose()?,
                 ),
             };
-            Ok::<_, String>((part, optional))
+            Ok::<_, Complaint>((part, optional))
         };
         let parts = parts.into_iter().map(part).collect::<Result<_, _>>()?;
         let path = Term::Path(self.boxed(start)?, Path(parts));
@@ -414,27 +320,27 @@ impl Rewriter {
     ) -> Rewritten<'s> {
         if self.is_program && matches!(op, BinaryOp::Math(jaq_core::ops::Math::Mul)) {
             // A text times a number is that text so often: memory before it can be measured.
-            return Err("`*` may not be used here".to_owned());
+            return Err("`*` may not be used here".into());
         }
         let builds = matches!(op, BinaryOp::Math(_) | BinaryOp::UpdateMath(_));
         let op = match op {
             BinaryOp::Pipe(Some(pattern)) => BinaryOp::Pipe(Some(self.pattern(pattern)?)),
             BinaryOp::UpdateMath(jaq_core::ops::Math::Mul) => {
-                return Err("`*=` may not be used here".to_owned());
+                return Err("`*=` may not be used here".into());
             }
             op => op,
         };
         let compares = matches!(op, BinaryOp::Cmp(_));
         let side = |term: Box<Term<&'s str>>| {
             let term = self.term(*term)?;
-            Ok::<_, String>(Box::new(if compares { pipe(term, call(MEASURE)) } else { term }))
+            Ok::<_, Complaint>(Box::new(if compares { pipe(term, call(MEASURE)) } else { term }))
         };
         let term = Term::BinOp(side(left)?, op, side(right)?);
         let term = pipe(call(STEP), term);
-        Ok(if builds { pipe(term, call(MEASURE)) } else { term })
+        Ok(if builds { pipe(term, call(BUILT)) } else { term })
     }
 
-    fn pattern<'s>(&self, pattern: Pattern<&'s str>) -> Result<Pattern<&'s str>, String> {
+    fn pattern<'s>(&self, pattern: Pattern<&'s str>) -> Result<Pattern<&'s str>, Complaint> {
         Ok(match pattern {
             Pattern::Var(name) => Pattern::Var(name),
             Pattern::Arr(parts) => {
@@ -442,19 +348,20 @@ impl Rewriter {
                 Pattern::Arr(parts.collect::<Result<_, _>>()?)
             }
             Pattern::Obj(members) => {
-                let member = |(key, part)| Ok::<_, String>((self.term(key)?, self.pattern(part)?));
+                let member =
+                    |(key, part)| Ok::<_, Complaint>((self.term(key)?, self.pattern(part)?));
                 Pattern::Obj(members.into_iter().map(member).collect::<Result<_, _>>()?)
             }
         })
     }
 
-    fn definition<'s>(&self, def: Def<&'s str>) -> Result<Def<&'s str>, String> {
+    fn definition<'s>(&self, def: Def<&'s str>) -> Result<Def<&'s str>, Complaint> {
         Ok(Def { name: def.name, args: def.args, body: self.term(def.body)? })
     }
 }
 
 /// Reads a program, and says where it is wrong.
-fn parse(program: &str) -> Rewritten<'_> {
+fn parse(program: &str) -> Result<Term<&str>, String> {
     let at = |part: &str| program[..span(program, part).start].chars().count() + 1;
     let tokens = Lexer::new(program).lex().map_err(|errors| match errors.first() {
         Some((expected, found)) => {
@@ -473,13 +380,18 @@ fn parse(program: &str) -> Rewritten<'_> {
 
 /// Runs a program on each document of a text that has been found to be JSON, and returns the results
 /// and how many there are.
-pub fn run(program: &str, text: &[u8], is_raw: bool, steps: u64) -> Result<(Output, u64), String> {
+pub fn run(
+    program: &str,
+    text: &[u8],
+    is_raw: bool,
+    bounds: Bounds,
+) -> Result<(Output, u64), Complaint> {
     if program.len() > PROGRAM_BYTES_MAX {
         let len = program.len();
-        return Err(format!("the program has {len} bytes, and may have {PROGRAM_BYTES_MAX}"));
+        return Err(format!("the program has {len} bytes, and may have {PROGRAM_BYTES_MAX}").into());
     }
     let work = move || {
-        STEPS_LEFT.set(steps);
+        begin(bounds);
         run_here(program, text, is_raw)
     };
     let joined = std::thread::scope(|scope| {
@@ -487,32 +399,38 @@ pub fn run(program: &str, text: &[u8], is_raw: bool, steps: u64) -> Result<(Outp
         thread.spawn_scoped(scope, work).map(|thread| thread.join())
     });
     match joined {
-        Err(error) => Err(format!("no thread could be started for it: {error}")),
-        Ok(Ok(result)) => result.map_err(|why| format!("the program `{program}`: {why}")),
-        Ok(Err(unwound)) => Err(overrun(unwound, program, steps)),
+        Err(error) => Err(format!("no thread could be started for it: {error}").into()),
+        Ok(Ok(result)) => result.map_err(|why: Complaint| Complaint {
+            what: format!("the program `{}`: {}", cut(program), why.what),
+            ..why
+        }),
+        Ok(Err(unwound)) => Err(overrun(unwound, program, bounds)),
     }
 }
 
 /// Says which bound was met; any other panic goes on.
-fn overrun(unwound: Box<dyn Any + Send>, program: &str, steps: u64) -> String {
+fn overrun(unwound: Box<dyn Any + Send>, program: &str, bounds: Bounds) -> Complaint {
+    let program = cut(program);
     match unwound.downcast::<Overrun>() {
         Ok(overrun) if overrun.0 == "steps" => {
-            format!(
-                "the program `{program}` takes more than {steps} steps\nhint: `steps=N` allows more"
-            )
+            let what = format!("the program `{program}` takes more than {} steps", bounds.steps);
+            Complaint::with_hint(what, "`steps=N` allows more")
         }
-        Ok(_) => format!("the program `{program}` nests deeper than {DEPTH_MAX}"),
+        Ok(overrun) if overrun.0 == "bytes" => {
+            format!("the program `{program}` builds more than {} bytes in all", bounds.bytes).into()
+        }
+        Ok(_) => format!("the program `{program}` nests deeper than {DEPTH_MAX}").into(),
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
-fn run_here(program: &str, text: &[u8], is_raw: bool) -> Result<(Output, u64), String> {
+fn run_here(program: &str, text: &[u8], is_raw: bool) -> Result<(Output, u64), Complaint> {
     let body = Rewriter { is_program: true }.term(parse(program)?)?;
     let standard = jaq_std::defs().filter(|def| STANDARD.contains(&def.name));
     let json = jaq_json::defs().filter(|def| !OWN.contains(&def.name));
     let library = Rewriter { is_program: false };
     let library = jaq_core::defs().chain(standard).chain(json).map(|def| library.definition(def));
-    let mut definitions = library.collect::<Result<Vec<Def<&str>>, String>>()?;
+    let mut definitions = library.collect::<Result<Vec<Def<&str>>, Complaint>>()?;
     definitions.push(Def { name: "vigil_program", args: Vec::new(), body });
     let funs = jaq_core::funs().chain(jaq_std::base_funs()).chain(jaq_json::funs());
     let arena = Arena::default();
@@ -538,4 +456,27 @@ fn run_here(program: &str, text: &[u8], is_raw: bool) -> Result<(Output, u64), S
         }
     }
     Ok((out, count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_builds_is_bounded_whatever_its_steps() {
+        let list = format!("[{}]", vec!["1"; 40].join(","));
+        let bounds = Bounds { steps: u64::MAX, bytes: 1 << 20 };
+        for program in [
+            "reduce .[] as $x (\"x\"; . + .)",
+            "reduce .[] as $x (0; [., .])",
+            "reduce .[] as $x ({}; {a: ., b: .})",
+        ] {
+            let Err(why) = run(program, list.as_bytes(), false, bounds) else {
+                panic!("{program} ends");
+            };
+            assert!(why.what.contains("builds more than 1048576 bytes in all"), "{program}: {why}");
+        }
+        let small = Bounds { bytes: 10_000, ..bounds };
+        assert!(run("map(. + 1)", list.as_bytes(), false, small).is_ok());
+    }
 }

@@ -10,6 +10,7 @@ use serde::de::IgnoredAny;
 use vigil_kernel::{Produced, Refusal};
 
 use super::text::NO_YES;
+use super::tolls::{BUILT_BYTES_MAX, Bounds};
 use super::{BYTES_TYPE, Conversion, JSON_LINES_TYPE, JSON_TYPE, TEXT_TYPE, jq};
 use crate::description::{
     Asked, Description, Given, choice, kept_as, media_type, misuse, needed, optional,
@@ -27,6 +28,7 @@ pub const ENDPOINTS: &[Description] = &[
             choice("raw", "whether a text is given as it is, without quotes", NO_YES),
         ],
         gives: &[JSON_TYPE, TEXT_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(pointer(asked)),
     },
     Description {
@@ -43,6 +45,7 @@ pub const ENDPOINTS: &[Description] = &[
             ),
         ],
         gives: &[JSON_TYPE, JSON_LINES_TYPE, TEXT_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(select(asked)),
     },
     Description {
@@ -51,6 +54,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[],
         gives: &[JSON_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(json(asked)),
     },
     Description {
@@ -59,6 +63,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[],
         gives: &[JSON_LINES_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(each(asked)),
     },
     Description {
@@ -67,6 +72,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[],
         gives: &[JSON_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(gather(asked)),
     },
 ];
@@ -120,10 +126,8 @@ fn one_document(asked: &Asked<'_>, given: &Given) -> Result<Val, Refusal> {
         (Some(document), 0) => Ok(document),
         (_, more) => {
             let count = if more == 0 { 0 } else { more + 1 };
-            Err(misuse(format!(
-                "{} is {count} JSON documents, and one is needed\nhint: `gather` makes an array of them",
-                given.operand
-            )))
+            let text = format!("{} is {count} JSON documents, and one is needed", given.operand);
+            Err(misuse(text).hint("`gather` makes an array of them"))
         }
     }
 }
@@ -221,7 +225,9 @@ async fn select(asked: Asked<'_>) -> Result<Produced, Refusal> {
     };
     let bytes = asked.whole(&given, JSON_BYTES_MAX)?;
     check(&bytes[..], &given.operand)?;
-    let (out, count) = jq::run(program, &bytes, is_raw, steps).map_err(misuse)?;
+    let bounds = Bounds { steps, bytes: BUILT_BYTES_MAX };
+    let ran = jq::run(program, &bytes, is_raw, bounds);
+    let (out, count) = ran.map_err(|why| why.refuse(""))?;
     let media = match (is_raw, count) {
         (true, _) => TEXT_TYPE,
         (false, 1) => JSON_TYPE,

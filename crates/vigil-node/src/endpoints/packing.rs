@@ -11,7 +11,7 @@ use vigil_kernel::{Parameter, Produced, Refusal};
 
 use super::unpacked::{Bounded, bound};
 use super::{BYTES_TYPE, Conversion};
-use crate::description::{Asked, Description, misuse, optional};
+use crate::description::{Asked, Complaint, Description, misuse, optional};
 
 /// The media type of gzip (RFC 6713).
 pub const GZIP_TYPE: &str = "application/gzip";
@@ -33,6 +33,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[optional("level", "from 1, quick, to 9, small", "6")],
         gives: &[GZIP_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(gzip(asked)),
     },
     Description {
@@ -41,6 +42,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[MAX],
         gives: &[BYTES_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(gunzip(asked)),
     },
     Description {
@@ -49,6 +51,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[optional("level", "from 1, quick, to 19, small", "3")],
         gives: &[ZSTD_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(zstd(asked)),
     },
     Description {
@@ -57,6 +60,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[MAX],
         gives: &[BYTES_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(unzstd(asked)),
     },
 ];
@@ -106,6 +110,9 @@ async fn unzstd(asked: Asked<'_>) -> Result<Produced, Refusal> {
 
 /// What is said where a bound is met.
 pub fn too_many(max: u64) -> io::Error {
-    let text = format!("more than {max} bytes come out\nhint: `max=SIZE` allows more");
-    io::Error::new(io::ErrorKind::FileTooLarge, text)
+    let what = format!("more than {max} bytes come out");
+    io::Error::new(
+        io::ErrorKind::FileTooLarge,
+        Complaint::with_hint(what, "`max=SIZE` allows more"),
+    )
 }

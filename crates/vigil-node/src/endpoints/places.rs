@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 
 use vigil_base::cbor::{DecodeError, Decoder, Fault};
 use vigil_base::{EntryKind, Root, Tree, TreePath, Uri, Vcid, percent_decode};
-use vigil_kernel::{Produced, Reason, Refusal};
+use vigil_kernel::{Blobs as _, Produced, Reason, Refusal};
 
 use super::{BYTES_TYPE, TEXT_TYPE, TREE_TYPE};
 use crate::description::{Asked, Description, kept_as, media_type, misuse, world};
@@ -18,6 +18,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: Some("ca://sha256:{content:rest}"),
         parameters: &[],
         gives: &[BYTES_TYPE, TREE_TYPE],
+        only_looks_up: true,
         serve: |asked| Box::pin(content(asked)),
     },
     Description {
@@ -26,6 +27,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: Some("@{name:rest}"),
         parameters: &[],
         gives: &[BYTES_TYPE, TREE_TYPE],
+        only_looks_up: true,
         serve: |asked| Box::pin(name(asked)),
     },
     Description {
@@ -34,6 +36,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: Some("file:{path:rest}"),
         parameters: &[],
         gives: &[BYTES_TYPE, TREE_TYPE],
+        only_looks_up: true,
         serve: |asked| Box::pin(file(asked)),
     },
     Description {
@@ -42,9 +45,13 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: Some("data:,{text:rest}"),
         parameters: &[],
         gives: &[TEXT_TYPE],
+        only_looks_up: true,
         serve: |asked| Box::pin(data(asked)),
     },
 ];
+
+/// So much of a record shows whether it is a tree.
+const TREE_START_BYTES: usize = 64;
 
 fn kept((kind, vcid): (EntryKind, Vcid)) -> Produced {
     kept_as(if kind == EntryKind::Tree { TREE_TYPE } else { BYTES_TYPE }, vcid)
@@ -72,8 +79,11 @@ fn descend(
     let mut walked = TreePath::root();
     let steps = path.map_or(&[][..], TreePath::names);
     let no_folder = |walked: &TreePath, kind| {
-        let text = format!("`{walked}` is {}, so nothing is below it", kind_text(kind));
-        Err(absent(text))
+        let what = match walked.is_root() {
+            true => "what is named".to_owned(),
+            false => format!("`{walked}`"),
+        };
+        Err(absent(format!("{what} is {}, so nothing is below it", kind_text(kind))))
     };
     for name in steps {
         if here.0 != EntryKind::Tree {
@@ -103,9 +113,8 @@ fn descend(
 fn look(asked: &Asked<'_>, vcid: Vcid) -> Result<(), Refusal> {
     let Err(refusal) = asked.context.find(vcid) else { return Ok(()) };
     match asked.host.is_here(vcid) {
-        Ok(false) => Err(absent(format!(
-            "no blob named {vcid}\nhint: it is not in this store; `--store PATH` names another"
-        ))),
+        Ok(false) => Err(absent(format!("no blob named {vcid}"))
+            .hint("it is not in this store; `--store PATH` names another")),
         _ => Err(refusal),
     }
 }
@@ -124,7 +133,15 @@ async fn content(asked: Asked<'_>) -> Result<Produced, Refusal> {
         return Err(misuse("that is no content"));
     };
     let kind = if uri.path.is_some() { EntryKind::Tree } else { EntryKind::File };
-    Ok(kept(descend(&asked, (kind, vcid), uri.path.as_ref())?))
+    let found = descend(&asked, (kind, vcid), uri.path.as_ref())?;
+    if found.0 == EntryKind::Tree {
+        // The slash behind a name is what somebody says, and not what is there.
+        let start = asked.host.start(found.1, TREE_START_BYTES);
+        if !Tree::looks_like(&start.map_err(|fault| world(fault.what))?) {
+            return Err(misuse(format!("{} is not a tree", found.1)));
+        }
+    }
+    Ok(kept(found))
 }
 
 async fn name(asked: Asked<'_>) -> Result<Produced, Refusal> {
@@ -134,9 +151,8 @@ async fn name(asked: Asked<'_>) -> Result<Produced, Refusal> {
     };
     let state = asked.context.root(&format!("name/{}", name.as_str())).await?;
     let nothing = || {
-        absent(format!(
-            "nothing is named {name}\nhint: `vigil name list` shows the names that there are"
-        ))
+        absent(format!("nothing is named {name}"))
+            .hint("`vigil name list` shows the names that there are")
     };
     let state = state.ok_or_else(nothing)?;
     let versions = decode_versions(&state).map_err(|error| world(error.to_string()))?;
@@ -144,9 +160,8 @@ async fn name(asked: Asked<'_>) -> Result<Produced, Refusal> {
     let missing = || {
         let count = versions.len();
         let versions = if count == 1 { "version" } else { "versions" };
-        absent(format!(
-            "{name} has only {count} {versions}\nhint: `vigil name show {name}` shows its versions"
-        ))
+        absent(format!("{name} has only {count} {versions}"))
+            .hint(format!("`vigil name show {name}` shows its versions"))
     };
     let found = found.ok_or_else(missing)?;
     Ok(kept(descend(&asked, found, uri.path.as_ref())?))
@@ -156,9 +171,8 @@ async fn file(asked: Asked<'_>) -> Result<Produced, Refusal> {
     let path = &asked.call.parts["path"];
     let state = asked.context.root(&format!("file/{path}")).await?;
     let nothing = || {
-        absent(format!(
-            "no file or folder `{path}` may be read here\nhint: `--files FOLDER` says below which folder `file:` may read"
-        ))
+        absent(format!("no file or folder `{path}` may be read here"))
+            .hint("`--files FOLDER` says below which folder `file:` may read")
     };
     let state = state.ok_or_else(nothing)?;
     let place = decode_place(&state).map_err(|error| world(error.to_string()))?;

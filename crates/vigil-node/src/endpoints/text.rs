@@ -11,7 +11,7 @@ use vigil_kernel::{Produced, Refusal};
 use super::{BYTES_TYPE, Conversion, JSON_LINES_TYPE, JSON_TYPE, TEXT_TYPE};
 use crate::blob::BlobReader;
 use crate::description::{
-    Asked, Description, choice, media_type, misuse, needed, optional, source_refused,
+    Asked, Description, choice, cut, media_type, misuse, needed, optional, source_refused,
 };
 
 /// Lines, and looking for them.
@@ -22,6 +22,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[optional("lines", "how many", "10")],
         gives: &[TEXT_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(head(asked)),
     },
     Description {
@@ -30,6 +31,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[optional("lines", "how many", "10")],
         gives: &[TEXT_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(tail(asked)),
     },
     Description {
@@ -41,6 +43,7 @@ pub const ENDPOINTS: &[Description] = &[
             optional("to", "the last one, or `end`", "end"),
         ],
         gives: &[TEXT_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(lines(asked)),
     },
     Description {
@@ -54,6 +57,7 @@ pub const ENDPOINTS: &[Description] = &[
             choice("invert", "whether the lines that do not match are wanted", NO_YES),
         ],
         gives: &[TEXT_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(grep(asked)),
     },
     Description {
@@ -66,6 +70,7 @@ pub const ENDPOINTS: &[Description] = &[
             choice("unique", "whether equal lines are given once", NO_YES),
         ],
         gives: &[TEXT_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(sort(asked)),
     },
     Description {
@@ -74,6 +79,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[choice("what", "what to count", &["lines", "words", "bytes"])],
         gives: &[TEXT_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(count(asked)),
     },
     Description {
@@ -82,6 +88,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[],
         gives: &[TEXT_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(text(asked)),
     },
     Description {
@@ -90,6 +97,7 @@ pub const ENDPOINTS: &[Description] = &[
         pattern: None,
         parameters: &[],
         gives: &[BYTES_TYPE],
+        only_looks_up: false,
         serve: |asked| Box::pin(bytes(asked)),
     },
 ];
@@ -112,6 +120,9 @@ const LINE_BYTES_MAX: usize = 64 << 20;
 
 /// Longest text that is sorted, in bytes: it is held in memory.
 const SORT_BYTES_MAX: u64 = RECORD_BYTES_MAX as u64;
+
+/// Most lines that are sorted: each takes 16 bytes beside the text, together twice as much as the longest.
+const SORT_LINES_MAX: usize = 2 * RECORD_BYTES_MAX / size_of::<&[u8]>();
 
 async fn head(asked: Asked<'_>) -> Result<Produced, Refusal> {
     let given = asked.given().await?;
@@ -258,7 +269,7 @@ async fn grep(asked: Asked<'_>) -> Result<Produced, Refusal> {
     let regex = built.map_err(|error| {
         let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
         let because = source.unwrap_or_default();
-        misuse(format!("`{text}` is no regular expression: {error}{because}"))
+        misuse(format!("`{}` is no regular expression: {error}{because}", cut(text)))
     })?;
     let source = BufReader::new(asked.open(&given)?);
     let is_inverted = given.is("invert");
@@ -285,10 +296,20 @@ async fn sort(asked: Asked<'_>) -> Result<Produced, Refusal> {
     let given = asked.given().await?;
     let bytes = asked.whole(&given, SORT_BYTES_MAX)?;
     let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let mut lines: Vec<&[u8]> =
-        if bytes.is_empty() { Vec::new() } else { body.split(|byte| *byte == b'\n').collect() };
+    let count = memchr::memchr_iter(b'\n', body).count() + usize::from(!bytes.is_empty());
+    if count > SORT_LINES_MAX {
+        let operand = &given.operand;
+        let text =
+            format!("{operand} has {count} lines, and no more than {SORT_LINES_MAX} are sorted");
+        return Err(misuse(text));
+    }
+    let mut lines: Vec<&[u8]> = Vec::with_capacity(count);
+    if !bytes.is_empty() {
+        lines.extend(body.split(|byte| *byte == b'\n'));
+    }
+    // Lines that compare as equal are the same bytes, so their order among themselves is nothing to keep.
     if given.is("numeric") {
-        lines.sort_by(|a, b| number_of(a).total_cmp(&number_of(b)).then_with(|| a.cmp(b)));
+        lines.sort_unstable_by(|a, b| number_of(a).total_cmp(&number_of(b)).then_with(|| a.cmp(b)));
     } else {
         lines.sort_unstable();
     }

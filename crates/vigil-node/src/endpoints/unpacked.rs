@@ -12,7 +12,7 @@ use vigil_base::{Entry, EntryKind, EntryName, Tree, Vcid};
 use vigil_kernel::{Blobs as _, HostFault, Refusal};
 
 use super::packing::too_many;
-use crate::description::{Given, misuse};
+use crate::description::{Complaint, Given, cut, misuse};
 use crate::host::StoreHost;
 
 /// Most bytes that come out where nothing is said: this, and so many times what goes in. Text packs to
@@ -31,7 +31,7 @@ pub fn bound(given: &Given) -> Result<u64, Refusal> {
     if text == "auto" {
         return Ok(OUT_BYTES_MIN.saturating_add(given.found.size.saturating_mul(OUT_PER_IN)));
     }
-    let wrong = || misuse(format!("`max` is a size such as 10GiB, and `{text}` is none"));
+    let wrong = || misuse(format!("`max` is a size such as 10GiB, and `{}` is none", cut(text)));
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let scale = match &text[digits..] {
         "" => 1,
@@ -211,9 +211,10 @@ impl Growing {
     }
 
     /// Judges the target of a link at `path`: whether it is to be added.
-    pub fn takes_link(&self, path: &[EntryName], target: &[u8]) -> Result<bool, String> {
+    pub fn takes_link(&self, path: &[EntryName], target: &[u8]) -> Result<bool, Complaint> {
         if target.is_empty() || target.len() > SYMLINK_TARGET_BYTES_MAX || target.contains(&0) {
-            return Err(format!("the link `{}` has no target that a system takes", joined(path)));
+            let path = joined(path);
+            return Err(format!("the link `{path}` has no target that a system takes").into());
         }
         if stays_inside(path.len().saturating_sub(1), target) {
             return Ok(true);
@@ -221,11 +222,13 @@ impl Growing {
         match self.links {
             Unwelcome::Keep => Ok(true),
             Unwelcome::Drop => Ok(false),
-            Unwelcome::Refuse => Err(format!(
-                "the link `{}` leads out of the archive, to `{}`\nhint: `links=drop` leaves such links out, `links=keep` takes them as they are",
-                joined(path),
-                String::from_utf8_lossy(target)
-            )),
+            Unwelcome::Refuse => {
+                let (path, target) = (joined(path), String::from_utf8_lossy(target));
+                Err(Complaint::with_hint(
+                    format!("the link `{path}` leads out of the archive, to `{target}`"),
+                    "`links=drop` leaves such links out, `links=keep` takes them as they are",
+                ))
+            }
         }
     }
 

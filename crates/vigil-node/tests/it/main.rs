@@ -8,9 +8,12 @@ mod interop;
 mod json;
 mod packing;
 mod pipelines;
+mod settings;
 mod support;
 mod text;
+mod traces;
 mod travel;
+mod watching;
 mod worktree;
 
 use support::{Sevens, Still, open, request, set_name, store};

@@ -77,47 +77,47 @@ fn what_makes_no_sense_is_said() {
         &node,
         "file:n | head three",
         expect![[r#"
-        Misuse: `lines` is a whole number, and `three` is none
-          in active:head+1=three+of@file:n"#]],
+            Misuse: `lines` is a whole number, and `three` is none
+              in file:n | head three"#]],
     );
     place.check(
         &node,
         "file:n | head 1 2",
         expect![[r#"
-        Misuse: `head` has no argument `2`
-        hint: it takes lines=10
-          in active:head+1=1+2=2+of@file:n"#]],
+            Misuse: `head` has no argument `2`
+              in file:n | head 1 2
+            hint: it takes lines=10"#]],
     );
     place.check(
         &node,
         "file:n | head 1 lines=2",
         expect![[r#"
-        Misuse: `lines` is given twice, once without its key
-          in active:head+1=1+lines=2+of@file:n"#]],
+            Misuse: `lines` is given twice, once without its key
+              in file:n | head 1 lines=2"#]],
     );
     place.check(
         &node,
         "file:n | lines 0",
         expect![[r#"
-        Misuse: `from` goes from 1 to 18446744073709551615, and is 0 here
-          in active:lines+1=0+of@file:n"#]],
+            Misuse: `from` goes from 1 to 18446744073709551615, and is 0 here
+              in file:n | lines 0"#]],
     );
     place.check(
         &node,
         "file:n | grep",
         expect![[r#"
-        Misuse: `grep` needs `text`: what to look for
-          in active:grep+of@file:n"#]],
+            Misuse: `grep` needs `text`: what to look for
+              in file:n | grep"#]],
     );
     place.check(
         &node,
         "file:n | grep \"(\" regex=yes",
         expect![[r#"
-        Misuse: `(` is no regular expression: error parsing pattern 0: regex parse error:
-            (
-            ^
-        error: unclosed group
-          in active:grep+1=%28+of@file:n+regex=yes"#]],
+            Misuse: `(` is no regular expression: error parsing pattern 0: regex parse error:
+                (
+                ^
+            error: unclosed group
+              in file:n | grep "(" regex=yes"#]],
     );
 }
 
@@ -131,23 +131,23 @@ fn what_is_no_text_and_no_choice_is_said() {
         &node,
         "file:n | count what=pages",
         expect![[r#"
-        Misuse: `what` is one of lines, words, bytes, and `pages` is not
-          in active:count+of@file:n+what=pages"#]],
+            Misuse: `what` is one of lines, words, bytes, and `pages` is not
+              in file:n | count what=pages"#]],
     );
     place.check(
         &node,
         "file:latin | text",
         expect![[r#"
-        Misuse: file:latin is not text: byte 3 is no UTF-8
-          in active:text+of@file:latin"#]],
+            Misuse: file:latin is not text: byte 3 is no UTF-8
+              in file:latin | text"#]],
     );
     place.check(
         &node,
         "active:head",
         expect![[r#"
-        Misuse: nothing is piped into `head`
-        hint: write URI | head
-          in active:head"#]],
+            Misuse: nothing is piped into `head`
+              in active:head
+            hint: write URI | head"#]],
     );
     place.check(
         &node,
@@ -155,5 +155,16 @@ fn what_is_no_text_and_no_choice_is_said() {
         expect![[r#"
         text/plain: 1
     "#]],
+    );
+}
+
+#[test]
+fn so_many_lines_that_their_places_would_fill_memory_are_not_sorted() {
+    let place = Place::new();
+    place.write("empty-lines", vec![b'\n'; (32 << 20) + 1]);
+    let refusal = place.refusal("file:empty-lines | sort");
+    assert!(
+        refusal.contains("has 33554433 lines, and no more than 33554432 are sorted"),
+        "{refusal}"
     );
 }
