@@ -15,5 +15,8 @@ mod log;
 mod moving;
 mod odd_files;
 mod pipelines;
+mod query;
+mod query_terminal;
 mod session;
 mod tour;
+mod typist;
