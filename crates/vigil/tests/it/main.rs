@@ -15,7 +15,9 @@ mod log;
 mod moving;
 mod odd_files;
 mod pipelines;
+#[cfg(feature = "sql")]
 mod query;
+#[cfg(feature = "sql")]
 mod query_terminal;
 mod session;
 mod tour;
