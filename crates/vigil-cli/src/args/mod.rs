@@ -36,6 +36,7 @@ pub use log::{
     LogAppendArgs, LogCommand, LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs,
     LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
 };
+pub(crate) use query::check_name;
 pub use query::{ResultFormat, SqlArgs};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use trust::{

@@ -15,5 +15,10 @@ mod log;
 mod moving;
 mod odd_files;
 mod pipelines;
+#[cfg(feature = "sql")]
+mod query;
+#[cfg(feature = "sql")]
+mod query_terminal;
 mod session;
 mod tour;
+mod typist;

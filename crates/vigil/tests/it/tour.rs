@@ -25,8 +25,26 @@ fn the_tour_shows_real_commands_and_leaves_nothing() {
         assert!(ran.out.contains(part), "{part:?} is not in the tour:\n{}", ran.out);
     }
     assert!(!ran.out.contains("error:"), "{}", ran.out);
+    if cfg!(feature = "sql") {
+        asks_twice_and_of_another_version(&ran.out);
+    }
     let left: Vec<_> = std::fs::read_dir(bench.path()).expect("a folder").collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Checks that the second answer is the first, kept, and that the third is another, made.
+#[track_caller]
+fn asks_twice_and_of_another_version(out: &str) {
+    let at = |text: &str| out.find(text).unwrap_or_else(|| panic!("{text:?} is not in {out}"));
+    let steps = ["| parquet'", "kind  files ", "  kept by sql ", "  made by sql "];
+    let places: Vec<usize> = steps.into_iter().map(at).collect();
+    assert!(places.is_sorted(), "{places:?} in {out}");
+    assert!(out[places[3]..].contains("root name/table was "), "{out}");
+    let answers: Vec<&str> = out.split("kind  files ").skip(1).collect();
+    let row = |answer: &str| answer.lines().nth(2).expect("a row").trim().to_owned();
+    let [first, second, third] = answers[..] else { panic!("{} answers", answers.len()) };
+    assert_eq!(row(first), row(second));
+    assert_ne!(row(second), row(third));
 }
 
 #[test]
