@@ -15,5 +15,7 @@ mod log;
 mod moving;
 mod odd_files;
 mod pipelines;
+mod puddle;
+mod secrets;
 mod session;
 mod tour;
