@@ -1,8 +1,6 @@
-//! Person, machine and puddle, as people meet them; and that no secret gets out.
+//! Person, machine and puddle, as people meet them.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 
 use serde_json::Value;
