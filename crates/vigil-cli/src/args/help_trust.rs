@@ -71,7 +71,8 @@ Examples:
 
 pub(super) const PERSON_ROTATE: &str = "\
 What the old key signed and this machine has seen stays valid; whatever else it signs is refused from \
-now on. Those who know you must compare the new fingerprint. This machine must be in a puddle.
+now on. The new key is sealed under the passphrase of the old one, if that is sealed here. Other machines follow \
+with the next bundle; those who know you must compare the new fingerprint. This machine must be in a puddle.
 
 Examples:
   After the words were seen by somebody:
