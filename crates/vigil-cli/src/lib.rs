@@ -35,10 +35,10 @@ pub use args::{
     FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, LogAppendArgs, LogCommand,
     LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs,
     LogVerifyArgs, LogWitnessArgs, MachineArgs, MachineCommand, ManArgs, NameCommand,
-    PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCommand,
-    PuddleGrantArgs, RepairArgs, ResultFormat, SqlArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs,
-    TierChoice, TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs,
-    VersionArgs,
+    PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs,
+    PuddleCheckArgs, PuddleCommand, PuddleGrantArgs, RepairArgs, ResultFormat, SqlArgs, StatArgs,
+    StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TimeSource, TourArgs, ValueError,
+    VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
@@ -54,7 +54,7 @@ pub use tiers::{
     TierArena, TierDoor, TierFailure, TierLink, TierPulled, TierReport, TierSent, TierSettings,
 };
 
-pub use trust::TrustDoor;
+pub use trust::{Steady, TrustDoor};
 pub use trust_failure::TrustError;
 
 /// What a person who met a bug is asked to do.

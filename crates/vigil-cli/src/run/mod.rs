@@ -12,6 +12,7 @@ mod look;
 mod names;
 mod pages;
 mod query;
+mod secret_file;
 mod status;
 mod tier;
 mod trust;

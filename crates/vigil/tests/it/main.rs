@@ -19,6 +19,8 @@ mod pipelines;
 mod query;
 #[cfg(feature = "sql")]
 mod query_terminal;
+mod puddle;
+mod secrets;
 mod session;
 mod tour;
 mod typist;
