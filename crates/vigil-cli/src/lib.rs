@@ -20,6 +20,7 @@ mod output;
 mod resolve;
 mod retention;
 mod run;
+mod signing_failure;
 mod talk;
 mod tiers;
 mod tour;
@@ -27,14 +28,15 @@ mod trust;
 mod trust_failure;
 
 pub use args::{
-    AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, CostArgs,
-    DhallBounds, DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs,
-    DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs,
-    FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, MachineArgs, MachineCommand,
-    ManArgs, NameCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
-    PersonRecoverArgs, PuddleCommand, PuddleGrantArgs, RepairArgs, StatArgs, StatusArgs, TarArgs,
-    TierAddArgs, TierChoice, TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs,
-    VerifyArgs, VersionArgs,
+    AddArgs, AgentCommand, AnyName, ArenaCommand, Args, AttestArgs, AttestCommand, ByteRange,
+    CatArgs, Command, CompletionsArgs, CostArgs, DhallBounds, DhallCommand, DhallDiffArgs,
+    DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs, DhallInput, DhallNormalizeArgs,
+    DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs, FormatArgs, GcArgs, GetArgs,
+    GlobalArgs, KeepArgs, ListArgs, MachineArgs, MachineCommand, ManArgs, NameCommand,
+    PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCommand,
+    PuddleGrantArgs, RepairArgs, SocketArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs,
+    TierChoice, TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs,
+    VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
@@ -43,6 +45,7 @@ pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
 pub use resolve::{Request, ResolveArgsError};
 pub use run::{BUG, MISUSE, run};
+pub use signing_failure::SigningError;
 pub use talk::{Meter, Progress, Talk};
 pub use tiers::{
     TierArena, TierDoor, TierFailure, TierLink, TierPulled, TierReport, TierSent, TierSettings,

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use vigil_base::{Name, Uri, Vcid};
+use vigil_trust::names::AttName;
 
-use super::{ByteRange, FormatArgs, help, parse_name, parse_range, parse_size, parse_uri};
+use super::{
+    ByteRange, FormatArgs, PassphraseArgs, help, help_sign, parse_name, parse_range, parse_size,
+    parse_uri,
+};
 
 /// Arguments of `vigil add`.
 #[derive(Clone, Debug, clap::Args)]
@@ -135,6 +139,9 @@ pub enum NameCommand {
     /// List all names and what they mean
     #[command(after_help = help::NAME_LIST)]
     List {
+        /// List the names that people vouch for: att://domain/name@version
+        #[arg(long)]
+        shared: bool,
         /// How to print
         #[command(flatten)]
         format: FormatArgs,
@@ -152,12 +159,35 @@ pub enum NameCommand {
     /// Let a name mean something that is stored
     #[command(after_help = help::NAME_SET)]
     Set {
-        /// The name
-        #[arg(value_parser = parse_name)]
-        name: Name,
+        /// The name: this machine's own, or att://domain/name@version for this Person's machines
+        #[arg(value_parser = parse_any_name)]
+        name: AnyName,
         /// What it is to mean
         #[arg(value_parser = parse_uri)]
         uri: Uri,
+        /// Where the machine's passphrase comes from, for a name that is vouched for
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Show all that was ever said of a name that people vouch for
+    #[command(after_help = help_sign::NAME_HISTORY)]
+    History {
+        /// The name: att://domain/name@version
+        #[arg(value_parser = parse_att_name)]
+        name: AttName,
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Tell what a name that people vouch for means
+    #[command(after_help = help_sign::NAME_RESOLVE)]
+    Resolve {
+        /// The name: att://domain/name@version
+        #[arg(value_parser = parse_att_name)]
+        name: AttName,
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Take a name away, with its history; what it meant stays stored until `vigil gc`
     #[command(after_help = help::NAME_REMOVE)]
@@ -166,4 +196,24 @@ pub enum NameCommand {
         #[arg(value_parser = parse_name)]
         name: Name,
     },
+}
+
+/// A name: of this machine, or one that people vouch for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnyName {
+    /// This machine's own.
+    Local(Name),
+    /// This Person's machines'.
+    Shared(AttName),
+}
+
+fn parse_att_name(text: &str) -> Result<AttName, String> {
+    AttName::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_any_name(text: &str) -> Result<AnyName, String> {
+    if text.starts_with("att://") {
+        return parse_att_name(text).map(AnyName::Shared);
+    }
+    parse_name(text).map(AnyName::Local).map_err(|error| error.to_string())
 }

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use vigil_base::{Name, Uri, Vcid};
 use vigil_store::Version;
 
-use super::Session;
 use super::get::follow;
-use crate::args::NameCommand;
+use super::{Session, shared_names};
+use crate::args::{AnyName, NameCommand};
 use crate::failure::CommandError;
 use crate::human;
 
@@ -15,9 +15,20 @@ pub(super) fn perform(
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     match command {
-        NameCommand::List { format } => list(format.json, session),
+        NameCommand::List { shared: true, format } => {
+            if !shared_names::list(format.json, session)? {
+                session.say("no shared names yet; `vigil name set att://…` sets one")?;
+            }
+            Ok(())
+        }
+        NameCommand::List { shared: false, format } => list(format.json, session),
         NameCommand::Show { name, format } => show(name, format.json, session),
-        NameCommand::Set { name, uri } => set(name, uri, session),
+        NameCommand::Set { name: AnyName::Local(name), uri, .. } => set(name, uri, session),
+        NameCommand::Set { name: AnyName::Shared(name), uri, passphrase } => {
+            shared_names::set(name, uri, passphrase, session)
+        }
+        NameCommand::History { name, format } => shared_names::history(name, format.json, session),
+        NameCommand::Resolve { name, format } => shared_names::resolve(name, format.json, session),
         NameCommand::Remove { name } => remove(name, session),
     }
 }

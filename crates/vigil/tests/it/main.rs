@@ -1,5 +1,6 @@
 //! The real program, on a real disk.
 
+mod agent;
 mod bench;
 mod crowd;
 mod dhall;

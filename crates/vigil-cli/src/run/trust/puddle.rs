@@ -56,7 +56,7 @@ pub(in crate::run) fn perform(
 }
 
 /// A puddle as it is here, and the time to judge it by.
-pub(super) struct Opened {
+pub(in crate::run) struct Opened {
     pub here: PuddleHere,
     pub known: Known,
     pub now: Moment,
@@ -139,7 +139,7 @@ fn one<T: Copy>(found: &[T], text: &str) -> Result<T, CommandError> {
 }
 
 /// Writes entries into this machine's feed, and what has become of the clock.
-pub(super) fn append(
+pub(in crate::run) fn append(
     home: &Home,
     opened: &mut Opened,
     machine: &SecretKey,
