@@ -31,6 +31,7 @@ mod sections;
 mod tool;
 mod trash;
 mod vigil;
+mod worktree;
 mod world;
 
 pub use bench::{Bench, BenchError, say};
@@ -50,3 +51,4 @@ pub use report::render as render_report;
 pub use sections::{Gathered, Sizes, big, memory, tree};
 pub use tool::Present;
 pub use trash::Trash;
+pub use worktree::report as work_tree;

@@ -10,7 +10,7 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let mut paths = vec![(here.join("../../Cargo.lock"), "Cargo.lock".to_owned())];
-    for part in ["vigil-node", "vigil-kernel", "vigil-base", "vigil-store"] {
+    for part in ["vigil-node", "vigil-kernel", "vigil-base", "vigil-store", "vigil-files"] {
         for name in ["src", "Cargo.toml"] {
             paths.push((here.join("..").join(part).join(name), format!("{part}/{name}")));
         }

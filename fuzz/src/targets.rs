@@ -15,6 +15,8 @@ mod forgery;
 mod header;
 mod import;
 mod index;
+mod kernel;
+mod log;
 mod records;
 mod store;
 mod tier;
@@ -50,6 +52,24 @@ pub fn find(name: &str) -> Option<&'static Target> {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "log-text",
+        holds: "notes, checkpoints, proofs, requests and fraud proofs are written back as they were",
+        run: log::run_text,
+        words: log::TEXT_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "log-tiles",
+        holds: "no edit of a log's files proves another entry or accuses the log",
+        run: log::run_tiles,
+        words: log::TILE_WORDS,
+        input_bytes_max: 256,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 64,
+    },
     Target {
         name: "cbor",
         holds: "exactly what a naive reader of the profile accepts is valid",
@@ -193,6 +213,44 @@ pub const TARGETS: &[Target] = &[
         words: tier::PROFILE_WORDS,
         input_bytes_max: 4096,
         memory_floor: 100 * MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
+        name: "kernel-record",
+        holds: "a request, representation or trace that is decoded encodes to the same bytes",
+        run: kernel::run_record,
+        words: kernel::RECORD_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 256,
+    },
+    Target {
+        name: "pipeline",
+        holds: "a pipeline is one URI, and that is shown as a pipeline which is the same URI",
+        run: kernel::run_pipeline,
+        words: kernel::PIPELINE_WORDS,
+        input_bytes_max: 2048,
+        // Each level of nesting escapes the ones inside once more.
+        memory_floor: 16 * MEBIBYTE,
+        memory_per_byte: 16 << 10,
+    },
+    Target {
+        name: "grammar",
+        holds: "a grammar builds what it parses, and no URI fits two that are said not to overlap",
+        run: kernel::run_grammar,
+        words: kernel::GRAMMAR_WORDS,
+        input_bytes_max: 512,
+        // Overlaps are searched for over pairs of places in both patterns.
+        memory_floor: 64 * MEBIBYTE,
+        memory_per_byte: 64 << 10,
+    },
+    Target {
+        name: "graph-image",
+        holds: "an image of a graph is refused, or is the one image of what was loaded",
+        run: kernel::run_image,
+        words: kernel::IMAGE_WORDS,
+        input_bytes_max: 2048,
+        memory_floor: MEBIBYTE,
         memory_per_byte: 256,
     },
     Target {

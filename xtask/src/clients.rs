@@ -59,6 +59,11 @@ const CLIENTS: &[Client] = &[
         probe: &["version"],
         from: From::Packages(&["golang-go", "golang-golang-x-mod-dev"]),
     },
+    Client {
+        program: "duckdb",
+        probe: &["-c", "import importlib.metadata; importlib.metadata.version('duckdb-cli')"],
+        from: From::Python(&["duckdb-cli==1.5.6"]),
+    },
     Client { program: "dhall", probe: &["version"], from: From::NextRelease("dhall") },
     Client { program: "git", probe: &["--version"], from: From::Packages(&["git"]) },
     Client {
@@ -176,6 +181,18 @@ pub fn interop(project: &Project) -> Result<Outcome, StepError> {
         outcome.add(if found_none { Outcome::one(false) } else { ran });
     }
     Ok(outcome)
+}
+
+/// Returns where a client is, installing it where that may be done; `None` where it cannot be had.
+pub fn bring(project: &Project, program: &str) -> Result<Option<PathBuf>, StepError> {
+    let known = CLIENTS.iter().find(|client| client.program == program);
+    let Some(client) = known.filter(|client| client.find(project).is_none()) else {
+        return Ok(find(project, program));
+    };
+    if project.may_install() {
+        install(project, &[client])?;
+    }
+    Ok(client.find(project))
 }
 
 /// Returns those of some programs that cannot be found.

@@ -120,6 +120,7 @@ const COMMANDS: &[Command] = &[
         examples: &[
             "cargo xtask bench store",
             "cargo xtask bench dhall",
+            "cargo xtask bench query",
             "cargo xtask bench vectra",
             "cargo xtask bench trust",
         ],
@@ -236,7 +237,16 @@ fn run_bench(project: &Project, arguments: &[String]) -> Result<Outcome, StepErr
         return Err(StepError::Misuse("which benchmark? See the folder benches/".to_owned()));
     };
     let mut cargo = project.cargo("");
-    cargo.args(["run", "--release", "--locked", "--package", "vigil-bench", "--bin", name, "--"]);
+    if name == "query" {
+        // It stands in its own crate, so that no other benchmark links DataFusion.
+        cargo.args(["bench", "--locked", "--package", "vigil-query", "--bench", name, "--"]);
+        if let Some(python) = clients::bring(project, "duckdb")? {
+            cargo.arg("--duckdb").arg(python.with_file_name("duckdb"));
+        }
+    } else {
+        let bin = ["--package", "vigil-bench", "--bin", name, "--"];
+        cargo.args(["run", "--release", "--locked"]).args(bin);
+    }
     let ran = crate::run::show(cargo.args(rest))?;
     Ok(Outcome::one(ran.success))
 }

@@ -166,8 +166,16 @@ fn check_order(metadata: &Metadata, package: &Package) -> Vec<Complaint> {
 
 /// What the program may link besides the command line. The command line owns the traits of its doors
 /// and stands to the right of everything, so only the program sees both a door and what is behind it.
-const JOINED: &[&str] =
-    &["vigil-base", "vigil-store", "vigil-dhall", "vigil-tier", "vigil-vectra", "vigil-node"];
+const JOINED: &[&str] = &[
+    "vigil-base",
+    "vigil-store",
+    "vigil-dhall",
+    "vigil-tier",
+    "vigil-vectra",
+    "vigil-query",
+    "vigil-doors-http",
+    "vigil-node",
+];
 
 /// Once there is a node, the program links it, what is behind the command line's doors, and nothing
 /// else of ours: whatever the node can join, it joins.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -18,7 +19,7 @@ use salsa::plumbing::AsId as _;
 use vigil_base::Vcid;
 use vigil_base::world::{Clock, Moment};
 use vigil_bench::failed;
-use vigil_kernel::engine::{Crew, Cx, Engine, EngineOptions, Key, Threads};
+use vigil_kernel::engine::{Crew, Cx, Engine, EngineOptions, ImageError, Key, Stored, Threads};
 use vigil_kernel::{
     Authority, Call, Context, Endpoint, Grammar, Host, Identifier, Kernel, MediaType, Memory,
     OfMachines, Owner, Produced, Request, Serving, Space,
@@ -49,6 +50,8 @@ struct Arguments {
 enum Part {
     /// Measure one engine on one shape and print the figures
     Measure { subject: Subject, shape: Shape, nodes: u32, rounds: usize },
+    /// Write an image of one shape, load it as the next process would, and print the figures
+    Image { shape: Shape, nodes: u32, rounds: usize, file: PathBuf },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -133,6 +136,30 @@ impl Key for Node {
 
     fn same(before: &u64, after: &u64) -> bool {
         before == after
+    }
+}
+
+fn word<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
+    let (word, rest) = from.split_first_chunk()?;
+    *from = rest;
+    Some(*word)
+}
+
+impl Stored for Node {
+    fn write_key(&self, out: &mut Vec<u8>) {
+        out.extend(self.0.to_le_bytes());
+    }
+
+    fn read_key(from: &mut &[u8]) -> Option<Self> {
+        word(from).map(|bytes| Self(u32::from_le_bytes(bytes)))
+    }
+
+    fn write_value(value: &u64, out: &mut Vec<u8>) {
+        out.extend(value.to_le_bytes());
+    }
+
+    fn read_value(from: &mut &[u8]) -> Option<u64> {
+        word(from).map(u64::from_le_bytes)
     }
 }
 
@@ -270,6 +297,37 @@ fn measure_part(subject: Subject, of: Shape, nodes: u32, rounds: usize) -> Figur
     }
 }
 
+/// Writes the image of a shape to a file, and measures reading and loading it: the whole file, with its
+/// checksum, edges linked both ways, keys hashed, ready to be asked. Milliseconds with one thread and
+/// with two, and mebibytes.
+fn measure_image(of: Shape, nodes: u32, rounds: usize, file: &Path) -> Result<String, ImageError> {
+    READS.get_or_init(|| shape(of, nodes));
+    let stamp = Vcid::of(b"bench");
+    let top = |engine: &Engine| engine.block_on(engine.get(&Node(nodes - 1)));
+    let engine = Engine::default();
+    engine.edit(|edit| edit.set(&Node(0), 0));
+    let want = top(&engine).expect("nothing here fails");
+    let written = std::fs::write(file, engine.image::<Node>(stamp));
+    drop(engine);
+    let mut times = [Vec::new(), Vec::new()];
+    let mut size = 0;
+    for round in 0..2 * rounds {
+        let crew = Arc::new(Threads(1 + round % 2));
+        let engine = Engine::new(EngineOptions { crew, ..EngineOptions::default() });
+        let start = Instant::now();
+        let image = std::fs::read(file).unwrap_or_default();
+        let count = engine.load_image::<Node>(&image, stamp)?;
+        times[round % 2].push(start.elapsed().as_nanos() as f64 / 1e6);
+        size = image.len();
+        assert_eq!((count, written.is_ok()), (nodes as usize, true), "all of it is known");
+        engine.edit(|edit| edit.set(&Node(0), round as u64 + 1));
+        assert_eq!(top(&engine), Ok(want), "the gate keeps the change from everything above");
+        assert_eq!(engine.statistics().computed, 1, "the gate is computed and nothing else");
+    }
+    let [one, two] = times.map(median);
+    Ok(format!("{one} {two} {}", size as f64 / f64::from(1 << 20)))
+}
+
 /// Answers `hot:…` with the text behind the colon.
 struct Hot {
     grammar: Grammar,
@@ -377,6 +435,21 @@ fn measure_apart(subject: Subject, shape: Shape, nodes: u32, rounds: usize) -> O
     Figures::from_line(&text).filter(|_| output.status.success())
 }
 
+/// Measures the image of one shape in a process of its own.
+fn image_row(shape: Shape, nodes: u32, rounds: usize, file: &Path) -> Option<String> {
+    let name = shape.to_possible_value()?.get_name().to_owned();
+    let output = Command::new(std::env::current_exe().ok()?)
+        .arg("image")
+        .args([&name, &nodes.to_string(), &rounds.to_string()])
+        .arg(file)
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [one, two, size] = numbers[..] else { return None };
+    Some(format!("  {name:<34}{one:>9.1} ms one thread{two:>9.1} ms two{size:>9.1} MiB\n"))
+}
+
 fn row(name: &str, figures: Option<Figures>, beside: Option<Figures>) -> String {
     let Some(figures) = figures else { return format!("  {name:<34} failed\n") };
     let mut line = format!(
@@ -415,14 +488,42 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         report += &row("vigil, something else stays dirty", measure(Subject::VigilDirty), salsa);
         report += &row("salsa, one thread", salsa, None);
     }
+    let folder = target_folder()?.join("bench");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("kernel-image");
+    let _ = writeln!(report, "\nloading {nodes} nodes from a file, to the point of being asked");
+    for shape in [Shape::Wide, Shape::Chain, Shape::Tree, Shape::Random] {
+        let row = image_row(shape, nodes, rounds.min(5), &file);
+        report += &row.unwrap_or_else(|| "  failed\n".to_owned());
+    }
+    std::fs::remove_file(&file)?;
+    let files = if arguments.quick { 2_000 } else { 100_000 };
+    let work = vigil_bench::work_tree(&folder.join(format!("worktree-{files}")), files, rounds)?;
+    let _ = write!(report, "\n{work}");
     let hot = measure_hot_resolve()?;
     let _ = writeln!(report, "\nresolving a hot name, authority and label checked: {hot:.0} ns");
     print!("{report}");
     Ok(())
 }
 
+/// Returns the folder of what is built: what is measured is kept beside it.
+fn target_folder() -> Result<PathBuf, Box<dyn Error>> {
+    let program = std::env::current_exe()?;
+    let folder = program.ancestors().nth(2).ok_or("the program lies in no target folder")?;
+    Ok(folder.to_owned())
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Part::Image { shape, nodes, rounds, file }) = &arguments.part {
+        return match measure_image(*shape, *nodes, *rounds, file) {
+            Ok(line) => {
+                println!("{line}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => failed(&error),
+        };
+    }
     if let Some(Part::Measure { subject, shape, nodes, rounds }) = arguments.part {
         println!("{}", measure_part(subject, shape, nodes, rounds).to_line());
         return ExitCode::SUCCESS;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use vigil_base::world::{Clock, Randomness};
 
 use crate::dhall::DhallDoor;
+use crate::logs::LogDoor;
 use crate::machine::MachineDoor;
+use crate::query::QueryDoor;
 use crate::tiers::TierDoor;
 use crate::trust::TrustDoor;
 
@@ -46,10 +48,14 @@ pub struct Environment {
     pub tiers: Arc<dyn TierDoor>,
     /// Reaches what expressions import, and whoever types them.
     pub dhall: Arc<dyn DhallDoor>,
+    /// Serves transparency logs.
+    pub logs: Arc<dyn LogDoor>,
     /// Runs machines.
     pub machine: Arc<dyn MachineDoor>,
     /// Reaches whoever sits at the keyboard, and what identity needs of the machine.
     pub trust: Arc<dyn TrustDoor>,
+    /// Runs queries.
+    pub queries: Arc<dyn QueryDoor>,
 }
 
 impl Environment {

@@ -8,12 +8,13 @@ use vigil_base::world::{DiskError, DiskFault, RandomnessError};
 use vigil_base::{Blame, Blamed, Name, Uri};
 use vigil_dhall::Report;
 use vigil_files::{AddError, ResolveError, RestoreError, WriteError};
-use vigil_kernel::Refusal;
+use vigil_kernel::{Invocation, Reason, Refusal, render_pipeline};
 use vigil_node::NodeError;
 use vigil_store::{
     AppendError, ArenaError, CollectError, IndexError, NamesError, OpenError, PutError, ReadError,
     TransferError, VerifyError,
 };
+use vigil_trust::log::{LogError, PolicyRefusal};
 
 use crate::human;
 use crate::signing_failure::SigningError;
@@ -48,11 +49,22 @@ pub enum CommandError {
         source: Box<ResolveError>,
     },
     /// A request has no representation.
-    #[error("{refusal}")]
+    #[error("`{uri}` cannot be resolved")]
     Refused {
+        /// The request, as people write it.
+        uri: String,
         /// Why.
-        refusal: Box<Refusal>,
+        source: Box<RefusedBecause>,
     },
+    /// There is no endpoint of that name.
+    #[error("there is no endpoint `{name}`")]
+    NoEndpoint {
+        /// What was asked for.
+        name: String,
+    },
+    /// Changes could not be watched, or a command not be run after one.
+    #[error("could not watch for changes")]
+    Watch(#[source] io::Error),
     /// The node could not be opened, or not finish.
     #[error(transparent)]
     Node(#[from] Box<NodeError>),
@@ -167,6 +179,16 @@ pub enum CommandError {
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A transparency log, or what was said of one, is not as it should be.
+    #[error("could not {action}")]
+    Log {
+        /// What was tried.
+        action: String,
+        /// Who can mend it.
+        blame: Blame,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// There is no such tier.
     #[error("{}", match name {
         Some(name) => format!("there is no tier {}", name.as_str()),
@@ -268,6 +290,47 @@ pub enum CommandError {
     },
 }
 
+/// Why a request was refused: what is wrong, where in the pipeline, and perhaps what to do.
+#[derive(Clone, Debug)]
+pub struct RefusedBecause {
+    text: String,
+    hint: Option<String>,
+    blame: Blame,
+}
+
+impl From<Refusal> for RefusedBecause {
+    fn from(refusal: Refusal) -> Self {
+        let blame = refusal.blame();
+        if let (Reason::Unresolved, Some(uri)) = (refusal.reason, refusal.chain.first()) {
+            let text = match Invocation::from_uri(uri) {
+                Some(Ok(call)) => format!("there is no call `{}`", call.name),
+                _ => format!("nobody answers `{uri}`"),
+            };
+            let hint = "`vigil endpoints` lists who answers what, and `vigil resolve --explain` where it was looked for";
+            return Self { text, hint: Some(hint.into()), blame };
+        }
+        // What to do stands behind what is wrong; see `vigil_kernel::Refusal::message`.
+        let (what, hint) = match refusal.message.split_once("\nhint: ") {
+            Some((what, hint)) => (what, Some(hint.to_owned())),
+            None => (refusal.message.as_str(), None),
+        };
+        let text = match &refusal.chain[..] {
+            // Refused below what was asked for.
+            [first, _, ..] => format!("`{}`: {what}", render_pipeline(first)),
+            _ => what.to_owned(),
+        };
+        Self { text, hint, blame }
+    }
+}
+
+impl std::fmt::Display for RefusedBecause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for RefusedBecause {}
+
 impl Blamed for CommandError {
     fn blame(&self) -> Blame {
         match self {
@@ -279,7 +342,7 @@ impl Blamed for CommandError {
             Self::Read { source, .. } => source.blame(),
             Self::Write { source, .. } => source.blame(),
             Self::Restore { source, .. } => source.blame(),
-            Self::Refused { refusal } => refusal.blame(),
+            Self::Refused { source, .. } => source.blame,
             Self::Node(source) => source.blame(),
             Self::Names(source) => source.blame(),
             Self::Put(source) => source.blame(),
@@ -294,9 +357,11 @@ impl Blamed for CommandError {
             | Self::TierNeeded { .. }
             | Self::MachineCode { .. }
             | Self::NoTask { .. }
+            | Self::NoEndpoint { .. }
             | Self::NoCommand { .. } => Blame::Caller,
             Self::Abandoned | Self::Conversion { .. } | Self::Untidy { .. } => Blame::Caller,
             Self::Tier { blame, .. }
+            | Self::Log { blame, .. }
             | Self::Expression { blame, .. }
             | Self::Machine { blame, .. } => *blame,
             Self::File { source, .. } => match source.kind() {
@@ -358,6 +423,8 @@ impl CommandError {
                 Some(format!("`vigil dhall {command} --inplace FILE` makes it so"))
             }
             Self::Machine { hint, .. } => hint.clone(),
+            Self::Refused { source, .. } => source.hint.clone(),
+            Self::NoEndpoint { .. } => Some("`vigil endpoints` lists all of them".into()),
             Self::NoTask { .. } => Some("`vigil vectra caps` shows all of them".into()),
             Self::Trust(source) => source.hint(),
             Self::Signing(source) => source.hint(),
@@ -409,6 +476,18 @@ fn hint_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(ReadError::Absent { .. }) = seen(error) {
         return Some("it is not in this store; `--store PATH` names another".into());
+    }
+    match seen(error) {
+        Some(LogError::NoLog { .. }) => return Some("`vigil log init` starts one".into()),
+        Some(LogError::SetBack { .. }) => {
+            return Some(
+                "a log may not be restored from a backup: begin another under another name".into(),
+            );
+        }
+        _ => {}
+    }
+    if let Some(PolicyRefusal::Quorum { .. }) = seen(error) {
+        return Some("ask its owner for a proof with more cosignatures, or believe fewer with another policy".into());
     }
     match disk_fault(error)? {
         DiskFault::Full => Some(

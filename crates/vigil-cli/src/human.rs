@@ -64,6 +64,17 @@ pub(crate) fn clock_span(seconds: u64) -> String {
     }
 }
 
+/// Returns a short time: `850 ns`, `12.5 µs`, `3.1 ms`, `2.0 s`.
+pub(crate) fn nanos(nanos: u64) -> String {
+    let (unit, scale) = match nanos {
+        0..1_000 => return format!("{nanos} ns"),
+        1_000..1_000_000 => ("µs", 1_000),
+        1_000_000..1_000_000_000 => ("ms", 1_000_000),
+        _ => ("s", 1_000_000_000),
+    };
+    format!("{}.{} {unit}", nanos / scale, nanos % scale * 10 / scale)
+}
+
 /// Returns a moment in UTC, to the second: `2026-01-31 07:05:09Z`.
 pub(crate) fn moment(at: Moment) -> String {
     let seconds = at.0.div_euclid(1_000_000_000);
@@ -139,6 +150,14 @@ mod tests {
         check_size(5 << 30, "5.0 GiB");
         check_size(u64::MAX, "16.0 EiB");
         assert_eq!(signed_size(-2048), "-2.0 KiB");
+    }
+
+    #[test]
+    fn short_times() {
+        assert_eq!(nanos(999), "999 ns");
+        assert_eq!(nanos(12_560), "12.5 µs");
+        assert_eq!(nanos(3_100_000), "3.1 ms");
+        assert_eq!(nanos(61_000_000_000), "61.0 s");
     }
 
     #[test]

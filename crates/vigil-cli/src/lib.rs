@@ -15,8 +15,10 @@ mod dhall;
 mod environment;
 mod failure;
 mod human;
+mod logs;
 mod machine;
 mod output;
+mod query;
 mod resolve;
 mod retention;
 mod run;
@@ -32,17 +34,20 @@ pub use args::{
     CatArgs, Command, CompletionsArgs, CostArgs, DhallBounds, DhallCommand, DhallDiffArgs,
     DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs, DhallInput, DhallNormalizeArgs,
     DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs, FormatArgs, GcArgs, GetArgs,
-    GlobalArgs, KeepArgs, ListArgs, MachineArgs, MachineCommand, ManArgs, NameCommand,
-    PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCommand,
-    PuddleGrantArgs, RepairArgs, SocketArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs,
-    TierChoice, TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs,
-    VersionArgs,
+    GlobalArgs, KeepArgs, ListArgs, LogAppendArgs, LogCommand, LogCosignArgs, LogInitArgs,
+    LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
+    MachineArgs, MachineCommand, ManArgs, NameCommand, PassphraseArgs, PersonCommand,
+    PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCommand, PuddleGrantArgs, RepairArgs,
+    ResultFormat, SocketArgs, SqlArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice,
+    TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
-pub use failure::CommandError;
+pub use failure::{CommandError, RefusedBecause};
+pub use logs::{LogDoor, LogDoorFailure};
 pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
+pub use query::{Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
 pub use resolve::{Request, ResolveArgsError};
 pub use run::{BUG, MISUSE, run};
 pub use signing_failure::SigningError;

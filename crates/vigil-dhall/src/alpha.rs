@@ -8,7 +8,8 @@ use crate::number::Natural;
 use crate::rewrite::{Rewrite, children};
 use crate::stack::deep;
 
-/// Returns the expression with every bound variable called `_`; nothing is evaluated.
+/// Returns the expression with every bound variable called `_`; nothing is evaluated
+/// (`standard/alpha-normalization.md`).
 #[must_use]
 pub fn alpha_normalize(expr: &Expr) -> Expr {
     match (Alpha { scope: Vec::new() }).expr(expr) {

@@ -200,7 +200,8 @@ pub enum ImportTarget {
 }
 
 impl ImportTarget {
-    /// Returns `child`, found inside `self`, as seen from where `self` is seen.
+    /// Returns `child`, found inside `self`, as seen from where `self` is seen
+    /// (`standard/imports.md`, "Chaining imports").
     #[must_use]
     pub fn chain(&self, child: &Self) -> Self {
         let Self::Local(anchor @ (Anchor::Here | Anchor::Parent), path) = child else {
@@ -218,7 +219,7 @@ impl ImportTarget {
         }
     }
 
-    /// Makes the path canonical.
+    /// Makes the path canonical (`standard/imports.md`, "Canonicalization of imports").
     #[must_use]
     pub fn canonicalize(&self) -> Self {
         match self {

@@ -6,6 +6,57 @@
 //! Invariants:
 //! - no program, however hostile, makes it panic or overflow its stack;
 //! - two programs with one semantic hash have one normal form.
+//!
+//! # From text to meaning
+//!
+//! Each step has a type of its own, so that none can be left out: [`Parsed`], [`Resolved`],
+//! [`Checked`]. Each names the part of the standard that it implements.
+//!
+//! ```
+//! use vigil_dhall::{Limits, NoImports, Root, Session, Style, parse, print};
+//!
+//! let limits = Limits::default();
+//! let parsed = parse("let twice = \\(n : Natural) -> n * 2 in { a = twice 21 }", &limits)?;
+//! // Imports come through an `Importer`; this one has none to offer.
+//! let resolved = Session::new(&NoImports, &limits).resolve(&parsed.expr, &Root::anonymous())?;
+//! let checked = resolved.check()?;
+//! assert_eq!(checked.type_expr()?.to_string(), "{ a : Natural }");
+//! assert_eq!(print(&checked.normalize()?, Style::default()), "{ a = 42 }");
+//! assert!(checked.hash()?.to_string().starts_with("sha256:"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # To Rust and back
+//!
+//! ```
+//! use serde::{Deserialize, Serialize};
+//! use vigil_dhall::{
+//!     Limits, NoImports, Root, Session, from_normal_form, from_rust, parse, type_of,
+//! };
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! struct Server {
+//!     name: String,
+//!     ports: Vec<u16>,
+//!     owner: Option<String>,
+//! }
+//!
+//! // The Rust type knows what the expression must be.
+//! let ty = type_of::<Server>()?;
+//! assert_eq!(ty.to_string(), "{ name : Text, owner : Optional Text, ports : List Natural }");
+//!
+//! let limits = Limits::default();
+//! let source = format!("{{ name = \"web\", ports = [ 80 ], owner = None Text }} : {ty}");
+//! let parsed = parse(&source, &limits)?;
+//! let resolved = Session::new(&NoImports, &limits).resolve(&parsed.expr, &Root::anonymous())?;
+//! let normal = resolved.check()?.normalize()?;
+//! let server: Server = from_normal_form(&normal)?;
+//! assert_eq!(server.ports, [80]);
+//!
+//! let expr = from_rust(&server)?;
+//! assert_eq!(expr.to_string(), "{ name = \"web\", owner = None Text, ports = [ 80 ] }");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod advice;

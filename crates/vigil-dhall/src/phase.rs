@@ -190,7 +190,7 @@ impl Checked {
         Loaded { ty: self.ty, value, normal: OnceCell::new(), hash: self.hash }
     }
 
-    /// Returns the type, normalized.
+    /// Returns the type, normalized (`standard/type-inference.md`).
     ///
     /// # Errors
     /// Returns the limit that was reached.
@@ -206,7 +206,8 @@ impl Checked {
         self.evaluated.normalize()
     }
 
-    /// Returns the αβ-normal form, in which every bound variable is called `_`.
+    /// Returns the αβ-normal form, in which every bound variable is called `_`
+    /// (`standard/alpha-normalization.md`).
     ///
     /// # Errors
     /// Returns the limit that was reached.
@@ -214,7 +215,8 @@ impl Checked {
         self.evaluated.quote(&self.evaluated.value, true)
     }
 
-    /// Returns the binary form of the αβ-normal form: what the cache holds.
+    /// Returns the binary form of the αβ-normal form: what the cache holds (`standard/binary.md`,
+    /// "Encoding judgment").
     ///
     /// # Errors
     /// Returns the limit that was reached.
@@ -236,7 +238,8 @@ impl Checked {
         Some(encode(&expr))
     }
 
-    /// Returns the semantic hash: that of [`Checked::encode`], without ever holding those bytes.
+    /// Returns the semantic hash: that of [`Checked::encode`], without ever holding those bytes
+    /// (`standard/imports.md`, "Import resolution judgment").
     ///
     /// # Errors
     /// Returns the limit that was reached.

@@ -7,10 +7,11 @@ use vigil_base::Vcid;
 
 use crate::engine::Cx;
 use crate::keys::RootKey;
+use crate::profile::Wait;
 use crate::refusal::{Reason, Refusal};
 use crate::representation::{Label, Representation};
 use crate::request::{Identifier, Request};
-use crate::resolver::{Answer, ResourceKey, Site, refused};
+use crate::resolver::{Answer, ResourceKey, Waits, refused};
 use crate::trace::{Input, Read};
 
 /// Needs that nobody has granted yet, by the request that has them.
@@ -19,10 +20,11 @@ pub type Wants = BTreeMap<Request, BTreeSet<String>>;
 /// What an endpoint reads through. Everything that is read is recorded.
 pub struct Context<'a> {
     cx: &'a Cx,
-    site: Arc<Site>,
-    scope: Arc<str>,
-    uri: Identifier,
+    /// Who reads.
+    key: &'a ResourceKey,
     record: Mutex<Record>,
+    /// For a profile.
+    waits: &'a Waits,
 }
 
 /// What was read, and what follows from that.
@@ -43,8 +45,8 @@ pub struct Record {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(cx: &'a Cx, site: Arc<Site>, scope: Arc<str>, uri: Identifier) -> Self {
-        Self { cx, site, scope, uri, record: Mutex::default() }
+    pub(crate) fn new(cx: &'a Cx, key: &'a ResourceKey, waits: &'a Waits) -> Self {
+        Self { cx, key, record: Mutex::default(), waits }
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
@@ -69,7 +71,7 @@ impl<'a> Context<'a> {
 
     /// Reads bytes that a representation names.
     pub fn read(&self, vcid: Vcid) -> Result<Arc<[u8]>, Refusal> {
-        let found = self.site.host.blobs.get(vcid);
+        let found = self.key.site.host.blobs.get(vcid);
         let found = found.map_err(|fault| self.passing(&fault.what))?;
         found.ok_or_else(|| self.passing(&format!("the bytes {vcid} are gone from the store")))
     }
@@ -77,30 +79,72 @@ impl<'a> Context<'a> {
     /// Looks for bytes that are named by what they are, and says how many there are. Such a name never
     /// changes its meaning; that nothing is kept under it today is a matter of the world.
     pub fn find(&self, vcid: Vcid) -> Result<u64, Refusal> {
-        let found = self.site.host.blobs.size(vcid);
+        let found = self.key.site.host.blobs.size(vcid);
         let found = found.map_err(|fault| self.passing(&fault.what))?;
         found.ok_or_else(|| self.passing(&format!("nothing named {vcid} is kept here")))
     }
 
     fn passing(&self, what: &str) -> Refusal {
         self.record().is_passing = true;
-        Refusal::new(Reason::World, what).met_by(&self.uri)
+        Refusal::new(Reason::World, what).met_by(&self.key.request.uri)
     }
 
     /// Asks another request.
     pub async fn request(&self, request: Request) -> Result<Representation, Refusal> {
-        let key = ResourceKey {
-            site: self.site.clone(),
-            scope: self.scope.clone(),
-            request: Arc::new(request.clone()),
-        };
-        let answer = match self.cx.get(&key).await {
+        let mut all = self.request_all(vec![request]).await;
+        all.pop().expect("one request has one answer")
+    }
+
+    /// Asks requests that are all needed, so that they may be answered at once, now and whenever it is
+    /// looked whether they are as they were.
+    pub async fn request_all(
+        &self,
+        requests: Vec<Request>,
+    ) -> Vec<Result<Representation, Refusal>> {
+        let answers = self.answers(&requests).await;
+        let both = requests.into_iter().zip(answers).enumerate();
+        both.map(|(index, (request, answer))| self.take_in(request, &answer, index > 0)).collect()
+    }
+
+    /// Asks for the representations of resources that are all needed.
+    pub async fn source_all(&self, uris: &[Identifier]) -> Vec<Result<Representation, Refusal>> {
+        self.request_all(uris.iter().cloned().map(Request::source).collect()).await
+    }
+
+    async fn answers(&self, requests: &[Request]) -> Vec<Arc<Answer>> {
+        let keys: Vec<ResourceKey> =
+            requests.iter().map(|request| self.key.beside(request)).collect();
+        let profile = &self.key.site.profile;
+        let peek = |key: &ResourceKey| self.cx.peek(key).and_then(Result::ok);
+        let asked = profile
+            .is_on()
+            .then(|| keys.iter().map(|key| profile.ask(key, &peek)).collect::<Vec<_>>());
+        let answers = self.cx.get_all(keys.iter().cloned()).await;
+        let flat = answers.into_iter().map(|answer| match answer {
             Ok(answer) => answer,
             Err(failure) => Arc::new(Answer::refused(refused(&failure))),
-        };
+        });
+        let answers: Vec<Arc<Answer>> = flat.collect();
+        for ((asked, key), answer) in asked.into_iter().flatten().zip(&keys).zip(&answers) {
+            let waits = asked.map(|asked| profile.answered(asked, key, answer, &peek));
+            self.note_waits(waits.unwrap_or_default());
+        }
+        answers
+    }
+
+    fn note_waits(&self, waits: Vec<Wait>) {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).extend(waits);
+    }
+
+    fn take_in(
+        &self,
+        request: Request,
+        answer: &Answer,
+        with_previous: bool,
+    ) -> Result<Representation, Refusal> {
         let mut record = self.record();
-        let input = Input { what: Read::Resource(request), gave: answer.digest() };
-        record.inputs.push(input);
+        let gave = answer.digest();
+        record.inputs.push(Input { what: Read::Resource(request), gave, with_previous });
         record.needs.extend(answer.needs.iter().cloned());
         record.wants.extend(answer.wants.iter().map(|(a, b)| (a.clone(), b.clone())));
         match &answer.result {
@@ -112,42 +156,75 @@ impl<'a> Context<'a> {
             }
             Err(refusal) => {
                 record.is_passing |= !refusal.is_lasting();
-                Err(refusal.clone().met_by(&self.uri))
+                Err(refusal.clone().met_by(&self.key.request.uri))
             }
         }
     }
 
     /// Looks at the state of a root: `None` where there is none of that name.
     pub async fn root(&self, root: &str) -> Result<Option<Arc<[u8]>>, Refusal> {
-        let key = RootKey { site: self.site.clone(), root: root.into() };
-        let state = match self.cx.get(&key).await {
-            Ok(state) => state,
-            Err(failure) => return Err(refused(&failure)),
+        let mut all = self.roots(&[root]).await;
+        all.pop().expect("one root has one state")
+    }
+
+    /// Looks at the states of roots that are all needed.
+    pub async fn roots(&self, roots: &[&str]) -> Vec<Result<Option<Arc<[u8]>>, Refusal>> {
+        let key = |root: &&str| RootKey { site: self.key.site.clone(), root: (*root).into() };
+        let states = self.cx.get_all(roots.iter().map(key)).await;
+        let mut taken = Vec::with_capacity(roots.len());
+        for (index, (root, state)) in roots.iter().zip(states).enumerate() {
+            let state = match state {
+                Ok(Ok(state)) => Ok(state),
+                Ok(Err(fault)) => Err(self.passing(&fault.what)),
+                Err(failure) => Err(refused(&failure)),
+            };
+            if let Ok(state) = &state {
+                let what = Read::Root((*root).to_owned());
+                let gave = root_digest(state.as_deref());
+                self.record().inputs.push(Input { what, gave, with_previous: index > 0 });
+            }
+            taken.push(state);
+        }
+        taken
+    }
+
+    /// Returns the first of the inputs, which were asked for together, that gives something else now,
+    /// and what that is. All of them are looked at.
+    pub(crate) async fn first_changed<'i>(&self, inputs: &'i [Input]) -> Option<(&'i Input, Vcid)> {
+        let mut requests = Vec::new();
+        let mut roots = Vec::new();
+        for input in inputs {
+            match &input.what {
+                Read::Resource(request) => requests.push(request.clone()),
+                Read::Root(root) => roots.push(root.as_str()),
+            }
+        }
+        let states = self.roots(&roots).await;
+        let answers = self.answers(&requests).await;
+        for (request, answer) in requests.into_iter().zip(&answers) {
+            // What it was refused for is in the record.
+            let _ = self.take_in(request, answer, false);
+        }
+        let (mut states, mut answers) = (states.into_iter(), answers.into_iter());
+        let mut now = |input: &Input| match &input.what {
+            Read::Resource(_) => answers.next().map(|answer| answer.digest()),
+            Read::Root(_) => states.next().map(|state| match state {
+                Ok(state) => root_digest(state.as_deref()),
+                Err(refusal) => refusal.digest(),
+            }),
         };
-        let state = state.map_err(|fault| self.passing(&fault.what))?;
-        let input =
-            Input { what: Read::Root(root.to_owned()), gave: root_digest(state.as_deref()) };
-        self.record().inputs.push(input);
-        Ok(state)
+        let both = inputs.iter().filter_map(|input| Some((input, now(input)?)));
+        both.into_iter().find(|(input, gives)| input.gave != *gives)
+    }
+
+    /// Says that what is being made tells of this moment, so that it is shared in the run and kept nowhere.
+    pub fn keep_nothing(&self) {
+        self.record().is_passing = true;
     }
 
     /// Notes how a need was used.
     pub fn note(&self, evidence: &str) {
         self.record().evidence.insert(evidence.to_owned());
-    }
-
-    /// Returns what reading again gives now, as a trace records it.
-    pub(crate) async fn look(&self, what: &Read) -> Vcid {
-        match what {
-            Read::Resource(request) => match self.request(request.clone()).await {
-                Ok(representation) => representation.digest(),
-                Err(_) => self.record().inputs.last().map_or(Vcid::of(&[]), |input| input.gave),
-            },
-            Read::Root(root) => match self.root(root).await {
-                Ok(state) => root_digest(state.as_deref()),
-                Err(refusal) => refusal.digest(),
-            },
-        }
     }
 }
 

@@ -28,7 +28,9 @@ pub async fn transrept(
         let converters = space.map(|space| space.converters()).unwrap_or_default();
         let Some(path) = cheapest(&converters, &found.media_type, &wanted) else {
             let from = &found.media_type;
-            let text = format!("no converter leads from {from} to {wanted}; see `vigil endpoints`");
+            let text = format!(
+                "no converter leads from {from} to {wanted}\nhint: `vigil endpoints --converters` lists them"
+            );
             return Err(Refusal::new(Reason::Misuse, text));
         };
         let mut uri = request.uri.clone();

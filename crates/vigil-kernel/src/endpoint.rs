@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use vigil_base::Vcid;
 
 use crate::context::Context;
 use crate::grammar::{Grammar, Parts};
-use crate::refusal::Refusal;
-use crate::representation::Label;
-use crate::request::{MediaType, Request};
+use crate::host::Blobs;
+use crate::refusal::{Reason, Refusal};
+use crate::representation::{Label, Representation};
+use crate::request::{MediaType, Request, Verb};
 
 /// What an endpoint is asked to do.
 #[derive(Clone, Debug)]
@@ -51,8 +53,39 @@ impl Produced {
     }
 }
 
+/// What an endpoint is to take in.
+pub struct Given<'a> {
+    /// What it is. Its label goes with the bytes.
+    pub representation: Representation,
+    pub(crate) blobs: &'a dyn Blobs,
+}
+
+impl Given<'_> {
+    /// Returns the bytes.
+    pub fn bytes(&self) -> Result<Arc<[u8]>, Refusal> {
+        let vcid = self.representation.vcid;
+        let world = |what: String| Refusal::new(Reason::World, what);
+        let found = self.blobs.get(vcid).map_err(|fault| world(fault.what))?;
+        found.ok_or_else(|| world(format!("the bytes {vcid} are gone from the store")))
+    }
+}
+
 /// An answer that is being made.
 pub type Serving<'a> = Pin<Box<dyn Future<Output = Result<Produced, Refusal>> + Send + 'a>>;
+
+/// An argument of a call, beside what is piped in. Without a key, the first one given is the first
+/// of these, and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its key.
+    pub name: &'static str,
+    /// What it is for, in a few words.
+    pub help: &'static str,
+    /// What it is where it is not given; `None` where it must be.
+    pub default: Option<&'static str>,
+    /// The texts that it may be; empty for any.
+    pub choices: &'static [&'static str],
+}
 
 /// What answers requests for the URIs of its grammar.
 ///
@@ -72,10 +105,28 @@ pub trait Endpoint: Send + Sync {
     fn gives(&self) -> &[MediaType] {
         &[]
     }
+    /// Returns what its calls take beside what is piped in.
+    fn parameters(&self) -> &[Parameter] {
+        &[]
+    }
     /// Returns what it needs of the world that its caller must grant, such as `network:example.org`.
     fn needs(&self, call: &Call) -> BTreeSet<String> {
         let _ = call;
         BTreeSet::new()
+    }
+    /// Returns the verbs beside `source` that it answers itself. The kernel makes `exists` and `meta` of
+    /// what `source` gives where they are not among them, and lets nothing in where `sink` is not.
+    ///
+    /// To `exists` it gives the text `true` or `false`, to `meta` the record of the representation.
+    fn verbs(&self) -> &[Verb] {
+        &[]
+    }
+    /// Takes something in, and returns the roots that this has changed. Called once for each request,
+    /// by the thread that asks, after the caller has granted what the endpoint needs.
+    fn sink(&self, call: &Call, given: &Given<'_>) -> Result<Vec<String>, Refusal> {
+        let _ = given;
+        let text = format!("{} takes nothing in", self.name());
+        Err(Refusal::new(Reason::Misuse, text).met_by(&call.request.uri))
     }
     /// Answers.
     fn serve<'a>(&'a self, call: &'a Call, context: &'a Context<'a>) -> Serving<'a>;

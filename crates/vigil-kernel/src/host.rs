@@ -24,6 +24,23 @@ pub trait Blobs: Send + Sync {
     fn get(&self, vcid: Vcid) -> Result<Option<Arc<[u8]>>, HostFault>;
     /// Returns how many bytes there are; `None` if they are not kept.
     fn size(&self, vcid: Vcid) -> Result<Option<u64>, HostFault>;
+    /// Holds everything that is kept, and all that is put, against collection until the lease is
+    /// dropped. A host that never removes anything need not do anything for that.
+    fn lease(&self) -> Result<Lease, HostFault> {
+        Ok(Lease { era: Era(0), held: Box::new(()) })
+    }
+}
+
+/// Changes whenever something that was kept may have been removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Era(pub u64);
+
+/// Holds what a host keeps against collection.
+pub struct Lease {
+    /// When it was taken.
+    pub era: Era,
+    /// What is let go when it is dropped.
+    pub held: Box<dyn Send>,
 }
 
 /// The record of a trace, and the name that it was kept under.
@@ -117,6 +134,9 @@ struct Inside {
     traces: BTreeMap<Vcid, Vec<KeptTrace>>,
     roots: BTreeMap<String, Vec<u8>>,
     fault: Option<String>,
+    era: u64,
+    /// A clone of it for each lease.
+    leased: Arc<()>,
 }
 
 impl Memory {
@@ -140,6 +160,18 @@ impl Memory {
     /// Forgets bytes.
     pub fn remove_blob(&self, vcid: Vcid) {
         self.inside().blobs.remove(&vcid);
+    }
+
+    /// Removes all bytes but those that `is_kept` names; nothing while a lease is held. Returns whether
+    /// it did.
+    pub fn collect(&self, is_kept: impl Fn(Vcid) -> bool) -> bool {
+        let mut inside = self.inside();
+        if Arc::strong_count(&inside.leased) > 1 {
+            return false;
+        }
+        inside.blobs.retain(|vcid, _| is_kept(*vcid));
+        inside.era += 1;
+        true
     }
 
     /// Changes the records of all traces: for tests of damage.
@@ -173,6 +205,11 @@ impl Blobs for Memory {
 
     fn size(&self, vcid: Vcid) -> Result<Option<u64>, HostFault> {
         Ok(self.inside().blobs.get(&vcid).map(|bytes| bytes.len() as u64))
+    }
+
+    fn lease(&self) -> Result<Lease, HostFault> {
+        let inside = self.inside();
+        Ok(Lease { era: Era(inside.era), held: Box::new(inside.leased.clone()) })
     }
 }
 

@@ -2,17 +2,21 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use vigil_base::Vcid;
 
-use crate::engine::{Engine, EngineOptions, Failed};
+use crate::endpoint::{Call, Given};
+use crate::engine::{Edit, Engine, EngineOptions, Failed};
 use crate::host::{Authority, HostFault};
-use crate::keys::{RootKey, ScopeKey};
+use crate::keys::{BindingKey, RootKey, ScopeKey};
+use crate::profile::Profile;
 use crate::refusal::{Reason, Refusal};
-use crate::representation::Representation;
-use crate::request::{Identifier, Request};
+use crate::representation::{Label, Representation};
+use crate::request::{Argument, GIVEN, Identifier, MediaType, Request, Verb};
 use crate::resolver::{Answer, Host, ResourceKey, Site, refused};
 use crate::space::{Explanation, Space};
 use crate::trace::{Read, Trace};
@@ -77,7 +81,12 @@ impl Kernel {
     /// Gives a scope its space. What resolves otherwise than before is asked again, and no more.
     pub fn set_scope(&self, scope: &str, space: Space) {
         let space = Some(Arc::new(space));
-        self.engine.edit(|edit| edit.set(&ScopeKey(scope.into()), space));
+        self.edit(|edit| edit.set(&ScopeKey(scope.into()), space));
+    }
+
+    fn edit(&self, edits: impl FnOnce(&mut Edit<'_>)) {
+        self.site.profile.edited();
+        self.engine.edit(edits);
     }
 
     fn key(&self, scope: &Arc<str>, request: &Request) -> ResourceKey {
@@ -95,9 +104,47 @@ impl Kernel {
         scope: &str,
         request: Request,
     ) -> impl Future<Output = Result<Representation, Refusal>> + Send + use<> {
-        let kernel = self.clone();
-        let scope: Arc<str> = scope.into();
-        async move { kernel.resolve_for(&*authority, &scope, &request).await }
+        let found = match self.look_for(&*authority, scope, &request) {
+            Some(answer) => Ok(answer),
+            None => Err(self.clone().resolve_boxed(authority, scope.into(), request)),
+        };
+        async move {
+            match found {
+                Ok(answer) => answer,
+                Err(asked) => asked.await,
+            }
+        }
+    }
+
+    /// Boxed, so that what is at hand does not move about room for what is not.
+    fn resolve_boxed(
+        self,
+        authority: Arc<dyn Authority>,
+        scope: Arc<str>,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Representation, Refusal>> + Send>> {
+        Box::pin(async move {
+            match request.verb {
+                Verb::Sink => self.sink_for(&*authority, &scope, &request).await,
+                _ => self.resolve_for(&*authority, &scope, &request).await,
+            }
+        })
+    }
+
+    /// Returns what is at hand for a caller, without a future, a key, or room for either.
+    fn look_for(
+        &self,
+        authority: &dyn Authority,
+        scope: &str,
+        request: &Request,
+    ) -> Option<Result<Representation, Refusal>> {
+        if !self.site.holding.is_held() || self.site.profile.is_on() {
+            return None;
+        }
+        let is = |key: &ResourceKey| *key.scope == *scope && *key.request == *request;
+        let found = self.engine.peek_like::<ResourceKey>(&(scope, request), is);
+        let answer = found?.ok().filter(|answer| answer.wants.is_empty())?;
+        Some(allow(authority, &answer, request))
     }
 
     async fn resolve_for(
@@ -106,47 +153,127 @@ impl Kernel {
         scope: &Arc<str>,
         request: &Request,
     ) -> Result<Representation, Refusal> {
-        let mut granted = Granted { site: self.site.clone(), ids: Vec::new() };
         let key = self.key(scope, request);
+        let profile = &self.site.profile;
+        let _running = self.site.holding.begin(&self.site, &self.engine).map_err(world)?;
+        let peek = |key: &ResourceKey| self.engine.peek(key).and_then(Result::ok);
+        let asked = profile.is_on().then(|| profile.ask(&key, &peek)).flatten();
+        let answer = self.answer_for(authority, &key).await?;
+        if let Some(asked) = asked {
+            profile.question(profile.answered(asked, &key, &answer, &peek));
+        }
+        allow(authority, &answer, request)
+    }
+
+    /// Returns an answer whose needs, where they must be granted first, the caller has granted.
+    async fn answer_for(
+        &self,
+        authority: &dyn Authority,
+        key: &ResourceKey,
+    ) -> Result<Arc<Answer>, Refusal> {
+        let mut granted = Granted { site: self.site.clone(), ids: Vec::new() };
         loop {
-            // What is at hand needs no future.
-            let answer = match self.engine.peek(&key) {
-                Some(answer) => answer,
-                None => self.engine.get(&key).await,
-            };
+            let answer = self.engine.get(key).await;
             let answer =
-                answer.map_err(|failure: Failed| refused(&failure).met_by(&request.uri))?;
+                answer.map_err(|failure: Failed| refused(&failure).met_by(&key.request.uri))?;
             if answer.wants.is_empty() {
-                return allow(authority, &answer, request);
+                return Ok(answer);
             }
             for (needing, needs) in &answer.wants {
                 check_needs(authority, needs, &needing.uri)?;
             }
             for (needing, needs) in &answer.wants {
-                granted.ids.push(self.site.approve(scope, needing, needs));
+                granted.ids.push(self.site.approve(&key.scope, needing, needs));
             }
             self.engine.edit(|edit| {
                 for needing in answer.wants.keys() {
-                    edit.invalidate(&self.key(scope, needing));
+                    edit.invalidate(&key.beside(needing));
                 }
             });
         }
     }
 
+    /// Lets an endpoint take something in, for a caller. It happens once, outside of the engine: what
+    /// the engine computes may be computed again, and changes nothing.
+    async fn sink_for(
+        &self,
+        authority: &dyn Authority,
+        scope: &Arc<str>,
+        request: &Request,
+    ) -> Result<Representation, Refusal> {
+        let _running = self.site.holding.begin(&self.site, &self.engine).map_err(world)?;
+        let binding = BindingKey { scope: scope.clone(), uri: request.uri.clone() };
+        let bound = self.engine.get(&binding).await.map_err(|failure| refused(&failure))??;
+        let name = bound.endpoint.name();
+        if !bound.endpoint.verbs().contains(&Verb::Sink) {
+            let text = format!("{name} takes nothing in");
+            return Err(Refusal::new(Reason::Misuse, text).met_by(&request.uri));
+        }
+        let call = Call {
+            request: Request { uri: bound.uri.clone(), ..request.clone() },
+            parts: bound.parts.clone(),
+        };
+        check_needs(authority, &bound.endpoint.needs(&call), &request.uri)?;
+        let blobs = &*self.site.host.blobs;
+        let representation = match request.arguments.get(GIVEN) {
+            Some(Argument::Reference(uri)) => {
+                let given = Request::source(uri.clone());
+                self.resolve_for(authority, scope, &given).await?
+            }
+            Some(Argument::Value(text)) => Representation {
+                vcid: blobs.put(text.as_bytes()).map_err(world)?,
+                media_type: MediaType::new("text/plain").expect("it is one"),
+                size: text.len() as u64,
+                label: Label::default(),
+            },
+            None => {
+                let text = format!("what is {name} to take in? give it as the argument `{GIVEN}`");
+                return Err(Refusal::new(Reason::Misuse, text).met_by(&request.uri));
+            }
+        };
+        let given = Given { representation, blobs };
+        let taken = catch_unwind(AssertUnwindSafe(|| bound.endpoint.sink(&call, &given)));
+        let taken = taken.unwrap_or_else(|_| {
+            let text = format!("the endpoint {name} panicked while it took something in");
+            Err(Refusal::new(Reason::Broken, text))
+        });
+        for root in taken.map_err(|refusal| refusal.met_by(&request.uri))? {
+            self.root_changed(&root);
+        }
+        Ok(given.representation)
+    }
+
+    /// Lets the host collect what nobody keeps, as soon as no request is running. What an answer names
+    /// may be gone after this, unless it is asked for again.
+    pub fn let_collect(&self) {
+        self.site.holding.let_go();
+    }
+
+    /// Begins to record what runs when, and what it waits for. What was recorded before is dropped.
+    pub fn start_profile(&self) {
+        self.site.profile.start();
+    }
+
+    /// Ends recording and gives the record.
+    pub fn stop_profile(&self) -> Profile {
+        self.site.profile.stop()
+    }
+
     /// Says that a root may have changed: it is looked at when it is next needed.
     pub fn root_changed(&self, root: &str) {
         let key = RootKey { site: self.site.clone(), root: root.into() };
-        self.engine.edit(|edit| edit.invalidate(&key));
+        self.edit(|edit| edit.invalidate(&key));
     }
 
     /// Says what a root is now, by somebody who has looked.
     pub fn set_root(&self, root: &str, state: Option<&[u8]>) {
         let key = RootKey { site: self.site.clone(), root: root.into() };
-        self.engine.edit(|edit| edit.set(&key, Ok(state.map(Arc::from))));
+        self.edit(|edit| edit.set(&key, Ok(state.map(Arc::from))));
     }
 
     /// Begins a run: what failed for a reason of the world is tried again when it is next needed.
     pub fn begin_run(&self) {
+        self.site.profile.edited();
         self.engine.begin_run();
     }
 
@@ -252,6 +379,10 @@ fn allow(
             Err(Refusal::new(Reason::Denied, text))
         }
     }
+}
+
+fn world(fault: HostFault) -> Refusal {
+    Refusal::new(Reason::World, fault.what)
 }
 
 fn check_needs(

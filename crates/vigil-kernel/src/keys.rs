@@ -5,6 +5,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use vigil_base::Vcid;
+
 use crate::engine::{Cx, Key};
 use crate::host::HostFault;
 use crate::refusal::{Reason, Refusal};
@@ -103,5 +105,19 @@ impl Key for RootKey {
 
     fn is_transient(value: &Self::Value) -> bool {
         value.is_err()
+    }
+
+    fn weight(value: &Self::Value) -> usize {
+        let held = match value {
+            Ok(state) => state.as_ref().map_or(0, |state| state.len()),
+            Err(fault) => fault.what.len(),
+        };
+        size_of::<Self::Value>() + held
+    }
+
+    fn fingerprint(value: &Self::Value) -> Option<u128> {
+        let text = format!("{value:?}");
+        let digest = Vcid::of(text.as_bytes());
+        Some(u128::from_le_bytes(*digest.as_bytes().first_chunk()?))
     }
 }

@@ -20,7 +20,9 @@ mod grammar;
 mod host;
 mod kernel;
 mod keys;
+mod lease;
 mod pipeline;
+mod profile;
 mod refusal;
 mod representation;
 mod request;
@@ -31,21 +33,22 @@ mod why;
 
 pub use context::{Context, Wants};
 pub use convert::cheapest;
-pub use endpoint::{Body, Call, Endpoint, Produced, Serving};
+pub use endpoint::{Body, Call, Endpoint, Given, Parameter, Produced, Serving};
 pub use grammar::{BuildError, Grammar, GrammarError, Parts};
 pub use host::{
-    Agreed, Authority, Blobs, HostFault, KeptTrace, Memory, OfMachines, Owner, Roots, TracePolicy,
-    Traces,
+    Agreed, Authority, Blobs, Era, HostFault, KeptTrace, Lease, Memory, OfMachines, Owner, Roots,
+    TracePolicy, Traces,
 };
 pub use kernel::{ImportError, Kernel};
 pub use pipeline::{
     ACTIVE, Invocation, OPERAND, PipelineError, parse as parse_pipeline, piped,
     render as render_pipeline,
 };
+pub use profile::{Outcome, Profile, Question, Span, Stretch, Wait};
 pub use refusal::{Reason, Refusal};
 pub use representation::{Label, Representation};
 pub use request::{
-    Argument, Identifier, IdentifierError, MediaType, MediaTypeError, Request, Verb,
+    Argument, GIVEN, Identifier, IdentifierError, MediaType, MediaTypeError, Request, Verb,
 };
 pub use resolver::{Check, Host};
 pub use space::{Bound, Converter, Explanation, Space, SpaceError};

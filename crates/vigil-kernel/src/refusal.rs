@@ -31,7 +31,8 @@ pub enum Reason {
 pub struct Refusal {
     /// What sort of reason there is.
     pub reason: Reason,
-    /// What is wrong, and what to do about it.
+    /// What is wrong; what to do about it, where there is something, follows in a line of its own that
+    /// starts with `hint: `.
     pub message: String,
     /// The requests that led there, from the one that was refused upward.
     pub chain: Vec<Identifier>,

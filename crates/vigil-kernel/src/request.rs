@@ -88,6 +88,20 @@ impl Verb {
     }
 }
 
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Exists => "exists",
+            Self::Meta => "meta",
+            Self::Sink => "sink",
+        })
+    }
+}
+
+/// The argument of a `sink` that says what is taken in: a resource, or a text.
+pub const GIVEN: &str = "given";
+
 /// A media type (RFC 6838), `type/subtype` in lower case and without parameters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MediaType(Arc<str>);
@@ -162,6 +176,12 @@ impl Request {
     /// Asks for the representation of `uri`, as it is.
     pub fn source(uri: Identifier) -> Self {
         Self { verb: Verb::Source, uri, arguments: BTreeMap::new(), wanted: None }
+    }
+
+    /// Asks that what `given` is be taken in.
+    pub fn sink(uri: Identifier, given: Argument) -> Self {
+        let arguments = BTreeMap::from([(GIVEN.to_owned(), given)]);
+        Self { verb: Verb::Sink, uri, arguments, wanted: None }
     }
 
     /// Asks for another media type.

@@ -19,6 +19,8 @@ use crate::endpoint::{Body, Call, Produced};
 use crate::engine::{Cx, Failed, Failure, Key};
 use crate::host::{Blobs, HostFault, Roots, TracePolicy, Traces};
 use crate::keys::BindingKey;
+use crate::lease::Holding;
+use crate::profile::{Recorder, Wait, nanos, thread_number};
 use crate::refusal::{Reason, Refusal};
 use crate::representation::{Label, Representation};
 use crate::request::{MediaType, Request, Verb};
@@ -56,7 +58,14 @@ pub struct Site {
     approval_last: AtomicU64,
     /// Kept traces that were dropped because they were damaged or contradicted themselves.
     pub traces_dropped: AtomicU64,
+    /// The number of the next answer that is begun.
+    pub serial: AtomicU64,
+    pub profile: Recorder,
+    pub holding: Holding,
 }
+
+/// For what a computation waited: filled only while a profile is recorded.
+pub type Waits = Mutex<Vec<Wait>>;
 
 struct Approval {
     id: u64,
@@ -72,6 +81,9 @@ impl Site {
             approvals: Mutex::default(),
             approval_last: AtomicU64::new(0),
             traces_dropped: AtomicU64::new(0),
+            serial: AtomicU64::new(1),
+            profile: Recorder::default(),
+            holding: Holding::default(),
         }
     }
 
@@ -131,12 +143,14 @@ pub struct Answer {
     pub wants: Wants,
     /// How it came about; no part of what it is.
     pub story: Story,
+    /// Tells it from earlier answers; no part of what it is.
+    pub serial: u64,
 }
 
 impl Answer {
     pub fn refused(refusal: Refusal) -> Self {
         let (needs, wants) = Default::default();
-        Self { result: Err(refusal), needs, wants, story: Story::default() }
+        Self { result: Err(refusal), needs, wants, story: Story::default(), serial: 0 }
     }
 
     /// Returns the hash that stands for it in traces.
@@ -175,7 +189,8 @@ impl Eq for ResourceKey {}
 
 impl Hash for ResourceKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.scope, &self.request).hash(state);
+        // As of the pair that `Kernel::resolve` looks for.
+        (&*self.scope, &*self.request).hash(state);
     }
 }
 
@@ -193,9 +208,16 @@ impl Key for ResourceKey {
     type Value = Arc<Answer>;
 
     async fn compute(&self, cx: &Cx) -> Arc<Answer> {
-        let since = self.site.host.clock.now();
-        let mut answer = self.answer(cx).await;
-        answer.story.nanos = self.site.host.clock.now().0.saturating_sub(since.0).max(0) as u64;
+        let serial = self.site.serial.fetch_add(1, Ordering::Relaxed);
+        let began = (self.site.host.clock.now(), thread_number());
+        let waits = Waits::default();
+        let mut answer = self.answer(cx, &waits).await;
+        answer.story.nanos = nanos(began.0, self.site.host.clock.now());
+        answer.serial = serial;
+        if self.site.profile.is_on() {
+            let waits = waits.into_inner().unwrap_or_else(PoisonError::into_inner);
+            self.site.profile.computed(self, &answer, began, waits);
+        }
         Arc::new(answer)
     }
 
@@ -210,46 +232,59 @@ impl Key for ResourceKey {
 
     fn weight(answer: &Arc<Answer>) -> usize {
         let inputs: usize = answer.story.inputs.len() * size_of::<Input>();
-        size_of::<Answer>() + inputs + answer.story.why.len()
+        let refusal = answer.result.as_ref().err().map_or(0, |refusal| refusal.message.len());
+        size_of::<Answer>() + inputs + answer.story.why.len() + refusal
+    }
+
+    fn fingerprint(answer: &Arc<Answer>) -> Option<u128> {
+        // What `same` compares, as one text.
+        let text = format!("{} {:?} {:?}", answer.digest(), answer.needs, answer.wants);
+        let chain = answer.result.as_ref().err().map(|refusal| format!("{:?}", refusal.chain));
+        let digest = Vcid::of(format!("{text} {chain:?}").as_bytes());
+        let (first, _) = digest.as_bytes().split_first_chunk::<16>()?;
+        Some(u128::from_le_bytes(*first))
     }
 }
 
 impl ResourceKey {
-    async fn answer(&self, cx: &Cx) -> Answer {
+    /// Returns the key of another request in the same scope.
+    pub fn beside(&self, request: &Request) -> Self {
+        let request = Arc::new(request.clone());
+        Self { site: self.site.clone(), scope: self.scope.clone(), request }
+    }
+
+    async fn answer(&self, cx: &Cx, waits: &Waits) -> Answer {
         let binding = BindingKey { scope: self.scope.clone(), uri: self.request.uri.clone() };
         let bound = match cx.get(&binding).await {
             Ok(Ok(bound)) => bound,
             Ok(Err(refusal)) if self.request.verb != Verb::Exists => {
                 return Answer::refused(refusal);
             }
-            Ok(Err(_)) => return self.derive(cx, "exists").await,
+            Ok(Err(_)) => return self.derive(cx, waits, "exists").await,
             Err(failure) => return Answer::refused(refused(&failure)),
         };
+        let is_own = bound.endpoint.verbs().contains(&self.request.verb);
         match (self.request.verb, &self.request.wanted) {
-            (Verb::Source, None) => self.serve(cx, &bound).await,
-            (Verb::Source, Some(_)) => self.derive(cx, "transreption").await,
-            (Verb::Exists, _) => self.derive(cx, "exists").await,
-            (Verb::Meta, _) => self.derive(cx, "meta").await,
+            (Verb::Source, None) => self.serve(cx, waits, &bound).await,
+            (Verb::Source, Some(_)) => self.derive(cx, waits, "transreption").await,
+            (Verb::Exists | Verb::Meta, _) if is_own => self.serve(cx, waits, &bound).await,
+            (Verb::Exists, _) => self.derive(cx, waits, "exists").await,
+            (Verb::Meta, _) => self.derive(cx, waits, "meta").await,
             (Verb::Sink, _) => {
-                let text = format!("{} takes nothing in", bound.endpoint.name());
+                let text = "what answers a request changes nothing outside: only a caller sinks";
                 Answer::refused(Refusal::new(Reason::Misuse, text).met_by(&self.request.uri))
             }
         }
     }
 
-    fn context<'a>(&self, cx: &'a Cx) -> Context<'a> {
-        let uri = self.request.uri.clone();
-        Context::new(cx, self.site.clone(), self.scope.clone(), uri)
-    }
-
     /// Answers from a kept trace, or by asking the endpoint.
-    async fn serve(&self, cx: &Cx, bound: &Bound) -> Answer {
+    async fn serve(&self, cx: &Cx, waits: &Waits, bound: &Bound) -> Answer {
         let call = Call {
             request: Request { uri: bound.uri.clone(), ..(*self.request).clone() },
             parts: bound.parts.clone(),
         };
         let own_needs = bound.endpoint.needs(&call);
-        let context = self.context(cx);
+        let context = Context::new(cx, self, waits);
         let why = match self.find_kept(cx, &context, bound, &call, &own_needs).await {
             Ok(answer) => return answer,
             Err(why) => why,
@@ -266,12 +301,13 @@ impl ResourceKey {
         record.needs.extend(own_needs);
         let maker = Maker { name: bound.endpoint.name(), version: bound.version, why };
         let gives = bound.endpoint.gives();
+        let is_source = call.request.verb == Verb::Source;
         let produced = produced.and_then(|produced| match gives.contains(&produced.media_type) {
-            false if !gives.is_empty() => Err(broken(
+            false if is_source && !gives.is_empty() => Err(broken(
                 &maker,
                 &format!("says that it gives {}, and gave {}", one_of(gives), produced.media_type),
             )),
-            _ => Ok(produced),
+            _ => check_verb(&maker, call.request.verb, produced),
         });
         self.conclude(cx, call.request, maker, produced, record)
     }
@@ -315,7 +351,8 @@ impl ResourceKey {
         kept: &[Trace],
     ) -> Option<String> {
         if trace.endpoint != bound.endpoint.name() {
-            return Some(format!("the endpoint was {}", trace.endpoint));
+            let (was, is) = (&trace.endpoint, bound.endpoint.name());
+            return Some(format!("the endpoint was {was}, and is {is}"));
         }
         if trace.version != bound.version {
             return Some(format!(
@@ -326,9 +363,8 @@ impl ResourceKey {
         if !self.site.host.policy.accepts(trace, kept) {
             return Some(format!("the policy does not accept the run of {}", trace.machine));
         }
-        for input in &trace.inputs {
-            let gives = context.look(&input.what).await;
-            if gives != input.gave {
+        for group in trace.groups() {
+            if let Some((input, gives)) = context.first_changed(group).await {
                 let name = input.name();
                 return Some(format!("the input {name} gave {}, and gives {gives}", input.gave));
             }
@@ -385,12 +421,13 @@ impl ResourceKey {
                 why: format!("kept by {}", trace.machine),
                 nanos: 0,
             },
+            serial: 0,
         })
     }
 
     /// Answers what the kernel itself knows how to make of other answers.
-    async fn derive(&self, cx: &Cx, name: &'static str) -> Answer {
-        let context = self.context(cx);
+    async fn derive(&self, cx: &Cx, waits: &Waits, name: &'static str) -> Answer {
+        let context = Context::new(cx, self, waits);
         let plain = Request { verb: Verb::Source, wanted: None, ..(*self.request).clone() };
         let produced = match name {
             "exists" => match context.request(plain).await {
@@ -465,7 +502,7 @@ impl ResourceKey {
                 story.why = format!("{}; not kept: {}", story.why, fault.what);
             }
         }
-        Answer { result, needs: record.needs, wants: record.wants, story }
+        Answer { result, needs: record.needs, wants: record.wants, story, serial: 0 }
     }
 
     /// Takes in the bytes, after looking whether they are what the endpoint says.
@@ -516,6 +553,24 @@ struct Maker<'a> {
     name: &'a str,
     version: Vcid,
     why: String,
+}
+
+/// Looks whether what an endpoint gives to `exists` or `meta` is that.
+fn check_verb(maker: &Maker<'_>, verb: Verb, produced: Produced) -> Result<Produced, Refusal> {
+    let (is_right, want) = match (verb, &produced.body) {
+        (Verb::Exists, Body::Bytes(bytes)) => {
+            (matches!(&bytes[..], b"true" | b"false"), "`true` or `false`")
+        }
+        (Verb::Meta, Body::Bytes(bytes)) => {
+            (Representation::decode(bytes).is_ok(), "the record of a representation")
+        }
+        (Verb::Exists | Verb::Meta, _) => (false, "the bytes of an answer"),
+        _ => (true, ""),
+    };
+    match is_right {
+        true => Ok(produced),
+        false => Err(broken(maker, &format!("answers `{verb}` itself, and gave not {want}"))),
+    }
 }
 
 fn broken(maker: &Maker<'_>, what: &str) -> Refusal {

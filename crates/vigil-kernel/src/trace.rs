@@ -15,6 +15,8 @@ pub struct Input {
     pub what: Read,
     /// The hash of what it gave: of the representation's record, of a refusal, or of a root's state.
     pub gave: Vcid,
+    /// Whether it was asked for together with the one before, so that whoever needed one needs both.
+    pub with_previous: bool,
 }
 
 /// What was read.
@@ -58,12 +60,13 @@ impl Trace {
         encoder.bytes(self.version.as_bytes());
         encoder.array(self.inputs.len());
         for input in &self.inputs {
-            encoder.array(2);
+            encoder.array(3);
             match &input.what {
                 Read::Resource(request) => encoder.bytes(&request.encode()),
                 Read::Root(root) => encoder.text(root),
             }
             encoder.bytes(input.gave.as_bytes());
+            encoder.bool(input.with_previous);
         }
         encoder.bytes(&self.output.encode());
         write_set(&mut encoder, &self.needs);
@@ -80,7 +83,7 @@ impl Trace {
         let version = Vcid::from_bytes(decoder.byte_array()?);
         let mut inputs = Vec::new();
         for _ in 0..decoder.array()? {
-            decoder.array_of(2)?;
+            decoder.array_of(3)?;
             let mut ahead = decoder.clone();
             let what = match ahead.text() {
                 Ok(root) => {
@@ -89,7 +92,8 @@ impl Trace {
                 }
                 Err(_) => Read::Resource(nested(&mut decoder, Request::decode)?),
             };
-            inputs.push(Input { what, gave: Vcid::from_bytes(decoder.byte_array()?) });
+            let gave = Vcid::from_bytes(decoder.byte_array()?);
+            inputs.push(Input { what, gave, with_previous: decoder.bool()? });
         }
         let output = nested(&mut decoder, Representation::decode)?;
         let needs = read_set(&mut decoder)?;
@@ -97,6 +101,11 @@ impl Trace {
         let machine = decoder.text()?.to_owned();
         decoder.finish()?;
         Ok(Self { request, endpoint, version, inputs, output, needs, evidence, machine })
+    }
+
+    /// Returns the inputs in groups of what was asked for together, in order.
+    pub fn groups(&self) -> impl Iterator<Item = &[Input]> {
+        self.inputs.chunk_by(|_, next| next.with_previous)
     }
 
     /// Returns the hash of the canonical record.

@@ -4,16 +4,17 @@
 //! for the disk: a file that a crash has cut short is found damaged and dropped. Drawn in
 //! `docs/format/store.md`.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags};
-use rustix::io::Errno;
 use vigil_base::cbor::{DecodeError, Decoder, Encoder};
 use vigil_base::world::{Disk, DiskFault, OpenMode};
 use vigil_base::{Blame, Blamed, Name, Vcid};
-use vigil_kernel::{Blobs, HostFault, KeptTrace, Roots, Traces};
+use vigil_kernel::{Blobs, Era, HostFault, KeptTrace, Lease, Roots, Trace, Traces};
 use vigil_store::{NamesError, PutError, ReadError, Store, Writer};
+
+use crate::blob::{BlobReader, Lost};
+use crate::files::Files;
 
 /// The folder of the traces.
 const TRACES: &str = "traces";
@@ -23,9 +24,6 @@ const TAG: &str = "vigil.traces/1";
 const TRACES_MAX: usize = 8;
 const TRACES_BYTES_MAX: u64 = 16 << 20;
 
-/// Largest file that is taken in as an input.
-const FILE_BYTES_MAX: u64 = 256 << 20;
-
 /// Why a host could not be made, or not finish.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -33,9 +31,6 @@ pub enum HostError {
     /// The store could not be written.
     #[error("could not write to the store")]
     Put(#[from] PutError),
-    /// The folder for traces could not be made.
-    #[error(transparent)]
-    Disk(#[from] vigil_base::world::DiskError),
 }
 
 impl Blamed for HostError {
@@ -48,36 +43,95 @@ impl Blamed for HostError {
 pub struct StoreHost {
     store: Store,
     /// Open from the first put to the end, so that what is made is not collected meanwhile.
-    writer: Mutex<Option<Writer>>,
+    writer: Mutex<Option<Arc<Writer>>>,
     /// Tells this host's temporary files from those of other processes.
     suffix: String,
-    files: Option<PathBuf>,
+    files: Option<Files>,
 }
 
 impl StoreHost {
-    /// Makes a host of a store; files below `files`, if given, may be read.
-    pub fn new(store: Store, files: Option<PathBuf>) -> Result<Self, HostError> {
+    /// Makes a host of a store; files below the folder of `files`, if given, may be read.
+    pub fn new(store: Store, files: Option<Files>) -> Self {
         let mut random = [0; 8];
         let world = store.world();
-        world.disk.create_folder(TRACES)?;
         // Without random bytes two processes might write one temporary file, and then find it damaged.
         let suffix = match world.randomness.fill(&mut random) {
             Ok(()) => format!("{:016x}", u64::from_le_bytes(random)),
             Err(_) => "plain".to_owned(),
         };
-        Ok(Self { store, writer: Mutex::new(None), suffix, files })
+        Self { store, writer: Mutex::new(None), suffix, files }
     }
 
-    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the writer, which several threads may use at once.
+    fn writer(&self) -> Result<Arc<Writer>, HostFault> {
+        let mut place = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = &*place {
+            return Ok(writer.clone());
+        }
+        let writer = Arc::new(self.store.writer().map_err(|error| fault(&error))?);
+        Ok(place.insert(writer).clone())
     }
 
     /// Makes durable what was put.
     pub fn finish(&self) -> Result<(), HostError> {
-        match self.writer().take() {
-            Some(writer) => Ok(writer.finish()?),
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match writer.map(Arc::try_unwrap) {
+            Some(Ok(writer)) => Ok(writer.finish()?),
+            // Somebody is still putting; they have their own end.
+            Some(Err(shared)) => Ok(shared.commit()?),
             None => Ok(()),
         }
+    }
+
+    /// Returns where a path below the allowed folder lies, for those who watch it.
+    pub fn path_of(&self, path: &str) -> Option<std::path::PathBuf> {
+        self.files.as_ref().map(|files| files.path_of(path))
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Opens bytes to be read as a stream.
+    pub fn open(&self, vcid: Vcid) -> Result<BlobReader, HostFault> {
+        let blob = self.store.find(vcid).map_err(|error| fault(&error))?;
+        Ok(BlobReader::new(self.store.clone(), blob))
+    }
+
+    /// Returns whether bytes are kept here.
+    pub fn is_here(&self, vcid: Vcid) -> Result<bool, HostFault> {
+        self.store.contains(vcid).map_err(|error| fault(&error))
+    }
+
+    /// Keeps a stream of any length, and returns its name and length.
+    pub fn put_stream(&self, source: &mut dyn Read) -> Result<(Vcid, u64), Lost> {
+        let writer = self.writer().map_err(Lost::Store)?;
+        let mut put = || {
+            let mut batch = writer.batch()?;
+            let kept = batch.put_stream(source)?;
+            batch.finish()?;
+            writer.settle()?;
+            Ok(kept)
+        };
+        put().map_err(|error| match error {
+            PutError::Source(error) => Lost::Source(error),
+            error => Lost::Store(fault(&error)),
+        })
+    }
+
+    /// Returns the newest kept trace of each request, of at most `max` requests: to tell people in what
+    /// a request differs from one that was answered.
+    pub fn all_traces(&self, max: usize) -> Result<Vec<Trace>, HostFault> {
+        let names = self.store.world().disk.list(TRACES).map_err(|error| fault(&error))?;
+        let mut traces = Vec::new();
+        for name in names.iter().take(max) {
+            let digest = name.strip_suffix(".cbor").and_then(|hex| Vcid::from_hex(hex).ok());
+            let Some(digest) = digest else { continue };
+            let kept = self.read_traces(digest)?;
+            traces.extend(kept.first().and_then(|(_, bytes)| Trace::decode(bytes).ok()));
+        }
+        Ok(traces)
     }
 
     fn path(request: Vcid) -> String {
@@ -102,6 +156,7 @@ impl StoreHost {
         let path = Self::path(request);
         let beside = format!("{path}.{}", self.suffix);
         let write = || {
+            disk.create_folder(TRACES)?;
             let file = disk.open(&beside, OpenMode::Create)?;
             file.set_len(0)?;
             file.write_at(0, &encode(traces))?;
@@ -127,42 +182,10 @@ impl StoreHost {
             Err(error) => Err(fault(&error)),
         }
     }
-
-    /// Takes a file below the allowed folder into the store; its state is what it holds.
-    fn read_file(&self, path: &str) -> Result<Option<Vec<u8>>, HostFault> {
-        let Some(folder) = &self.files else { return Ok(None) };
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let failed = |errno: Errno| HostFault { what: format!("could not read {path}: {errno}") };
-        let folder = rustix::fs::open(folder, flags | OFlags::DIRECTORY, Mode::empty());
-        let folder = folder.map_err(failed)?;
-        // Non-blocking, so that a pipe that nobody writes to does not hold the thread.
-        let flags = flags | OFlags::NONBLOCK;
-        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-        let file = match rustix::fs::openat2(&folder, path, flags, Mode::empty(), beneath) {
-            Ok(file) => file,
-            // Outside of the folder is nowhere.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::XDEV | Errno::LOOP | Errno::INVAL) => {
-                return Ok(None);
-            }
-            Err(errno) => return Err(failed(errno)),
-        };
-        let stat = rustix::fs::fstat(&file).map_err(failed)?;
-        if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
-            return Ok(None);
-        }
-        let mut bytes = Vec::new();
-        let mut limited = std::io::Read::take(std::fs::File::from(file), FILE_BYTES_MAX + 1);
-        std::io::Read::read_to_end(&mut limited, &mut bytes).map_err(|error| fault(&error))?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            let what = format!("{path} has more than {FILE_BYTES_MAX} bytes; add it instead");
-            return Err(HostFault { what });
-        }
-        Ok(Some(self.put(&bytes)?.as_bytes().to_vec()))
-    }
 }
 
 /// Says the whole chain of an error in one line.
-fn fault(error: &dyn std::error::Error) -> HostFault {
+pub fn fault(error: &dyn std::error::Error) -> HostFault {
     let mut what = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
@@ -172,7 +195,7 @@ fn fault(error: &dyn std::error::Error) -> HostFault {
     HostFault { what }
 }
 
-fn encode(traces: &[KeptTrace]) -> Vec<u8> {
+pub fn encode(traces: &[KeptTrace]) -> Vec<u8> {
     let mut encoder = Encoder::record(TAG, 2);
     encoder.array(traces.len());
     for (name, bytes) in traces {
@@ -183,7 +206,7 @@ fn encode(traces: &[KeptTrace]) -> Vec<u8> {
     encoder.finish()
 }
 
-fn decode(bytes: &[u8]) -> Result<Vec<KeptTrace>, DecodeError> {
+pub fn decode(bytes: &[u8]) -> Result<Vec<KeptTrace>, DecodeError> {
     let mut decoder = Decoder::record(bytes, TAG, 2)?;
     let mut traces = Vec::new();
     for _ in 0..decoder.array()? {
@@ -197,12 +220,7 @@ fn decode(bytes: &[u8]) -> Result<Vec<KeptTrace>, DecodeError> {
 
 impl Blobs for StoreHost {
     fn put(&self, bytes: &[u8]) -> Result<Vcid, HostFault> {
-        let mut place = self.writer();
-        let writer = match &mut *place {
-            Some(writer) => writer,
-            empty => empty.insert(self.store.writer().map_err(|error| fault(&error))?),
-        };
-        writer.put(bytes).map_err(|error| fault(&error))
+        self.writer()?.put(bytes).map_err(|error| fault(&error))
     }
 
     fn get(&self, vcid: Vcid) -> Result<Option<Arc<[u8]>>, HostFault> {
@@ -218,6 +236,11 @@ impl Blobs for StoreHost {
             return Ok(None);
         }
         Ok(Some(self.store.find(vcid).map_err(|error| fault(&error))?.len()))
+    }
+
+    fn lease(&self) -> Result<Lease, HostFault> {
+        let hold = self.store.hold().map_err(|error| fault(&error))?;
+        Ok(Lease { era: Era(hold.generation()), held: Box::new(hold) })
     }
 }
 
@@ -246,7 +269,10 @@ impl Roots for StoreHost {
     fn look(&self, root: &str) -> Result<Option<Vec<u8>>, HostFault> {
         match root.split_once('/') {
             Some(("name", name)) => self.read_name(name),
-            Some(("file", path)) => self.read_file(path),
+            Some(("file", path)) => match &self.files {
+                Some(files) => files.look(path, &*self.writer()?),
+                None => Ok(None),
+            },
             _ => Ok(None),
         }
     }

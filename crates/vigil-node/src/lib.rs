@@ -11,12 +11,27 @@
 #[cfg(unix)]
 pub mod agent;
 pub mod attest;
+mod blob;
+mod description;
 mod endpoints;
+mod files;
 mod host;
+mod nearest;
 mod node;
 #[cfg(test)]
 mod sources;
+mod watch;
+mod worktree;
 
-pub use endpoints::{Content, Data, Files, Names, TREE_TYPE, Text, Unzstd};
+pub use blob::{BlobReader, Lost};
+pub use description::{
+    Asked, Described, Description, Given, choice, kept_as, misuse, needed, optional, takes, world,
+};
+pub use endpoints::{BYTES_TYPE, JSON_LINES_TYPE, JSON_TYPE, TEXT_TYPE, TREE_TYPE};
+pub use files::Files;
 pub use host::{HostError, StoreHost};
-pub use node::{Node, NodeError, SCOPE};
+pub use node::{Node, NodeError, NodeOptions, SCOPE};
+pub use watch::Watcher;
+pub use worktree::{
+    Changed, RecordDamaged, Refreshed, Watching, WorkTree, WorkTreeError, WorkTreeRoots,
+};

@@ -1,21 +1,33 @@
 //! The node: a store, a kernel over it, and the endpoints that a fresh node has.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use vigil_base::{Blame, Blamed};
+use vigil_base::{Blame, Blamed, Vcid};
 use vigil_kernel::engine::EngineOptions;
 use vigil_kernel::{
-    Host, Kernel, OfMachines, Owner, Refusal, Representation, Request, Space, SpaceError,
+    Host, HostFault, ImportError, Kernel, OfMachines, Owner, Provenance, Refusal, Representation,
+    Request, Space, SpaceError,
 };
 use vigil_store::Store;
 
-use crate::endpoints::{Content, Data, Files, Names, Text, Unzstd};
-use crate::host::{HostError, StoreHost};
+use crate::description::Described;
+use crate::endpoints::{converters, descriptions};
+use crate::files::Files;
+use crate::host::{HostError, StoreHost, decode, encode};
+use crate::nearest;
 
 /// The scope in which a node's own requests are resolved.
 pub const SCOPE: &str = "node";
+
+/// What a node may read and believe beside its store.
+#[derive(Clone, Debug, Default)]
+pub struct NodeOptions {
+    /// Where files may be read.
+    pub files: Option<Files>,
+    /// Machines whose traces are used beside this one's own: the sites of their stores.
+    pub machines: Vec<String>,
+}
 
 /// A kernel over a store.
 pub struct Node {
@@ -30,6 +42,15 @@ pub enum NodeError {
     /// The store could not be used.
     #[error("could not use the store")]
     Host(#[from] HostError),
+    /// Traces could not be read.
+    #[error("could not read what was kept of earlier runs")]
+    Traces(#[from] HostFault),
+    /// A file of traces is damaged, or none.
+    #[error("the bytes are no file of traces")]
+    Damaged(#[source] vigil_base::cbor::DecodeError),
+    /// A trace could not be taken in.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// Two endpoints overlap.
     #[error("the node's own endpoints overlap")]
     Space(#[from] SpaceError),
@@ -39,42 +60,47 @@ impl Blamed for NodeError {
     fn blame(&self) -> Blame {
         match self {
             Self::Host(source) => source.blame(),
+            Self::Import(source) => source.blame(),
+            Self::Traces(_) => Blame::World,
+            Self::Damaged(_) => Blame::Caller,
             Self::Space(_) => Blame::Us,
         }
     }
 }
 
 impl Node {
-    /// Opens a node over a store; files below `files`, if given, may be read.
-    pub fn open(store: Store, files: Option<PathBuf>) -> Result<Self, NodeError> {
+    /// Opens a node over a store.
+    pub fn open(store: Store, options: NodeOptions) -> Result<Self, NodeError> {
         let clock = store.world().clock.clone();
         let machine = store.site().to_string();
-        let host = Arc::new(StoreHost::new(store, files)?);
+        let host = Arc::new(StoreHost::new(store, options.files));
         let kernel_host = Host {
             blobs: host.clone(),
             traces: host.clone(),
             roots: host.clone(),
             clock,
-            policy: Arc::new(OfMachines(vec![machine.clone()])),
+            policy: Arc::new(OfMachines([options.machines, vec![machine.clone()]].concat())),
             machine,
             checks: BTreeMap::new(),
         };
         let kernel = Kernel::new(kernel_host, EngineOptions::default());
-        kernel.set_scope(SCOPE, Self::space()?);
+        kernel.set_scope(SCOPE, Self::space(Arc::downgrade(&host))?);
         Ok(Self { kernel, host })
     }
 
-    /// Returns the space of a fresh node.
-    pub fn space() -> Result<Space, SpaceError> {
-        Space::new(SCOPE)
-            .with(Arc::new(Content::default()))?
-            .with(Arc::new(Names::default()))?
-            .with(Arc::new(Files::default()))?
-            .with(Arc::new(Data::default()))?
-            .with(Arc::new(Text::head()))?
-            .with(Arc::new(Text::lines()))?
-            .with(Arc::new(Text::grep()))?
-            .with(Arc::new(Unzstd::default()))
+    /// Returns the space of a fresh node over a host. Over one that is gone (`Weak::new()`) it can be
+    /// listed and asked how names resolve.
+    pub fn space(host: Weak<StoreHost>) -> Result<Space, SpaceError> {
+        let mut space = Space::new(SCOPE);
+        for description in descriptions() {
+            space = space.with(Arc::new(Described::new(description, host.clone())))?;
+        }
+        Ok(converters().into_iter().fold(space, Space::converter))
+    }
+
+    /// Returns the host.
+    pub fn host(&self) -> &Arc<StoreHost> {
+        &self.host
     }
 
     /// Returns the kernel.
@@ -86,6 +112,33 @@ impl Node {
     pub fn resolve(&self, request: Request) -> Result<Representation, Refusal> {
         let answer = self.kernel.resolve(Arc::new(Owner), SCOPE, request);
         self.kernel.engine().block_on(answer)
+    }
+
+    /// Returns how what was found for a request came about, and for what was made in what the nearest
+    /// earlier run differed.
+    pub fn why(&self, request: &Request) -> Result<Vec<Provenance>, NodeError> {
+        let mut list = self.kernel.why(SCOPE, request);
+        nearest::tell(&self.host, &mut list)?;
+        Ok(list)
+    }
+
+    /// Returns the traces that an answer rests on, as one file, and how many there are. Drawn in
+    /// `docs/format/store.md`.
+    pub fn export_traces(&self, request: &Request) -> Result<(u64, Vec<u8>), NodeError> {
+        let records = self.kernel.export_traces(SCOPE, request)?;
+        let named = records.into_iter().map(|record| (Vcid::of(&record), record.into()));
+        let named: Vec<_> = named.collect();
+        Ok((named.len() as u64, encode(&named)))
+    }
+
+    /// Takes in a file of traces, and returns how many it has. What they name has to come some other
+    /// way, and whether they are used, the policy says.
+    pub fn import_traces(&self, bytes: &[u8]) -> Result<u64, NodeError> {
+        let records = decode(bytes).map_err(NodeError::Damaged)?;
+        for (_, record) in &records {
+            self.kernel.import_trace(record)?;
+        }
+        Ok(records.len() as u64)
     }
 
     /// Makes durable what was made.

@@ -47,7 +47,7 @@ pub use read::{Blob, Depth, MappedRange};
 pub use read_error::ReadError;
 pub use remote::{Moved, Remote};
 pub use repair::{ArenaSupply, NoSupply, RepairReport, Supply};
-pub use store::{OpenError, Options, Store, World};
+pub use store::{Hold, OpenError, Options, Store, World};
 pub use transfer::{ArenaInfo, ArenaState, TransferError};
 pub use tuning::{ChunkBytes, Tuning};
 pub use verify::{Stray, VerifyError, VerifyOptions, VerifyReport};

@@ -194,18 +194,31 @@ impl Store {
     /// as memory mapped from the arena; `None` where the bytes are compressed or elsewhere. Its bytes
     /// have been proven.
     pub fn map_range(&self, blob: &Blob, start: u64) -> Result<Option<MappedRange>, ReadError> {
+        self.map_part(blob, start, u64::MAX)
+    }
+
+    /// Does the same for `len` bytes at most, and proves only the items that hold them.
+    pub fn map_part(
+        &self,
+        blob: &Blob,
+        start: u64,
+        len: u64,
+    ) -> Result<Option<MappedRange>, ReadError> {
         let (items, from) = match &blob.inner.body {
             Body::Whole(located) if start < blob.len() => {
                 (vec![(located.id, ItemKind::Blob)], start)
             }
             Body::Chunks(layout) if start < layout.blob_len() => {
                 let first = layout.chunk_at(start);
-                let rest = layout.chunks()[first..].iter();
-                (rest.map(|(id, _)| (*id, ItemKind::Chunk)).collect(), start - layout.start(first))
+                let end = start.saturating_add(len.max(1)).min(layout.blob_len());
+                let held = layout.chunks()[first..=layout.chunk_at(end - 1)].iter();
+                let items = held.map(|(id, _)| (*id, ItemKind::Chunk)).collect();
+                (items, start - layout.start(first))
             }
             _ => return Ok(None),
         };
-        self.inner.map_items(blob.vcid(), &items, from)
+        let found = self.inner.map_items(blob.vcid(), &items, from)?;
+        Ok(found.map(|range| range.cut(len as usize)))
     }
 }
 
@@ -218,6 +231,11 @@ pub struct MappedRange {
 }
 
 impl MappedRange {
+    /// Keeps the first bytes.
+    fn cut(self, len: usize) -> Self {
+        Self { end: self.end.min(self.start.saturating_add(len)), ..self }
+    }
+
     /// Returns the mapping of the whole arena, in which these bytes lie.
     pub fn arena_bytes(&self) -> &[u8] {
         self.map.bytes()

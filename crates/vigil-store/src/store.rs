@@ -189,6 +189,14 @@ impl Store {
         self.inner.index.refresh()
     }
 
+    /// Holds everything that is kept against collection until what is returned is dropped; waits for a
+    /// collection that is under way. Takes in what other processes have written.
+    pub fn hold(&self) -> Result<Hold, IndexError> {
+        let lock = self.inner.lock_use(Lock::Shared, true)?;
+        self.inner.index.refresh()?;
+        Ok(Hold { generation: self.inner.index.generation(), _lock: lock })
+    }
+
     /// Returns how many index entries there are; an item with two locations counts twice.
     pub fn item_count(&self) -> u64 {
         self.inner.index.len()
@@ -220,6 +228,20 @@ impl Inner {
     pub fn lock_use(&self, lock: Lock, wait: bool) -> Result<Option<UseLock>, DiskError> {
         let file = self.world.disk.open(paths::USE_LOCK, OpenMode::Create)?;
         Ok(file.lock(lock, wait)?.then_some(UseLock { _file: file }))
+    }
+}
+
+/// Keeps a store's arenas from being removed, by this process and by others.
+pub struct Hold {
+    generation: u64,
+    _lock: Option<UseLock>,
+}
+
+impl Hold {
+    /// Returns a number that differs whenever something may have been removed between two holds. It
+    /// rises with what is written as well.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 }
 

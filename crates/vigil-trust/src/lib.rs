@@ -34,9 +34,8 @@ mod testing;
 mod words;
 
 pub use entropy::{
-    CREDIT_BITS_MIN, CREDIT_BITS_SOURCE_MAX, Certain, Confidence, ConfidenceError, CpuSource,
-    Credit, Dice, DiceError, HealthError, Jitter, Ledger, Sloppy, Source, SourceError, System,
-    high,
+    CREDIT_BITS_MIN, CREDIT_BITS_SOURCE_MAX, Certain, ConfidenceError, CpuSource, Credit, Dice,
+    DiceError, HealthError, Jitter, Ledger, Sloppy, Source, SourceError, System, high,
 };
 pub use keys::{
     KIND_BYTES_MAX, KeyBytes, KeyError, Kind, PublicKey, SecretKey, Signature, VerifyError,

@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod dhall;
+mod logs;
 mod machine;
 mod panic;
+mod query;
 mod tiers;
 mod trust;
 mod world;

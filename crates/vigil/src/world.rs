@@ -10,7 +10,9 @@ use vigil_base::world::{Clock, Moment, Randomness, RandomnessError};
 use vigil_cli::Environment;
 
 use crate::dhall::Machine;
+use crate::logs::HttpLogs;
 use crate::machine::Carried;
+use crate::query::Asked;
 use crate::tiers::ObjectStores;
 use crate::trust::Keyboard;
 
@@ -70,8 +72,10 @@ pub(crate) fn environment() -> Environment {
         randomness: Arc::new(SystemRandomness),
         tiers: Arc::new(ObjectStores { randomness: Arc::new(SystemRandomness) }),
         dhall: Arc::new(Machine { randomness: Arc::new(SystemRandomness) }),
+        logs: Arc::new(HttpLogs),
         machine: Arc::new(Carried),
         trust: Arc::new(Keyboard),
+        queries: Arc::new(Asked),
     }
 }
 

@@ -111,7 +111,7 @@ fn certificate() -> Certificate {
 pub fn run_ssh(input: &[u8]) {
     static GENUINE: OnceLock<Vec<u8>> = OnceLock::new();
     let genuine = GENUINE.get_or_init(|| {
-        let signer = SshSigner::Certified(certificate());
+        let signer = SshSigner::Certified(Box::new(certificate()));
         sign_ssh(&key(Purpose::Ssh), signer, "git", MESSAGE).expect("the right key").encode()
     });
     if let Ok(signature) = SshSignature::decode(input) {
@@ -250,7 +250,7 @@ mod tests {
     /// What the committed seeds are made of.
     fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         let ssh = key(Purpose::Ssh);
-        let signer = SshSigner::Certified(certificate());
+        let signer = SshSigner::Certified(Box::new(certificate()));
         let signed = sign_ssh(&ssh, signer, "git", MESSAGE).expect("the right key");
         let bare = sign_ssh(&ssh, SshSigner::Key(ssh.public()), "git", MESSAGE).expect("the same");
         let minisign = key(Purpose::Minisign);

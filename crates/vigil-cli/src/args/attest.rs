@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use vigil_kernel::Identifier;
 
 use super::agent::SocketArgs;
-use super::{FormatArgs, help_sign, parse_pipeline};
+use super::{FormatArgs, ReachArgs, Target, help_sign, parse_target};
 
 /// Arguments of `vigil attest`.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,8 +19,8 @@ pub struct AttestArgs {
     #[command(subcommand)]
     pub command: Option<AttestCommand>,
     /// What is attested: a URI, or a URI and calls behind bars
-    #[arg(value_name = "PIPELINE", value_parser = parse_pipeline, required = true)]
-    pub uri: Option<Identifier>,
+    #[arg(value_name = "URI", value_parser = parse_target, required = true)]
+    pub target: Option<Target>,
     /// What kind of thing is said: a URI, or `slsa` for how it came about
     #[arg(long, value_name = "TYPE", value_parser = parse_predicate, required = true)]
     pub predicate: Option<String>,
@@ -34,6 +33,9 @@ pub struct AttestArgs {
     /// Where the agent listens
     #[command(flatten)]
     pub socket: SocketArgs,
+    /// What may be read
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// How to print
     #[command(flatten)]
     pub format: FormatArgs,

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use vigil_base::{Name, Uri, Vcid};
+use vigil_base::{Name, Vcid};
 use vigil_trust::names::AttName;
 
 use super::{
-    ByteRange, FormatArgs, PassphraseArgs, help, help_sign, parse_name, parse_range, parse_size,
-    parse_uri,
+    ByteRange, FormatArgs, PassphraseArgs, ReachArgs, Target, help, help_sign, parse_name,
+    parse_range, parse_size, parse_target,
 };
 
 /// Arguments of `vigil add`.
@@ -45,9 +45,9 @@ pub struct AddArgs {
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = help::GET)]
 pub struct GetArgs {
-    /// What to get
-    #[arg(value_parser = parse_uri)]
-    pub uri: Uri,
+    /// What to get: a URI, or a URI and calls behind bars
+    #[arg(value_name = "URI", value_parser = parse_target)]
+    pub target: Target,
     /// Where to put it; without this, the bytes of a file go to standard output
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
@@ -68,33 +68,45 @@ pub struct GetArgs {
     /// Replace files that are in the way
     #[arg(long, requires = "output")]
     pub overwrite: bool,
+    /// What may be read
+    #[command(flatten)]
+    pub reach: ReachArgs,
 }
 
 /// Arguments of `vigil cat`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = help::CAT)]
 pub struct CatArgs {
-    /// The files
-    #[arg(required = true, value_name = "URI", value_parser = parse_uri)]
-    pub uris: Vec<Uri>,
+    /// The files: URIs, or URIs and calls behind bars
+    #[arg(required = true, value_name = "URI", value_parser = parse_target)]
+    pub targets: Vec<Target>,
+    /// What may be read
+    #[command(flatten)]
+    pub reach: ReachArgs,
 }
 
 /// Arguments of `vigil tar`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = help::TAR)]
 pub struct TarArgs {
-    /// The tree
-    #[arg(value_parser = parse_uri)]
-    pub uri: Uri,
+    /// The tree: a URI, or a URI and calls behind bars
+    #[arg(value_name = "URI", value_parser = parse_target)]
+    pub target: Target,
+    /// What may be read
+    #[command(flatten)]
+    pub reach: ReachArgs,
 }
 
 /// Arguments of `vigil ls`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = help::LS)]
 pub struct ListArgs {
-    /// The tree
-    #[arg(value_parser = parse_uri)]
-    pub uri: Uri,
+    /// The tree: a URI, or a URI and calls behind bars
+    #[arg(value_name = "URI", value_parser = parse_target)]
+    pub target: Target,
+    /// What may be read
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// Also tell kind, size and Vcid
     #[arg(long, short)]
     pub long: bool,
@@ -110,9 +122,12 @@ pub struct ListArgs {
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = help::STAT)]
 pub struct StatArgs {
-    /// What to look at
-    #[arg(value_parser = parse_uri)]
-    pub uri: Uri,
+    /// What to look at: a URI, or a URI and calls behind bars
+    #[arg(value_name = "URI", value_parser = parse_target)]
+    pub target: Target,
+    /// What may be read
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// How to print
     #[command(flatten)]
     pub format: FormatArgs,
@@ -123,11 +138,14 @@ pub struct StatArgs {
 #[command(after_help = help::DIFF)]
 pub struct DiffArgs {
     /// The tree to compare from
-    #[arg(value_name = "LEFT-URI", value_parser = parse_uri)]
-    pub left: Uri,
+    #[arg(value_name = "LEFT-URI", value_parser = parse_target)]
+    pub left: Target,
     /// The tree to compare to
-    #[arg(value_name = "RIGHT-URI", value_parser = parse_uri)]
-    pub right: Uri,
+    #[arg(value_name = "RIGHT-URI", value_parser = parse_target)]
+    pub right: Target,
+    /// What may be read
+    #[command(flatten)]
+    pub reach: ReachArgs,
     /// How to print
     #[command(flatten)]
     pub format: FormatArgs,
@@ -162,9 +180,12 @@ pub enum NameCommand {
         /// The name: this machine's own, or att://domain/name@version for this Person's machines
         #[arg(value_parser = parse_any_name)]
         name: AnyName,
-        /// What it is to mean
-        #[arg(value_parser = parse_uri)]
-        uri: Uri,
+        /// What it is to mean: a URI, or a URI and calls behind bars
+        #[arg(value_name = "URI", value_parser = parse_target)]
+        target: Target,
+        /// What may be read
+        #[command(flatten)]
+        reach: ReachArgs,
         /// Where the machine's passphrase comes from, for a name that is vouched for
         #[command(flatten)]
         passphrase: PassphraseArgs,

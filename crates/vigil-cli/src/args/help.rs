@@ -11,6 +11,8 @@ URIs:
   ca://sha256:HEX/docs/a    what that tree holds under docs/a
   @home  @home/docs/a       what a name means now, and what it holds
   @home~1                   what the name meant one version ago
+  file:notes.txt            a file or a folder that is not in the store
+  '@home/a | head 3'        what a call makes of a URI; `vigil endpoints` lists the calls
 
 Exit codes:
   0 done   1 refused or not found   2 misuse   3 the world failed   70 a bug in vigil
@@ -53,14 +55,19 @@ Examples:
   Get bytes by their name, and see them:
     $ vigil get ca://sha256:5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03
   The first 100 bytes of a file:
-    $ vigil get @home/letter.txt --range 0-100";
+    $ vigil get @home/letter.txt --range 0-100
+  Unpack an archive:
+    $ tar -cf photos.tar photos
+    $ vigil get 'file:photos.tar | untar' -o unpacked";
 
 pub(super) const CAT: &str = "\
 Examples:
   Read a file inside a tree:
     $ vigil cat @home/hello.txt
   Put two files together, one of them as it was a version ago:
-    $ vigil cat @home/letter.txt @home~1/letter.txt > both.txt";
+    $ vigil cat @home/letter.txt @home~1/letter.txt > both.txt
+  The last two lines of a file that is not in the store:
+    $ vigil cat 'file:notes.txt | tail 2'";
 
 pub(super) const TAR: &str = "\
 The stream is the same for the same tree, on every machine: times are zero and owners are root.
@@ -81,7 +88,10 @@ Examples:
   What a name holds:
     $ vigil ls @home
   All files below, with sizes and ids:
-    $ vigil ls -lR @home";
+    $ vigil ls -lR @home
+  What is in an archive:
+    $ tar -cf photos.tar photos
+    $ vigil ls -R 'file:photos.tar | untar'";
 
 pub(super) const STAT: &str = "\
 With --json, one document: uri, kind, vcid, size (in bytes), pieces (how many chunks it is kept in), \
@@ -104,10 +114,32 @@ Examples:
   What has changed since the last version:
     $ vigil diff @home~1 @home";
 
+pub(super) const SQL: &str = "\
+Tables are resources in quotes, FROM '@data/trips.parquet', or names that --table and --view give. Parquet, Arrow, \
+CSV and JSON are read, also packed with gzip or zstd; a folder of files is one table, and folders \
+named KEY=VALUE give it columns. DESCRIBE, SUMMARIZE and EXPLAIN work, too. The same query over the same bytes has \
+the same answer, rows in the same order; what has been answered once is kept.
+
+With --json: uri (of the query), result (a URI), media_type, size.
+
+Examples:
+  Ask a text:
+    $ vigil sql \"select sum(b) from 'data:,a%2Cb%0Ax%2C1%0Ay%2C2'\"
+  Give a resource a name, and keep the answer as Parquet:
+    $ vigil sql --table t=data:,a%2Cb%0Ax%2C1 'select a, b * 2 as c from t' --out c.parquet
+  The same as a pipeline:
+    $ vigil resolve 'data:,a%2Cb%0Ax%2C1 | sql \"select b from input\"' --as text/csv
+  Ask with SQL that is read from standard input, or typed at a prompt:
+    $ echo 'select 1 + 1 as two' | vigil sql";
+
 pub(super) const RESOLVE: &str = "\
 A pipeline is a URI and calls behind bars: URI | NAME ARGUMENT… An argument is a text, KEY=TEXT, or \
 KEY@URI for what another URI gives; texts with blanks stand in double quotes. `vigil endpoints` lists the \
 calls. What was made once is kept, and made again only when something that it was made from has changed.
+
+With --json, one document: pipeline, uri, vcid, media_type, size (in bytes), secrecy and integrity (lists of \
+tags); with --explain, one line for each step: pipeline, uri, endpoint (or null), gives, needs, steps (a list \
+of depth and step), and with --as for each type that may come: from, to, way (a list of call, to, cost, or null).
 
 Examples:
   The first line of a file:
@@ -115,27 +147,85 @@ Examples:
   Its lines that hold a text:
     $ vigil resolve '@home/letter.txt | grep \"reader\" | head lines=2'
   A line of a file that is not in the store:
-    $ vigil resolve 'file:notes.txt | lines from=2 to=2' --files .
+    $ vigil resolve 'file:notes.txt | lines from=2 to=2'
+  A folder as a packed archive:
+    $ vigil resolve 'file:photos' --as application/gzip > photos.tgz
   Who would answer:
-    $ vigil resolve '@home/letter.txt | head 1' --explain";
+    $ vigil resolve '@home/letter.txt | head 1' --explain
+  Where the time goes:
+    $ vigil resolve 'file:photos | tar | zstd' --profile profile.json > photos.tar.zst";
 
 pub(super) const WHY: &str = "\
 Each answer is shown once, below what was made from it: what it gave, who made it and how long that took, \
 whether it was made now or kept from an earlier run, and what differs from that run.
 
+With --json, one line for each: name, vcid, media_type, size, refused (why there is nothing, or null), how (made \
+or kept), because, endpoint, version, inputs (a list of name, root, gave), below (a list of names), trace, \
+nanoseconds.
+
 Examples:
   How a line came about:
     $ vigil why '@home/letter.txt | head 1'";
 
-pub(super) const ENDPOINTS: &str = "\
-Each line is a name, the URIs that it answers, and what it is for. In braces is what differs from URI to \
-URI.
+pub(super) const WATCH: &str = "\
+It prints what the pipeline gives now, and again after each change of a name, a file or a folder that it is \
+made of: what it gave before and gives now, what was made again, and where the change ended. It ends when it is \
+interrupted; what was made until then stays.
 
-With --json, one line for each: name, grammar, help, version (the hash of what its answers follow from).
+With --json, one line for each: pipeline, before (a Vcid or null), vcid (or null), refused (why there is nothing, \
+or null), made, cut_off (lists of names), milliseconds.
+
+Examples:
+  Say what a file's first line is whenever it changes:
+    $ (sleep 1; echo eggs > notes.txt) & vigil watch 'file:notes.txt | head 1' --once
+  Do something after each change:
+    $ (sleep 1; echo eggs > notes.txt) & vigil watch file:notes.txt --once --exec 'vigil cat $VIGIL_URI'";
+
+pub(super) const ENDPOINTS: &str = "\
+Each line is how an endpoint is written, and what it is for. In braces is what differs from URI to URI; behind a \
+bar is a call, with its arguments in order and what they are where they are not given.
+
+With --json, one line for each: name, grammar, help, parameters (a list of name, help, default, choices), gives (media \
+types), version (the hash of what its answers follow from); with --converters: from, to, call, cost.
 
 Examples:
   Who answers what:
-    $ vigil endpoints";
+    $ vigil endpoints
+  More about one of them:
+    $ vigil endpoints grep
+  Which media types can be made of which:
+    $ vigil endpoints --converters";
+
+pub(super) const TRACE: &str = "\
+A trace says what was made from what, by which version of whom, and on which machine. Another store that has \
+the bytes too need not make them again, if it accepts that machine.
+
+Examples:
+  Write down how a line came about:
+    $ vigil trace export '@home/letter.txt | head 1' -o line.traces";
+
+pub(super) const TRACE_EXPORT: &str = "\
+Examples:
+  Write down how a line came about:
+    $ vigil trace export '@home/letter.txt | head 1' -o line.traces";
+
+pub(super) const TRACE_IMPORT: &str = "\
+Bytes do not come along: carry them with `vigil arena export` or a tier. A trace is used only by commands that \
+accept its machine with --accept, and only where everything that it has read is as it was.
+
+With --json, one document: traces (how many).
+
+Examples:
+  Take in what another store has written:
+    $ vigil trace export '@home/letter.txt | head 1' -o line.traces
+    $ vigil --store elsewhere trace import line.traces";
+
+pub(super) const COMPLETE: &str = "\
+Each line is a way in which the last word could go on. The completions of shells call this.
+
+Examples:
+  Calls that start with gr:
+    $ vigil complete \"vigil cat '@home/letter.txt | gr\"";
 
 pub(super) const NAME: &str = "\
 Names start with @ in URIs; here the @ may be left out.
@@ -404,7 +494,8 @@ Examples:
     $ vigil vectra boot --first suite --processors 1 | tail -n 1";
 
 pub(super) const VECTRA_RUN: &str = "\
-With --hosted no call of a Task reaches Linux: it stops the Task, and the machine's core decides. With \
+With --hosted each Task is a process in namespaces of its own, whose every call waits until the machine's \
+core has decided; that needs Linux 5.19 or newer, and no privilege. With \
 --here all Tasks share this process, so that a debugger sees them; let it pass SIGSYS, SIGSEGV and \
 SIGVTALRM on.
 

@@ -9,9 +9,12 @@ mod data;
 mod dhall;
 mod help;
 mod help_dhall;
+mod help_log;
 mod help_sign;
 mod help_trust;
 mod kernel;
+mod log;
+mod query;
 mod tier;
 mod trust;
 mod upkeep;
@@ -32,7 +35,15 @@ pub use dhall::{
     DhallBounds, DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs,
     DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns,
 };
-pub use kernel::{EndpointsArgs, RequestArgs, ResolveArgs, WhyArgs};
+pub use kernel::{
+    CompleteArgs, EndpointsArgs, ReachArgs, RequestArgs, ResolveArgs, Target, TraceCommand,
+    WatchArgs, WhyArgs,
+};
+pub use log::{
+    LogAppendArgs, LogCommand, LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs,
+    LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
+};
+pub use query::{ResultFormat, SqlArgs};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use trust::{
     CostArgs, MachineCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
@@ -44,7 +55,7 @@ pub use upkeep::{
 };
 pub use values::{
     ByteRange, ValueError, parse_media_type, parse_name, parse_percent, parse_pipeline,
-    parse_range, parse_size, parse_span, parse_uri,
+    parse_range, parse_size, parse_span, parse_target, parse_uri,
 };
 pub use vectra::{MachineArgs, VectraCommand, VectraRunArgs};
 
@@ -113,8 +124,18 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Tell how what a URI or a pipeline gives came about
     Why(WhyArgs),
+    /// Resolve a URI or a pipeline, and again whenever something that it is made of changes
+    Watch(WatchArgs),
+    /// Ask resources with SQL: tables are URIs, and the answer is one, too
+    Sql(Box<SqlArgs>),
     /// List who answers which URIs
     Endpoints(EndpointsArgs),
+    /// Carry records of what was made from what to another store
+    #[command(subcommand, after_help = help::TRACE)]
+    Trace(TraceCommand),
+    /// Print how a line could go on
+    #[command(hide = true)]
+    Complete(CompleteArgs),
     /// Give, show and take away names
     #[command(subcommand, after_help = help::NAME)]
     Name(NameCommand),
@@ -130,6 +151,9 @@ pub enum Command {
     /// Keep arenas and blobs in a bucket or another folder, and read them from there
     #[command(subcommand, after_help = help::TIER)]
     Tier(TierCommand),
+    /// Keep transparency logs, prove what is in them, and catch those that lie
+    #[command(subcommand, after_help = help_log::LOG)]
+    Log(LogCommand),
     /// Evaluate, check, format and convert expressions of the language Dhall
     #[command(subcommand, after_help = help_dhall::DHALL)]
     Dhall(DhallCommand),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use vigil_base::{Name, Uri, UriError};
 use vigil_kernel::{Identifier, MediaType, MediaTypeError, PipelineError};
 
+use super::kernel::{Target, pipeline_of};
+
 /// Why a text is not the value that an argument needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -130,6 +132,29 @@ pub fn parse_pipeline(text: &str) -> Result<Identifier, ValueError> {
     vigil_kernel::parse_pipeline(text).map_err(ValueError::Pipeline)
 }
 
+/// Reads a URI of the store, or any other URI or pipeline.
+pub fn parse_target(text: &str) -> Result<Target, ValueError> {
+    match text.parse::<Uri>() {
+        Ok(uri) => {
+            // Some characters that a path may have end a word of a pipeline, so it is not read as one.
+            let identifier = Identifier::new(&uri.to_string());
+            let identifier =
+                identifier.map_err(|source| PipelineError::Uri { text: text.to_owned(), source });
+            let identifier = identifier.map_err(ValueError::Pipeline)?;
+            Ok(Target { uri: identifier, plain: Some(uri) })
+        }
+        Err(error) if !is_other_uri(text) => Err(ValueError::Uri(error)),
+        Err(_) => pipeline_of(text),
+    }
+}
+
+/// Whether a text that is no URI of the store can be another URI, or a pipeline.
+fn is_other_uri(text: &str) -> bool {
+    let first = text.split('|').next().unwrap_or_default();
+    let is_of_store = first.starts_with('@') || first.starts_with("ca://");
+    if is_of_store { text.contains('|') } else { first.contains(':') }
+}
+
 /// Reads a media type.
 pub fn parse_media_type(text: &str) -> Result<MediaType, ValueError> {
     MediaType::new(text).map_err(ValueError::MediaType)
@@ -214,6 +239,19 @@ mod tests {
         check_range("-7", Err(ValueError::Range));
         check_range("7", Err(ValueError::Range));
         check_range("a-b", Err(ValueError::Range));
+    }
+
+    #[test]
+    fn targets() {
+        let plain =
+            |text: &str| parse_target(text).expect("a target").plain.map(|uri| uri.to_string());
+        assert_eq!(plain("@home/a(b)").as_deref(), Some("@home/a(b)"));
+        assert_eq!(plain("file:a"), None);
+        assert_eq!(plain("@home|head"), None);
+        assert_eq!(parse_target("@a | head 2").expect("one").to_string(), "@a | head \"2\"");
+        for text in ["", "home", "@a b", "@../a", "ca://x", "head 2 | @a", "file:a b"] {
+            assert!(parse_target(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

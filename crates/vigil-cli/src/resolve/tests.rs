@@ -8,7 +8,9 @@ use vigil_store::Remote;
 
 use super::*;
 use crate::dhall::{DhallDoor, DhallSettings, LineEditor};
+use crate::logs::{LogDoor, LogDoorFailure};
 use crate::machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
+use crate::query::{Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
 use crate::tiers::{TierDoor, TierFailure, TierLink, TierSettings};
 
 struct Still;
@@ -53,6 +55,18 @@ impl DhallDoor for Still {
 }
 
 /// A world without machines.
+impl LogDoor for Still {
+    fn serve(
+        &self,
+        _: Arc<dyn vigil_base::world::Disk>,
+        _: std::net::SocketAddr,
+        _: Option<u64>,
+        _: &mut dyn FnMut(std::net::SocketAddr),
+    ) -> Result<(), LogDoorFailure> {
+        Err((Blame::World, "there is none".into()))
+    }
+}
+
 impl MachineDoor for Still {
     fn power_on(
         &self,
@@ -83,6 +97,34 @@ impl crate::TrustDoor for Still {
     }
 }
 
+/// A world without queries.
+impl QueryDoor for Still {
+    fn open(&self, _: &vigil_store::Store, _: &QuerySettings) -> Arc<dyn Queries> {
+        Arc::new(Still)
+    }
+
+    fn editor(
+        &self,
+        _: Arc<std::sync::Mutex<Vec<String>>>,
+    ) -> std::io::Result<Box<dyn LineEditor>> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl Queries for Still {
+    fn space(&self) -> QuerySpace {
+        Ok(vigil_kernel::Space::new("none"))
+    }
+
+    fn interruptible(&self, work: &mut dyn FnMut()) {
+        work();
+    }
+
+    fn rows(&self, _: Vec<u8>, _: usize) -> Result<QueryRows, String> {
+        Err("there are none".into())
+    }
+}
+
 fn environment() -> Environment {
     Environment {
         store: None,
@@ -101,8 +143,10 @@ fn environment() -> Environment {
         randomness: Arc::new(Still),
         tiers: Arc::new(Still),
         dhall: Arc::new(Still),
+        logs: Arc::new(Still),
         machine: Arc::new(Still),
         trust: Arc::new(Still),
+        queries: Arc::new(Still),
     }
 }
 

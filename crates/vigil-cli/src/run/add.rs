@@ -148,7 +148,7 @@ fn summary(added: &Added) -> String {
 }
 
 /// Returns what the system knows a folder by, if it is there.
-fn identity(folder: &Path) -> Option<(u64, u64)> {
+pub(super) fn identity(folder: &Path) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt as _;
     let data = std::fs::metadata(folder).ok()?;
     Some((data.dev(), data.ino()))

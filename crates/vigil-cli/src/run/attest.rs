@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use vigil_base::Vcid;
-use vigil_kernel::{Provenance, Request};
+use vigil_kernel::Provenance;
 use vigil_node::attest::{Attestation, Found, Repository, Signing, check, read_all};
-use vigil_node::{Node, SCOPE};
 use vigil_trust::formats::{
     AllowedSigners, Certificate, Dependency, Envelope, InTotoStatement, Json,
     Provenance as SlsaProvenance, Subject,
 };
 
+use super::kernel::{Resolving, request_of};
 use super::{Session, agent, trust};
 use crate::args::{AttestArgs, AttestCommand, SLSA};
 use crate::failure::CommandError;
@@ -58,24 +58,24 @@ fn own_signers(session: &Session<'_>) -> Result<AllowedSigners, CommandError> {
 }
 
 fn attest(args: &AttestArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let (Some(uri), Some(predicate)) = (&args.uri, &args.predicate) else {
+    let (Some(target), Some(predicate)) = (&args.target, &args.predicate) else {
         // The table of arguments demands both.
         return Err(SigningError::Data.into());
     };
     let certificate = own_certificate(session)?;
     let client = agent::connect(&args.socket, session)?;
     let repository = repository(args.repository.as_deref(), session)?;
-    let node = Node::open(session.store()?, None).map_err(Box::new)?;
-    let request = Request::source(uri.clone());
-    let found = node.resolve(request.clone());
-    node.finish().map_err(Box::new)?;
-    let found = found.map_err(|refusal| CommandError::Refused { refusal: Box::new(refusal) })?;
-    let subject = Subject::sha256(&uri.to_string(), &found.vcid.to_hex());
+    let mut kernel = Resolving::start(&args.reach, session)?;
+    let request = request_of(target, None);
+    let found = kernel.find(request.clone());
+    kernel.finish(session)?;
+    let found = found?;
+    let subject = Subject::sha256(target.uri.as_str(), &found.vcid.to_hex());
     let statement = if predicate == SLSA {
         if args.data.is_some() {
             return Err(SigningError::DataForSlsa.into());
         }
-        let story = node.kernel().why(SCOPE, &request);
+        let story = kernel.node.why(&request).map_err(Box::new)?;
         provenance(&story, &certificate).about(vec![subject])
     } else {
         let predicate_type = predicate.clone();

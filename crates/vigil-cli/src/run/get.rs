@@ -10,7 +10,8 @@ use vigil_files::{
 use vigil_store::{ReadError, Store};
 
 use super::Session;
-use crate::args::{ByteRange, CatArgs, GetArgs, TarArgs};
+use super::kernel::Resolving;
+use crate::args::{ByteRange, CatArgs, GetArgs, ReachArgs, TarArgs, Target};
 use crate::failure::CommandError;
 use crate::human;
 use crate::talk::{Progress, Talk};
@@ -21,18 +22,38 @@ pub(super) fn follow(store: &Store, uri: &Uri) -> Result<Resolved, CommandError>
         .map_err(|source| CommandError::Resolve { uri: uri.clone(), source: Box::new(source) })
 }
 
-/// Follows a URI to a tree. For a person who left out the slash, bytes that are named by their hash
-/// and look like a tree are taken for one: here, nothing else could be meant.
-pub(super) fn follow_tree(store: &Store, uri: &Uri) -> Result<Resolved, CommandError> {
-    let mut found = follow(store, uri)?;
+/// Resolves a URI or a pipeline, and says what it gives as a place in the store.
+///
+/// The bytes are what the kernel finds. How a tree keeps them, their mode, and the metadata beside
+/// them, is looked up where the target is a URI of the store.
+pub(super) fn locate(
+    target: &Target,
+    reach: &ReachArgs,
+    session: &mut Session<'_>,
+) -> Result<(Store, Resolved), CommandError> {
+    let mut kernel = Resolving::start(reach, session)?;
+    let found = kernel.locate(target);
+    kernel.finish(session)?;
+    Ok((kernel.store, found?))
+}
+
+/// Resolves to a tree. For a person who left out the slash, bytes that are named by their hash and look
+/// like a tree are taken for one: here, nothing else could be meant.
+pub(super) fn locate_tree(
+    target: &Target,
+    reach: &ReachArgs,
+    session: &mut Session<'_>,
+) -> Result<(Store, Resolved), CommandError> {
+    let (store, found) = locate(target, reach, session)?;
     if found.kind == EntryKind::Tree {
-        return Ok(found);
+        return Ok((store, found));
     }
-    if !is_bare(uri) || !looks_like_tree(store, found.vcid)? {
-        return Err(CommandError::NotATree { uri: uri.clone() });
+    let is_bare = target.plain.as_ref().is_some_and(is_bare);
+    if !is_bare || !looks_like_tree(&store, found.vcid)? {
+        return Err(CommandError::NotATree { uri: found.uri });
     }
-    found = follow(store, &Uri::tree(found.vcid))?;
-    Ok(found)
+    let found = follow(&store, &Uri::tree(found.vcid))?;
+    Ok((store, found))
 }
 
 /// Whether a URI names bytes by their hash and nothing else.
@@ -52,22 +73,22 @@ fn looks_like_tree(store: &Store, vcid: Vcid) -> Result<bool, CommandError> {
 }
 
 pub(super) fn get(args: &GetArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let store = session.store()?;
-    let mut found = follow(&store, &args.uri)?;
+    let (store, mut found) = locate(&args.target, &args.reach, session)?;
+    let uri = found.uri.clone();
     let Some(output) = &args.output else {
-        return write_bytes(&store, &args.uri, &found, args.range, session);
+        return write_bytes(&store, &uri, &found, args.range, session);
     };
     if let Some(range) = args.range {
-        return get_range(&store, &args.uri, &found, range, output, args.overwrite, session);
+        return get_range(&store, &uri, &found, range, output, args.overwrite, session);
     }
-    if found.kind != EntryKind::Tree && is_bare(&args.uri) {
-        hint_slash(&store, &args.uri, found.vcid, &session.talk)?;
+    if found.kind != EntryKind::Tree && is_bare(&uri) {
+        hint_slash(&store, &uri, found.vcid, &session.talk)?;
     }
     if let Some(Some(record)) = args.metadata {
         found.metadata = Some(record);
     }
     if args.metadata.is_some() && found.metadata.is_none() {
-        return Err(CommandError::NoMetadata { uri: args.uri.clone() });
+        return Err(CommandError::NoMetadata { uri: uri.clone() });
     }
     let options = RestoreOptions {
         threads: session.threads,
@@ -75,7 +96,7 @@ pub(super) fn get(args: &GetArgs, session: &mut Session<'_>) -> Result<(), Comma
         overwrites: args.overwrite,
     };
     let restored = {
-        let meter = session.talk.meter(format!("getting {}", args.uri));
+        let meter = session.talk.meter(format!("getting {uri}"));
         let show = |progress: RestoreProgress| {
             meter.show(&Progress {
                 things: Some((progress.files_done, progress.files, "files")),
@@ -84,7 +105,7 @@ pub(super) fn get(args: &GetArgs, session: &mut Session<'_>) -> Result<(), Comma
             });
         };
         restore(&store, &found, output, &options, &show).map_err(|source| {
-            let (uri, path) = (args.uri.clone(), output.clone());
+            let (uri, path) = (uri.clone(), output.clone());
             CommandError::Restore { uri, path, source: Box::new(source) }
         })?
     };
@@ -181,21 +202,23 @@ fn get_range(
 }
 
 pub(super) fn cat(args: &CatArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let store = session.store()?;
-    for uri in &args.uris {
-        let found = follow(&store, uri)?;
-        write_bytes(&store, uri, &found, None, session)?;
+    let mut kernel = Resolving::start(&args.reach, session)?;
+    for target in &args.targets {
+        let found = kernel.locate(target);
+        if found.is_err() {
+            kernel.finish(session)?;
+        }
+        let found = found?;
+        write_bytes(&kernel.store, &found.uri, &found, None, session)?;
     }
-    Ok(())
+    kernel.finish(session)
 }
 
 pub(super) fn tar(args: &TarArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let store = session.store()?;
-    let found = follow_tree(&store, &args.uri)?;
-    let meter = session.talk.meter(format!("reading {}", args.uri));
+    let (store, found) = locate_tree(&args.target, &args.reach, session)?;
+    let meter = session.talk.meter(format!("reading {}", args.target));
     let show = |done| meter.show(&Progress { things: None, bytes: done, bytes_total: None });
-    write_tar(&store, &found, &mut session.out, session.threads, &show).map_err(|source| {
-        CommandError::Write { uri: args.uri.clone(), source: Box::new(source) }
-    })?;
+    let written = write_tar(&store, &found, &mut session.out, session.threads, &show);
+    written.map_err(|source| CommandError::Write { uri: found.uri, source: Box::new(source) })?;
     Ok(())
 }

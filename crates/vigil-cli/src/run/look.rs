@@ -7,14 +7,13 @@ use vigil_base::{EntryKind, Tree, Uri, Vcid};
 use vigil_files::{Change, Listed};
 
 use super::Session;
-use super::get::{follow, follow_tree};
+use super::get::{locate, locate_tree};
 use crate::args::{DiffArgs, ListArgs, StatArgs};
 use crate::failure::CommandError;
 use crate::human;
 
 pub(super) fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let store = session.store()?;
-    let found = follow_tree(&store, &args.uri)?;
+    let (store, found) = locate_tree(&args.target, &args.reach, session)?;
     let mut result = Ok(());
     let out = &mut session.out;
     let mut visit = |listed: Listed| {
@@ -31,7 +30,7 @@ pub(super) fn list(args: &ListArgs, session: &mut Session<'_>) -> Result<(), Com
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     vigil_files::list(&store, found.vcid, args.recursive, &mut visit).map_err(|source| {
-        CommandError::Resolve { uri: args.uri.clone(), source: Box::new(source) }
+        CommandError::Resolve { uri: found.uri.clone(), source: Box::new(source) }
     })?;
     result
 }
@@ -47,13 +46,12 @@ fn line(listed: &Listed, is_long: bool) -> String {
 }
 
 pub(super) fn stat(args: &StatArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let store = session.store()?;
-    let found = follow(&store, &args.uri)?;
-    let failed = |source| CommandError::Read { uri: args.uri.clone(), source: Box::new(source) };
+    let (store, found) = locate(&args.target, &args.reach, session)?;
+    let failed = |source| CommandError::Read { uri: found.uri.clone(), source: Box::new(source) };
     let blob = store.find(found.vcid).map_err(failed)?;
     let entries = match found.kind {
         EntryKind::Tree => {
-            Some(count_entries(&store.read(found.vcid).map_err(failed)?, &args.uri)?)
+            Some(count_entries(&store.read(found.vcid).map_err(failed)?, &found.uri)?)
         }
         _ => None,
     };
@@ -118,9 +116,8 @@ impl Differences {
 }
 
 pub(super) fn diff(args: &DiffArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let store = session.store()?;
-    let left = follow_tree(&store, &args.left)?;
-    let right = follow_tree(&store, &args.right)?;
+    let (store, left) = locate_tree(&args.left, &args.reach, session)?;
+    let (_, right) = locate_tree(&args.right, &args.reach, session)?;
     let mut differences = Differences::default();
     let mut result = Ok(());
     let out = &mut session.out;
@@ -141,7 +138,7 @@ pub(super) fn diff(args: &DiffArgs, session: &mut Session<'_>) -> Result<(), Com
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     vigil_files::diff(&store, left.vcid, right.vcid, &mut visit).map_err(|source| {
-        CommandError::Resolve { uri: args.left.clone(), source: Box::new(source) }
+        CommandError::Resolve { uri: left.uri.clone(), source: Box::new(source) }
     })?;
     result?;
     let Differences { added, removed, changed } = differences;

@@ -4,19 +4,23 @@ mod add;
 mod agent;
 mod arenas;
 mod attest;
+mod complete;
 mod dhall;
 mod gc;
 mod get;
 mod kernel;
+mod log;
 mod look;
 mod names;
 mod pages;
+mod query;
 mod shared_names;
 mod status;
 mod tier;
 mod trust;
 mod vectra;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -126,7 +130,11 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
         Command::Diff(args) => look::diff(args, session),
         Command::Resolve(args) => kernel::resolve(args, session),
         Command::Why(args) => kernel::why(args, session),
+        Command::Watch(args) => watch::watch(args, session),
+        Command::Sql(args) => query::sql(args, session),
         Command::Endpoints(args) => kernel::endpoints(args, session),
+        Command::Trace(command) => kernel::trace(command, session),
+        Command::Complete(args) => complete::complete(args, session),
         Command::Name(command) => names::perform(command, session),
         Command::Verify(args) => verify::verify(args, session),
         Command::Repair(args) => verify::repair(args, session),
@@ -140,6 +148,7 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
             ArenaCommand::Import { files, format } => arenas::import(files, *format, session),
         },
         Command::Tier(command) => tier::perform(command, session),
+        Command::Log(command) => log::perform(command, session),
         Command::Dhall(command) => dhall::perform(command, session),
         Command::Vectra(command) => vectra::perform(command, session),
         Command::Person(command) => trust::person(command, session),

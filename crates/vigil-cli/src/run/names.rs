@@ -1,12 +1,12 @@
 //! `vigil name`.
 
 use serde_json::{Value, json};
-use vigil_base::{Name, Uri, Vcid};
+use vigil_base::{Name, Vcid};
 use vigil_store::Version;
 
-use super::get::follow;
+use super::get::locate;
 use super::{Session, shared_names};
-use crate::args::{AnyName, NameCommand};
+use crate::args::{AnyName, NameCommand, ReachArgs, Target};
 use crate::failure::CommandError;
 use crate::human;
 
@@ -23,9 +23,11 @@ pub(super) fn perform(
         }
         NameCommand::List { shared: false, format } => list(format.json, session),
         NameCommand::Show { name, format } => show(name, format.json, session),
-        NameCommand::Set { name: AnyName::Local(name), uri, .. } => set(name, uri, session),
-        NameCommand::Set { name: AnyName::Shared(name), uri, passphrase } => {
-            shared_names::set(name, uri, passphrase, session)
+        NameCommand::Set { name: AnyName::Local(name), target, reach, .. } => {
+            set(name, target, reach, session)
+        }
+        NameCommand::Set { name: AnyName::Shared(name), target, reach, passphrase } => {
+            shared_names::set(name, target, reach, passphrase, session)
         }
         NameCommand::History { name, format } => shared_names::history(name, format.json, session),
         NameCommand::Resolve { name, format } => shared_names::resolve(name, format.json, session),
@@ -86,12 +88,16 @@ fn show(name: &Name, is_json: bool, session: &mut Session<'_>) -> Result<(), Com
     Ok(())
 }
 
-fn set(name: &Name, uri: &Uri, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let store = session.store()?;
+fn set(
+    name: &Name,
+    target: &Target,
+    reach: &ReachArgs,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
     // From here on nobody removes what is about to be named.
-    let writer = store.writer()?;
-    let found = follow(&store, uri)?;
-    let failed = |source| CommandError::Read { uri: uri.clone(), source: Box::new(source) };
+    let writer = session.store()?.writer()?;
+    let (store, found) = locate(target, reach, session)?;
+    let failed = |source| CommandError::Read { uri: found.uri.clone(), source: Box::new(source) };
     store.find(found.vcid).map_err(failed)?;
     let at = session.environment.clock.now();
     let (kind, vcid, metadata) = (found.kind, found.vcid, found.metadata);

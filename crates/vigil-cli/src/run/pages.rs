@@ -17,6 +17,9 @@ pub(super) fn completions(
     // Rendered to memory, since the generator does not say so when writing fails.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::table(), "vigil", &mut script);
+    if args.shell == clap_complete::Shell::Bash {
+        script.extend_from_slice(super::complete::BASH.as_bytes());
+    }
     session.out.write_all(&script).map_err(CommandError::Output)
 }
 

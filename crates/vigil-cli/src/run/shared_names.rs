@@ -10,10 +10,10 @@ use vigil_base::{Uri, Vcid};
 use vigil_trust::names::{AttName, Meaning, NameEntry, Pointer, Said, Setting, fold_names};
 
 use super::Session;
-use super::get::follow;
+use super::get::locate;
 use super::trust;
 use super::trust::puddle::{Opened, append};
-use crate::args::PassphraseArgs;
+use crate::args::{PassphraseArgs, ReachArgs, Target};
 use crate::failure::CommandError;
 use crate::human;
 use crate::signing_failure::SigningError;
@@ -51,13 +51,13 @@ fn pointer(name: &AttName, session: &Session<'_>) -> Result<Pointer, CommandErro
 
 pub(super) fn set(
     name: &AttName,
-    uri: &Uri,
+    target: &Target,
+    reach: &ReachArgs,
     args: &PassphraseArgs,
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
-    let store = session.store()?;
-    let found = follow(&store, uri)?;
-    let failed = |source| CommandError::Read { uri: uri.clone(), source: Box::new(source) };
+    let (store, found) = locate(target, reach, session)?;
+    let failed = |source| CommandError::Read { uri: found.uri.clone(), source: Box::new(source) };
     store.find(found.vcid).map_err(failed)?;
     let home = trust::home(session)?;
     let mut opened = Opened::of(&home, session)?;

@@ -108,40 +108,54 @@ impl<'s, 'a> Guide<'s, 'a> {
         self.line(&format!("  {shown}"))
     }
 
+    /// Runs a command, and returns its code, what it printed and what it said.
+    fn run(&mut self, words: &[&str], is_apart: bool) -> (u8, Vec<u8>, Vec<u8>) {
+        let printed = Shared::default();
+        let said = if is_apart { Shared::default() } else { printed.clone() };
+        let argv = std::iter::once("vigil").chain(words.iter().copied()).map(Into::into);
+        let (out, talk) = (Box::new(printed.clone()), Box::new(said.clone()));
+        let code = crate::run::run(argv, &self.inner, out, talk);
+        let take = |shared: Shared| {
+            std::mem::take(&mut *shared.0.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        (code, take(printed), take(said))
+    }
+
+    /// Runs a command whose output goes into a file, and shows it.
+    pub fn vigil_into(&mut self, words: &[&str], file: &str) -> Result<(), CommandError> {
+        let typed = typed(words);
+        self.command(&format!("{typed} > {}", quoted(file)))?;
+        let (code, printed, said) = self.run(words, true);
+        for line in String::from_utf8_lossy(&said).lines() {
+            self.line(&format!("  {line}"))?;
+        }
+        if code != 0 {
+            return Err(CommandError::Tour { step: typed, blame: Blame::Us });
+        }
+        let path = self.scratch().join(file);
+        std::fs::write(&path, printed).map_err(|source| CommandError::File {
+            action: "write",
+            path,
+            source,
+        })
+    }
+
     /// Runs a command, shows it and what it printed, and returns how it is typed.
     pub fn vigil(&mut self, words: &[&str]) -> Result<String, CommandError> {
-        let typed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let typed = format!("vigil {}", typed.join(" "));
+        let typed = typed(words);
         self.command(&typed)?;
-        let (code, printed) = self.run(words);
+        let (code, printed, _) = self.run(words, false);
         self.show(&printed)?;
         done(typed, code)
     }
 
     /// Runs a command that is to be refused, and shows it and why.
     pub fn vigil_refuses(&mut self, words: &[&str]) -> Result<(), CommandError> {
-        let typed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let typed = format!("vigil {}", typed.join(" "));
+        let typed = typed(words);
         self.command(&typed)?;
-        let (code, printed) = self.run(words);
+        let (code, printed, _) = self.run(words, false);
         self.show(&printed)?;
         if code == 1 { Ok(()) } else { Err(CommandError::Tour { step: typed, blame: Blame::Us }) }
-    }
-
-    /// Runs a command whose output goes to a file, and shows it.
-    pub fn vigil_to(&mut self, file: &str, words: &[&str]) -> Result<String, CommandError> {
-        let typed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let typed = format!("vigil {} > {file}", typed.join(" "));
-        self.command(&typed)?;
-        let (code, printed) = self.run(words);
-        if code != 0 {
-            self.show(&printed)?;
-            return done(typed, code);
-        }
-        let path = self.scratch().join(file);
-        let failed = |source| CommandError::File { action: "write", path: path.clone(), source };
-        std::fs::write(&path, printed).map_err(failed)?;
-        Ok(typed)
     }
 
     /// Whether an outside program starts.
@@ -164,9 +178,8 @@ impl<'s, 'a> Guide<'s, 'a> {
         input: Option<&str>,
         is_fine: bool,
     ) -> Result<(), CommandError> {
-        let typed: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-        let from = input.map(|file| format!(" < {file}")).unwrap_or_default();
-        let typed = format!("{}{from}", typed.join(" "));
+        let from = input.map(|file| format!(" < {}", quoted(file))).unwrap_or_default();
+        let typed = format!("{}{from}", joined(words));
         self.command(&typed)?;
         let mut program = self.program(words[0]);
         if let Some(file) = input {
@@ -177,7 +190,7 @@ impl<'s, 'a> Guide<'s, 'a> {
         let failed = |source| CommandError::File { action: "run", path: words[0].into(), source };
         let output = program.args(&words[1..]).output().map_err(failed)?;
         let printed = [output.stdout, output.stderr].concat();
-        self.show(&String::from_utf8_lossy(&printed))?;
+        self.show(&printed)?;
         if output.status.success() == is_fine {
             return Ok(());
         }
@@ -206,19 +219,9 @@ impl<'s, 'a> Guide<'s, 'a> {
         self.text(&format!("  (byte {middle} of {file})"))
     }
 
-    /// Runs a command and returns its exit code and all that it printed.
-    fn run(&self, words: &[&str]) -> (u8, String) {
-        let printed = Shared::default();
-        let argv = std::iter::once("vigil").chain(words.iter().copied()).map(Into::into);
-        let (out, talk) = (Box::new(printed.clone()), Box::new(printed.clone()));
-        let code = crate::run::run(argv, &self.inner, out, talk);
-        let printed =
-            std::mem::take(&mut *printed.0.lock().unwrap_or_else(PoisonError::into_inner));
-        (code, String::from_utf8_lossy(&printed).into_owned())
-    }
-
     /// Shows what was printed, cut where it is long.
-    fn show(&mut self, printed: &str) -> Result<(), CommandError> {
+    fn show(&mut self, printed: &[u8]) -> Result<(), CommandError> {
+        let printed = String::from_utf8_lossy(printed);
         let lines: Vec<&str> = printed.lines().collect();
         let shown = if lines.len() > LINES_MAX { LINES_MAX - 1 } else { lines.len() };
         for line in &lines[..shown] {
@@ -338,6 +341,17 @@ fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }
+}
+
+/// Returns how a command is typed.
+fn typed(words: &[&str]) -> String {
+    format!("vigil {}", joined(words))
+}
+
+/// Returns words as a shell needs them.
+fn joined(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    words.join(" ")
 }
 
 #[cfg(test)]

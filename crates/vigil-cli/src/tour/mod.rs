@@ -77,7 +77,10 @@ pub(crate) fn tour(args: &TourArgs, session: &mut Session<'_>) -> Result<(), Com
     guide.opening(&folder, is_sample)?;
     let chosen = add(&mut guide, &folder)?;
     read_back(&mut guide, &folder, &chosen)?;
+    make(&mut guide, &chosen)?;
     change(&mut guide, &scratch.0, &chosen)?;
+    make_again(&mut guide, &chosen)?;
+    ask(&mut guide)?;
     verify(&mut guide)?;
     carry(&mut guide, &chosen)?;
     collect(&mut guide)?;
@@ -156,6 +159,35 @@ fn read_back(
     guide.text("Three times the same.")
 }
 
+/// What is made of the chosen file: counted, so that a change of its text may leave it as it was.
+fn pipelines(chosen: &Chosen) -> [String; 2] {
+    let file = format!("@tour/{}", chosen.path);
+    [format!("{file} | head 1"), format!("{file} | head 1 | count bytes")]
+}
+
+fn make(guide: &mut Guide<'_, '_>, chosen: &Chosen) -> Result<(), CommandError> {
+    guide.chapter("Make something of it")?;
+    guide.text(
+        "A pipeline names what is made of something: here the first line of a file, and its length.\n\
+         `why` tells what was made of what.",
+    )?;
+    let [line, length] = pipelines(chosen);
+    guide.vigil(&["cat", &length])?;
+    guide.vigil(&["why", &line])?;
+    guide.text("It was kept with a record of what it was made from, so nothing was made twice.")
+}
+
+fn make_again(guide: &mut Guide<'_, '_>, chosen: &Chosen) -> Result<(), CommandError> {
+    guide.chapter("See how far the change goes")?;
+    guide.text(
+        "The file is longer now, and its first line is what it was. So the line is made again, comes out\n\
+         as before, and there the change ends: its length was kept.",
+    )?;
+    let [_, length] = pipelines(chosen);
+    guide.vigil(&["why", &length])?;
+    Ok(())
+}
+
 fn change(guide: &mut Guide<'_, '_>, scratch: &Path, chosen: &Chosen) -> Result<(), CommandError> {
     guide.chapter("Change one file and add again")?;
     guide.text("First a copy of everything, so that your files stay as they are.")?;
@@ -172,6 +204,30 @@ fn change(guide: &mut Guide<'_, '_>, scratch: &Path, chosen: &Chosen) -> Result<
     )?;
     guide.vigil(&["diff", "@tour~1", "@tour"])?;
     guide.vigil(&["name", "show", "tour"])?;
+    Ok(())
+}
+
+fn ask(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {
+    guide.chapter("Ask with SQL")?;
+    guide.text(
+        "The list of files is a table. It becomes Parquet, which is stored like anything else; a query over\n\
+         it is a resource of its own, whose answer is kept.",
+    )?;
+    let query = "select kind, count(*) as files, sum(size) as bytes from '@table' group by kind";
+    for (version, again) in [("@tour~1", true), ("@tour", false)] {
+        guide.vigil_into(&["ls", version, "-R", "--json"], "files.ndjson")?;
+        guide.vigil(&["add", "files.ndjson", "--name", "list"])?;
+        guide.vigil_into(&["resolve", "@list | parquet"], "files.parquet")?;
+        guide.vigil(&["add", "files.parquet", "--name", "table"])?;
+        guide.vigil(&["sql", query])?;
+        if again {
+            guide.text("Asked again, nothing is planned or read: the answer has been kept.")?;
+            guide.vigil(&["sql", query])?;
+            guide.text("One file was changed above. The list of the new version:")?;
+        }
+    }
+    guide.text("Where the last answer comes from:")?;
+    guide.vigil(&["why", &format!("@table | sql \"{}\"", query.replace("'@table'", "input"))])?;
     Ok(())
 }
 

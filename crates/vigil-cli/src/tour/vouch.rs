@@ -55,11 +55,11 @@ fn attest(guide: &mut Guide<'_, '_>, socket: &[&str]) -> Result<(), CommandError
     let attest = ["--store", STORE, "attest", "@result"];
     guide.vigil(&[&attest[..], &predicate, socket].concat())?;
     guide.text("Whoever checks it needs one line about the Person, and no Vigil.")?;
-    let line = guide.vigil_to("signers", &["--store", STORE, "attest", "signers"])?;
+    guide.vigil_into(&["--store", STORE, "attest", "signers"], "signers")?;
     let allowed = ["git", "-C", "words", "-c", "gpg.ssh.allowedSignersFile=../signers"];
     guide.outside(&[&allowed[..], &["verify-commit", "HEAD"]].concat(), None, true)?;
     let (file, signature) = the_attestation(&guide.scratch().join("words/attestations"))
-        .ok_or(CommandError::Tour { step: line, blame: Blame::Us })?;
+        .ok_or_else(|| CommandError::Tour { step: "vigil attest".into(), blame: Blame::Us })?;
     let (file, signature) =
         (format!("words/attestations/{file}"), format!("words/attestations/{signature}"));
     let who = guide.principal("signers", &signature)?;

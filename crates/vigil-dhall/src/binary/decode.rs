@@ -43,7 +43,7 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes an expression.
+/// Decodes an expression (`standard/binary.md`, "Decoding judgment").
 ///
 /// # Errors
 /// Returns where and why the bytes are not an expression's binary form.

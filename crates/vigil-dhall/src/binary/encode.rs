@@ -8,7 +8,8 @@ use crate::label::Label;
 use crate::number::Integer;
 use crate::stack::deep;
 
-/// Returns the binary form of an expression, which may contain imports.
+/// Returns the binary form of an expression, which may contain imports (`standard/binary.md`,
+/// "Encoding judgment").
 #[must_use]
 pub fn encode(expr: &Expr) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -120,7 +120,7 @@ pub fn parse_bytes(bytes: &[u8], limits: &Limits) -> Result<Parsed, ParseError> 
     }
 }
 
-/// Parses a text: the rule `complete-dhall-file`.
+/// Parses a text: the rule `complete-dhall-file` of `standard/dhall.abnf`.
 ///
 /// # Errors
 /// Returns where and why the text is not an expression.

@@ -50,6 +50,31 @@ fn level_of(kind: &ExprKind) -> u8 {
     }
 }
 
+/// Returns where the first token of `expr` stands that will be printed: parentheses around what
+/// it begins with may go, and a comment inside of them comes first then.
+pub(super) fn first_token(expr: &Expr) -> u32 {
+    let mut expr = expr;
+    let mut start = expr.span().start;
+    loop {
+        let left = match expr.kind() {
+            ExprKind::App(left, _)
+            | ExprKind::Op(_, left, _)
+            | ExprKind::Annotation(left, _)
+            | ExprKind::Field(left, _)
+            | ExprKind::Project(left, _)
+            | ExprKind::ProjectByType(left, _)
+            | ExprKind::With(left, ..) => left,
+            _ => return start,
+        };
+        if level_of(left.kind()) < level_of(expr.kind()) {
+            // It keeps its parentheses.
+            return start;
+        }
+        start = start.max(left.span().start);
+        expr = left;
+    }
+}
+
 fn is_temporal(expr: &Expr) -> bool {
     matches!(expr.kind(), ExprKind::Date(_) | ExprKind::Time(_) | ExprKind::TimeZone(_))
 }
@@ -128,7 +153,7 @@ impl<'s> Printer<'s> {
         let leading = if self.comments.is_empty() {
             Doc::Nil
         } else {
-            self.after_comments(expr.span().start)
+            self.after_comments(first_token(expr))
         };
         let doc = deep(|| self.kind(expr));
         let doc = leading.then(doc);
@@ -252,7 +277,7 @@ impl<'s> Printer<'s> {
             long = long.then(head).and(&format!(" {arrow}")).line();
             let next = matches!(body.kind(), ExprKind::Lambda(..) | ExprKind::Pi(..));
             if next {
-                long = long.then(self.after_comments(body.span().start));
+                long = long.then(self.after_comments(first_token(body)));
             }
             expr = body;
         }
@@ -308,7 +333,7 @@ impl<'s> Printer<'s> {
             short = short.then(test.clone()).and(" then ").then(yes.clone()).and(" else ");
             long =
                 long.then(test.nest(6)).line().and("then  ").then(yes.nest(6)).line().and("else  ");
-            let commented = self.next_comment().is_some_and(|start| start < no.span().start);
+            let commented = self.next_comment().is_some_and(|start| start < first_token(no));
             if matches!(no.kind(), ExprKind::If(..)) && !commented {
                 short = short.and("if ");
                 long = long.and("if ");

@@ -2,7 +2,7 @@
 
 use super::atoms::{Place, label};
 use super::doc::Doc;
-use super::expression::{Printer, level};
+use super::expression::{Printer, first_token, level};
 use crate::expr::{Expr, ExprKind};
 use crate::label::Label;
 
@@ -41,7 +41,7 @@ impl Printer<'_> {
     /// `head sign value`, the value on lines of its own if need be.
     fn entry(&mut self, head: &str, sign: &str, value: &Expr) -> Doc {
         // Comments before a value move before its name: there is room for them.
-        let leading = self.after_comments(value.span().start);
+        let leading = self.after_comments(first_token(value));
         let doc = self.at(value, level::EXPRESSION);
         let bracketed = matches!(
             value.kind(),
@@ -75,7 +75,7 @@ impl Printer<'_> {
             && variable == name
             && index.is_zero()
         {
-            return self.after_comments(value.span().start).and(&head);
+            return self.after_comments(first_token(value)).and(&head);
         }
         let mut value = value;
         while let ExprKind::Record(fields) = value.kind()

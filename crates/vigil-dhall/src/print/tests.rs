@@ -92,6 +92,27 @@ in  { -- first
 }
 
 #[test]
+fn comments_in_parentheses_that_go_come_first() {
+    for source in [
+        "(--\n0) 0",
+        "(--\n0) + 0",
+        "((--\n0) + 0) ++ 1 : T",
+        "(--\na).b.{ c }.(d) with e = f",
+        "{ a = (--\n0) 1, b = (--\nc).d }",
+        "[ (--\n0) 1, (--\n0) * 1 ]",
+        "(--\n\\(x : T) -> x) y",
+        "if (--\na) b then (--\nc) d else (--\ne).f",
+        "let x = (--\na) b let y : (--\nc) d = (--\ne).f in (--\ng) + h",
+        "Some (--\na).b",
+        "(--\na)::(--\nb)",
+        "< A : (--\na) b >",
+        "\"${(--\na) b}\"",
+    ] {
+        formatted(source);
+    }
+}
+
+#[test]
 fn texts_come_back_unchanged() {
     for text in [
         "a\n",

@@ -89,7 +89,8 @@ impl<'i> Session<'i> {
         self
     }
 
-    /// Resolves every import of an expression that stands at `root`.
+    /// Resolves every import of an expression that stands at `root` (`standard/imports.md`, "Import
+    /// resolution judgment").
     ///
     /// # Errors
     /// Returns the first import that cannot be resolved, and why.

@@ -87,6 +87,7 @@ pub struct Core {
     pub crew: Arc<dyn Crew>,
     pub effects: Effects,
     pub bytes_held: usize,
+    pub bytes_max: usize,
     pub hand: u32,
     /// Rises with each edit.
     pub revision: u64,
@@ -97,7 +98,7 @@ pub struct Core {
 }
 
 impl Core {
-    pub fn new(crew: Arc<dyn Crew>) -> Self {
+    pub fn new(crew: Arc<dyn Crew>, bytes_max: usize) -> Self {
         Self {
             graph: Graph::default(),
             tables: Vec::new(),
@@ -113,6 +114,7 @@ impl Core {
             crew,
             effects: Effects::default(),
             bytes_held: 0,
+            bytes_max,
             hand: 0,
             revision: 0,
             attempt_last: 0,
@@ -165,6 +167,12 @@ impl Core {
             return Err(self.failures[&node].clone());
         }
         Ok(self.table::<K>().1.value(slot).expect("a sound node has a value").clone())
+    }
+
+    /// Returns the value of a key if it is at hand.
+    pub fn peek<K: Key>(&mut self, key: &K) -> Option<Result<K::Value, Failed>> {
+        let (node, slot) = self.table::<K>().1.find(key)?;
+        self.is_at_hand(node).then(|| self.take_up::<K>(node, slot))
     }
 
     /// Makes sure that a node is under way or at hand, and returns whether it is at hand.
@@ -348,7 +356,7 @@ impl Core {
             self.graph.set(node, Flag::TRANSIENT, is_transient) || has_changed_kind || !same;
         self.graph.dedup(&mut seen);
         self.settle(node, &seen, has_changed, is_sound, shared);
-        self.evict_over_budget(shared.options.memory_bytes_max);
+        self.evict_over_budget();
     }
 
     /// Takes in that a job failed. The failure lasts for this run.
@@ -476,6 +484,9 @@ impl Core {
             *pins -= 1;
             if *pins == 0 {
                 self.pins.remove(&node);
+                if self.bytes_held > self.bytes_max {
+                    self.evict(node);
+                }
             }
         }
     }

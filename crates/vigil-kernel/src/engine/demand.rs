@@ -103,10 +103,10 @@ impl<K: Key> Demand<K> {
                 self.waiting.push((index, ticket));
                 continue;
             }
+            let again = self.ask(core, index);
+            // Only now: what nobody is about to take may be dropped.
             core.unpin(ticket.node);
-            if let Some(ticket) = self.ask(core, index) {
-                self.waiting.push((index, ticket));
-            }
+            self.waiting.extend(again.map(|ticket| (index, ticket)));
         }
         while self.next < self.keys.len() && self.waiting.len() < WINDOW {
             let index = self.next;

@@ -105,28 +105,35 @@ impl Core {
     }
 
     /// Drops values that were not used lately until the rest fits.
-    pub fn evict_over_budget(&mut self, bytes_max: usize) {
+    pub fn evict_over_budget(&mut self) {
         // Two rounds clear every flag and then take every value; what is left is pinned.
         let mut steps = 2 * self.graph.len();
-        while self.bytes_held > bytes_max && steps > 0 {
+        while self.bytes_held > self.bytes_max && steps > 0 {
             steps -= 1;
             self.hand = (self.hand + 1) % self.graph.len() as u32;
             let node = NodeId(self.hand);
-            let is_kept = self.graph.standing(node) != Standing::Sound
-                || self.graph.has(node, Flag::FAILED)
-                || self.graph.has(node, Flag::EVICTED)
-                || self.graph.set(node, Flag::USED, false)
-                || self.pins.contains_key(&node)
-                || self.graph.has(node, Flag::INJECTED);
-            if is_kept {
-                continue;
+            if !self.graph.set(node, Flag::USED, false) {
+                self.evict(node);
             }
-            let (family, slot) = self.graph.place(node);
-            let evicted = self.tables[usize::from(family)].evict(slot);
-            self.account(Swapped { came: 0, went: evicted.went });
-            self.fingerprints.insert(node, evicted.fingerprint);
-            self.graph.set(node, Flag::EVICTED, true);
-            self.statistics.evicted += 1;
         }
+    }
+
+    /// Drops a node's value where it can be computed again and nobody is about to take it.
+    pub fn evict(&mut self, node: NodeId) {
+        // What is out of date or in doubt goes like the rest: its hash is enough for cut-off.
+        let is_kept = self.graph.standing(node) == Standing::Absent
+            || self.graph.has(node, Flag::FAILED)
+            || self.graph.has(node, Flag::EVICTED)
+            || self.pins.contains_key(&node)
+            || self.graph.has(node, Flag::INJECTED);
+        if is_kept {
+            return;
+        }
+        let (family, slot) = self.graph.place(node);
+        let evicted = self.tables[usize::from(family)].evict(slot);
+        self.account(Swapped { came: 0, went: evicted.went });
+        self.fingerprints.insert(node, evicted.fingerprint);
+        self.graph.set(node, Flag::EVICTED, true);
+        self.statistics.evicted += 1;
     }
 }

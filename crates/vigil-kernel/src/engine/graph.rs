@@ -74,11 +74,29 @@ const VALID: u8 = 1;
 const DIRTY: u8 = 2;
 
 /// In the first half of a dependency edge: asked for together with the edge before.
-const WITH_PREVIOUS: u32 = 1 << 31;
+pub const WITH_PREVIOUS: u32 = 1 << 31;
 const NODES_MAX: usize = 1 << 31;
 
 /// From so many edges on, a level of the search upward is split.
 const SPLIT_EDGES_MIN: usize = 1 << 15;
+
+/// From so many nodes on, a level is split by nodes and its edges are not counted.
+const SPLIT_NODES_MIN: usize = 1 << 14;
+
+/// A place in a level: before an edge of a node of a part.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cut {
+    part: usize,
+    index: usize,
+    edge: usize,
+}
+
+/// The levels of a walk upward: a part for each thread.
+#[derive(Debug, Default)]
+struct Scratch {
+    level: Vec<Vec<u32>>,
+    next: Vec<Vec<u32>>,
+}
 
 /// Nodes and edges.
 #[derive(Debug)]
@@ -102,6 +120,7 @@ pub struct Graph {
     has_marks: bool,
     stamp_last: u32,
     dirty_count: usize,
+    scratch: Scratch,
 }
 
 impl Default for Graph {
@@ -120,6 +139,7 @@ impl Default for Graph {
             has_marks: false,
             stamp_last: 0,
             dirty_count: 0,
+            scratch: Scratch::default(),
         }
     }
 }
@@ -233,21 +253,24 @@ impl Graph {
     fn doubt_above(&mut self, node: NodeId, crew: &dyn Crew) {
         *self.mark[node.at()].get_mut() = self.epoch;
         self.has_marks = true;
-        let mut level = vec![node.0];
-        let mut next = Vec::new();
-        while !level.is_empty() {
-            let count = |at: &u32| self.above[*at as usize].len();
-            let edges: usize = if crew.width() > 1 { level.iter().map(count).sum() } else { 0 };
-            if edges >= SPLIT_EDGES_MIN {
-                next.extend(self.mark_level_split(&level, edges.div_ceil(crew.width()), crew));
-            } else {
-                for &at in &level {
-                    self.mark_some(self.lists.firsts(self.above[at as usize]), &mut next);
+        // Kept from walk to walk: fresh memory for a million nodes costs as much as the walk.
+        let Scratch { mut level, mut next } = std::mem::take(&mut self.scratch);
+        level.resize_with(crew.width().max(1), Vec::new);
+        next.resize_with(crew.width().max(1), Vec::new);
+        level[0].push(node.0);
+        while level.iter().any(|part| !part.is_empty()) {
+            match self.cuts(&level, crew.width()) {
+                Some(cuts) => self.mark_level_split(&level, &cuts, &mut next, crew),
+                None => {
+                    for &at in level.iter().flatten() {
+                        self.mark_some(self.lists.firsts(self.above[at as usize]), &mut next[0]);
+                    }
                 }
             }
             std::mem::swap(&mut level, &mut next);
-            next.clear();
+            next.iter_mut().for_each(Vec::clear);
         }
+        self.scratch = Scratch { level, next };
     }
 
     /// Marks `nodes` and collects those that were not marked. Two threads may both collect a node;
@@ -262,48 +285,88 @@ impl Graph {
         }
     }
 
-    /// Splits a level into shares of edges, not nodes: one node may have all of them.
-    fn mark_level_split(&self, level: &[u32], share: usize, crew: &dyn Crew) -> Vec<u32> {
-        // Where shares begin: a place in the level, and one in that node's list.
-        let mut cuts = vec![(0, 0)];
-        let mut filled = 0;
-        for (index, &at) in level.iter().enumerate() {
-            let len = self.above[at as usize].len();
-            let mut from = 0;
-            while filled + len - from > share {
-                from += share - filled;
-                filled = 0;
-                cuts.push((index, from));
-            }
-            filled += len - from;
+    /// Returns where the shares of a level begin, and its end, where it is worth splitting.
+    ///
+    /// A short level is split by edges, since one node may have all of them. A long one is split by
+    /// nodes: to count its edges would be a walk of its own.
+    fn cuts(&self, level: &[Vec<u32>], width: usize) -> Option<Vec<Cut>> {
+        let nodes: usize = level.iter().map(Vec::len).sum();
+        let is_long = nodes >= SPLIT_NODES_MIN;
+        let weight = |at: u32| if is_long { 1 } else { self.above[at as usize].len() };
+        let all: usize = match is_long {
+            _ if width < 2 => 0,
+            true => nodes,
+            false => level.iter().flatten().map(|&at| weight(at)).sum(),
+        };
+        if width < 2 || !is_long && all < SPLIT_EDGES_MIN {
+            return None;
         }
-        cuts.push((level.len(), 0));
-        let mut found: Vec<Vec<u32>> = vec![Vec::new(); cuts.len() - 1];
+        let share = all.div_ceil(width);
+        let mut cuts = vec![Cut::default()];
+        let mut filled = 0;
+        for (part, list) in level.iter().enumerate() {
+            if is_long {
+                let mut index = 0;
+                while filled + list.len() - index > share {
+                    index += share - filled;
+                    filled = 0;
+                    cuts.push(Cut { part, index, edge: 0 });
+                }
+                filled += list.len() - index;
+                continue;
+            }
+            for (index, &at) in list.iter().enumerate() {
+                let len = weight(at);
+                let mut edge = 0;
+                while filled + len - edge > share {
+                    edge += share - filled;
+                    filled = 0;
+                    cuts.push(Cut { part, index, edge });
+                }
+                filled += len - edge;
+            }
+        }
+        cuts.push(Cut { part: level.len(), index: 0, edge: 0 });
+        Some(cuts)
+    }
+
+    fn mark_level_split(
+        &self,
+        level: &[Vec<u32>],
+        cuts: &[Cut],
+        next: &mut [Vec<u32>],
+        crew: &dyn Crew,
+    ) {
         let mut pieces: Vec<_> = cuts
             .windows(2)
-            .zip(&mut found)
+            .zip(next)
             .map(|(cut, next)| move || self.mark_share(level, cut[0], cut[1], next))
             .collect();
         let mut pieces: Vec<&mut (dyn FnMut() + Send)> =
             pieces.iter_mut().map(|piece| piece as &mut (dyn FnMut() + Send)).collect();
         crew.run(&mut pieces);
-        drop(pieces);
-        found.concat()
     }
 
     /// Marks what lies above a part of a level.
-    fn mark_share(
-        &self,
-        level: &[u32],
-        start: (usize, usize),
-        end: (usize, usize),
-        next: &mut Vec<u32>,
-    ) {
-        for (index, &at) in level.iter().enumerate().skip(start.0).take(end.0 + 1 - start.0) {
-            let list = self.lists.firsts(self.above[at as usize]);
-            let from = if index == start.0 { start.1 } else { 0 };
-            let to = if index == end.0 { end.1 } else { list.len() };
-            self.mark_some(&list[from..to], next);
+    fn mark_share(&self, level: &[Vec<u32>], start: Cut, end: Cut, next: &mut Vec<u32>) {
+        for (part, list) in level.iter().enumerate().skip(start.part) {
+            if part > end.part {
+                return;
+            }
+            let first = if part == start.part { start.index } else { 0 };
+            // The node at the end's index is shared where the cut lies among its edges.
+            let last = match part == end.part {
+                true => end.index + usize::from(end.edge > 0),
+                false => list.len(),
+            };
+            for (index, &at) in list.iter().enumerate().take(last).skip(first) {
+                let edges = self.lists.firsts(self.above[at as usize]);
+                let is_first = part == start.part && index == start.index;
+                let is_last = part == end.part && index == end.index;
+                let from = if is_first { start.edge } else { 0 };
+                let to = if is_last { end.edge } else { edges.len() };
+                self.mark_some(&edges[from..to], next);
+            }
         }
     }
 
@@ -437,8 +500,17 @@ impl Graph {
                 * size_of::<u32>()
             + (self.below.capacity() + self.above.capacity()) * size_of::<List>()
             + self.lists.bytes()
+            + [&self.scratch.level, &self.scratch.next]
+                .into_iter()
+                .flatten()
+                .map(|part| part.capacity() * size_of::<u32>())
+                .sum::<usize>()
     }
 }
+
+mod part;
+
+pub use part::Part;
 
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,11 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::pin::Pin;
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::Cx;
 use super::graph::NodeId;
+use super::image::Stored;
 
 /// Something that can be computed, and how.
 ///
@@ -112,8 +114,13 @@ impl<K: Key> Table<K> {
 
     /// Returns the key's node.
     pub fn find(&self, key: &K) -> Option<(NodeId, u32)> {
-        let hash = self.hasher.hash_one(key);
-        let slot = *self.slots.find(hash, |&slot| self.rows[slot as usize].key == *key)?;
+        self.find_like(key, |other| other == key)
+    }
+
+    /// Returns the node of the key that `is` accepts; `like` hashes as that key does.
+    pub fn find_like(&self, like: &impl Hash, is: impl Fn(&K) -> bool) -> Option<(NodeId, u32)> {
+        let hash = self.hasher.hash_one(like);
+        let slot = *self.slots.find(hash, |&slot| is(&self.rows[slot as usize].key))?;
         Some((self.rows[slot as usize].node, slot))
     }
 
@@ -134,6 +141,49 @@ impl<K: Key> Table<K> {
     /// Returns the value.
     pub fn value(&self, slot: u32) -> Option<&K::Value> {
         self.rows[slot as usize].value.as_ref()
+    }
+
+    /// Returns the key of a slot.
+    pub fn key(&self, slot: u32) -> &K {
+        &self.rows[slot as usize].key
+    }
+
+    /// Reads so many keys, each once, and then as many values. Returns the table, whose nodes are the
+    /// places, and the bytes that the values hold; `None` where something cannot be read, or is left.
+    pub fn read(count: usize, mut from: &[u8]) -> Option<(Self, usize)>
+    where
+        K: Stored,
+    {
+        let mut table = Self::new();
+        // The image holds five bytes for each, so what is claimed is bounded by what is there.
+        table.rows.reserve_exact(count);
+        for slot in 0..count as u32 {
+            let key = K::read_key(&mut from)?;
+            table.rows.push(Row { key, node: NodeId(slot), value: None });
+        }
+        let mut held = 0;
+        for row in &mut table.rows {
+            let value = K::read_value(&mut from)?;
+            held += K::weight(&value);
+            row.value = Some(value);
+        }
+        let Self { slots, hasher, rows, .. } = &mut table;
+        slots.reserve(count, |&slot| hasher.hash_one(&rows[slot as usize].key));
+        for (slot, row) in rows.iter().enumerate() {
+            let hash = hasher.hash_one(&row.key);
+            let is_same = |&other: &u32| rows[other as usize].key == row.key;
+            match slots.entry(hash, is_same, |&slot| hasher.hash_one(&rows[slot as usize].key)) {
+                Entry::Vacant(place) => place.insert(slot as u32),
+                Entry::Occupied(_) => return None,
+            };
+        }
+        from.is_empty().then_some((table, held))
+    }
+
+    /// Returns all keys with a value.
+    pub fn values(&self) -> Vec<(K, K::Value)> {
+        let rows = self.rows.iter();
+        rows.filter_map(|row| Some((row.key.clone(), row.value.clone()?))).collect()
     }
 
     /// Replaces the value.

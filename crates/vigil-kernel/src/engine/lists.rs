@@ -87,8 +87,30 @@ impl Lists {
         self.words[at] = second;
     }
 
+    /// Returns a list of `len` pairs of zeros that begins at `next`, and moves that behind it; `None`
+    /// where there is no room. The block has it once it was grown.
+    pub fn lay(next: &mut usize, len: usize) -> Option<List> {
+        if len > LIST_ITEMS_MAX {
+            return None;
+        }
+        let class = class_for(len);
+        let start = if len == 0 { 0 } else { u32::try_from(*next).ok()? };
+        *next += 2 * capacity(class);
+        Some(List { start, class_and_len: (class as u32) << LEN_BITS }.with_len(len))
+    }
+
+    /// Makes a block of so many zeros, for lists that were laid in it.
+    pub fn zeros(words: usize) -> Self {
+        Self { words: vec![0; words], free: Vec::new() }
+    }
+
+    /// Returns whether no list was ever made in it.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
     /// Replaces the pair at `index`.
-    fn set(&mut self, list: List, index: usize, (first, second): (u32, u32)) {
+    pub fn set(&mut self, list: List, index: usize, (first, second): (u32, u32)) {
         self.words[list.start as usize + index] = first;
         self.set_second(list, index, second);
     }

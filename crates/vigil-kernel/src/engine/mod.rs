@@ -21,6 +21,7 @@ mod demand;
 mod edit;
 mod failure;
 mod graph;
+mod image;
 mod job;
 mod key;
 mod lists;
@@ -29,6 +30,7 @@ mod walk;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::hash::Hash;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +44,7 @@ use vigil_base::world::{Clock, Moment};
 pub use self::crew::{Alone, Crew, Threads};
 pub use self::demand::Demand;
 pub use self::failure::{Failed, Failure};
+pub use self::image::{ImageError, Stored};
 pub use self::key::Key;
 pub use self::pool::Pool;
 
@@ -201,6 +204,12 @@ impl Cx {
         Demand::new(asker, keys.into_iter().collect())
     }
 
+    /// Returns a value if it is known to be sound right now, computing nothing and recording nothing:
+    /// for those who watch, and not for what a result follows from.
+    pub fn peek<K: Key>(&self, key: &K) -> Option<Result<K::Value, Failed>> {
+        self.job.shared.lock().peek(key)
+    }
+
     /// Says that the result is of use in this run only, whatever [`Key::is_transient`] says.
     pub fn set_transient(&self) {
         self.job.set_transient();
@@ -264,7 +273,7 @@ impl Engine {
     /// Makes an engine that knows nothing yet.
     pub fn new(options: EngineOptions) -> Self {
         let shared = Shared {
-            core: Mutex::new(Core::new(options.crew.clone())),
+            core: Mutex::new(Core::new(options.crew.clone(), options.memory_bytes_max)),
             work: Condvar::new(),
             sleepers: Mutex::new(0),
             polling: Mutex::default(),
@@ -291,9 +300,24 @@ impl Engine {
 
     /// Returns a value if it is known to be sound right now, computing nothing.
     pub fn peek<K: Key>(&self, key: &K) -> Option<Result<K::Value, Failed>> {
+        self.shared().lock().peek(key)
+    }
+
+    /// As [`Engine::peek`], for the key that `is` accepts and that hashes as `like` does: so that what is
+    /// only looked at need not be made into a key first.
+    pub fn peek_like<K: Key>(
+        &self,
+        like: &impl Hash,
+        is: impl Fn(&K) -> bool,
+    ) -> Option<Result<K::Value, Failed>> {
         let mut core = self.shared().lock();
-        let (node, slot) = core.table::<K>().1.find(key)?;
+        let (node, slot) = core.table::<K>().1.find_like(like, is)?;
         core.is_at_hand(node).then(|| core.take_up::<K>(node, slot))
+    }
+
+    /// Returns all keys of a type that have a value in memory, sound or not, with that value.
+    pub fn values<K: Key>(&self) -> Vec<(K, K::Value)> {
+        self.shared().lock().table::<K>().1.values()
     }
 
     /// Returns the keys that a value was computed from, as text, in the order in which they were read.

@@ -2,9 +2,13 @@
 
 mod engine;
 mod formats;
+mod holding;
+mod image;
 mod model;
 mod pipeline;
+mod profile;
 mod resolver;
+mod resolver_model;
 mod seeds;
 mod spaces;
 mod toys;

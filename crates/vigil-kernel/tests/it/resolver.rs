@@ -370,3 +370,35 @@ fn rot13_is_added_in_one_place() {
     let (space, _) = space(vec![text(), upper(), rot13]);
     World::new(space).check("text:uryyb | rot13 | upper", expect!["HELLO"]);
 }
+
+#[test]
+fn a_chain_of_a_hundred_thousand_resources_needs_no_stack() {
+    let link = toy("link", "link:{x:digits}", |call, context| {
+        Box::pin(async move {
+            let x: u32 = call.parts["x"].parse().unwrap();
+            if x == 0 {
+                let state = context.root("a").await?;
+                return Ok(plain(&state.map_or(0, |state| state.len()).to_string()));
+            }
+            let below = context.source(&id(&format!("link:{}", x - 1))).await?;
+            Ok(plain(&String::from_utf8_lossy(&context.read(below.vcid)?)))
+        })
+    });
+    let (space, runs) = space(vec![link]);
+    let world = World::new(space);
+    // A small stack shows recursion that a large one would hide.
+    let run = move || {
+        world.check("link:100000", expect!["0"]);
+        ran(&runs, &[100_001]);
+        world.memory.set_root("a", Some(b""));
+        world.kernel.root_changed("a");
+        world.check("link:100000", expect!["0"]);
+        ran(&runs, &[1]);
+        world.memory.set_root("a", Some(b"1"));
+        world.memory.set_fault(Some("no disk"));
+        world.kernel.root_changed("a");
+        assert_eq!(world.ask("link:5000").unwrap_err().reason, Reason::World);
+        assert_eq!(world.kernel.why("s", &Request::source(id("link:5000"))).len(), 5001);
+    };
+    std::thread::Builder::new().stack_size(256 << 10).spawn(run).unwrap().join().unwrap();
+}

@@ -115,7 +115,7 @@ impl AgentServer {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(source) => {
-                    let path = self.path.clone();
+                    let path = self.path;
                     return Err(AgentError::Socket { action: "take clients", path, source });
                 }
             };

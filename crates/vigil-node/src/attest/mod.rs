@@ -48,7 +48,7 @@ impl Attestation {
         let hash = Vcid::of(&payload);
         let mut envelope = sign_envelope(by, STATEMENT_MEDIA_TYPE, payload)?.json();
         envelope.push('\n');
-        let signer = SshSigner::Certified(certificate.clone());
+        let signer = SshSigner::Certified(Box::new(certificate.clone()));
         let signed = sign_ssh(by, signer, NAMESPACE_ATTESTATION, envelope.as_bytes())?;
         Ok(Self { hash, signature: signed.text(), envelope })
     }

@@ -1,79 +1,64 @@
-//! The first endpoints. Each knows its own URIs, and no other endpoint.
+//! The first endpoints: one list for each sort. None knows another.
+//!
+//! To add one, add an item to a list; nothing else has to be told.
 
-mod bytes;
+mod archives;
+mod jq;
+mod json;
+mod packing;
 mod places;
+mod text;
+mod unpacked;
 
 use std::sync::OnceLock;
 
 use vigil_base::Vcid;
-use vigil_kernel::{Argument, Call, Context, Grammar, Identifier, Invocation, Reason, Refusal};
+use vigil_kernel::Converter;
 
-pub use bytes::{Data, Text, Unzstd};
-pub use places::{Content, Files, Names, TREE_TYPE};
+use crate::description::{Description, media_type};
+
+/// The media type of a tree's record.
+pub const TREE_TYPE: &str = "application/vnd.vigil.tree";
+/// The media type of bytes of which nothing is known.
+pub const BYTES_TYPE: &str = "application/octet-stream";
+/// The media type of text in UTF-8.
+pub const TEXT_TYPE: &str = "text/plain";
+/// The media type of one JSON document (RFC 8259).
+pub const JSON_TYPE: &str = "application/json";
+/// The media type of JSON documents, one on each line.
+pub const JSON_LINES_TYPE: &str = "application/x-ndjson";
 
 /// The version of every endpoint here: the hash of all their sources and of what those are built on.
-fn version() -> Vcid {
+pub fn version() -> Vcid {
     static VERSION: OnceLock<Vcid> = OnceLock::new();
     let sources = include_str!(concat!(env!("OUT_DIR"), "/sources.txt"));
     *VERSION.get_or_init(|| Vcid::of(sources.as_bytes()))
 }
 
-/// Reads a pattern of this crate.
-fn grammar(pattern: &str) -> Grammar {
-    Grammar::new(pattern).expect("the patterns here are tested")
+/// Returns all endpoints of a fresh node.
+pub fn descriptions() -> impl Iterator<Item = &'static Description> {
+    let lists = [
+        places::ENDPOINTS,
+        text::ENDPOINTS,
+        packing::ENDPOINTS,
+        archives::ENDPOINTS,
+        json::ENDPOINTS,
+    ];
+    lists.into_iter().flatten()
 }
 
-fn misuse(text: impl Into<String>) -> Refusal {
-    Refusal::new(Reason::Misuse, text)
+/// Returns the converters of a fresh node: which calls lead from one media type to another.
+pub fn converters() -> Vec<Converter> {
+    let lists = [text::CONVERTERS, packing::CONVERTERS, archives::CONVERTERS, json::CONVERTERS];
+    let all = lists.into_iter().flatten();
+    all.map(|(from, to, cost, call)| Converter {
+        from: media_type(from),
+        to: media_type(to),
+        cost: *cost,
+        call: (*call).to_owned(),
+    })
+    .collect()
 }
 
-/// A call's arguments, taken one by one.
-struct Arguments {
-    call: Invocation,
-}
-
-impl Arguments {
-    /// Reads the URI of a call.
-    fn of(call: &Call) -> Result<Self, Refusal> {
-        match Invocation::from_uri(&call.request.uri) {
-            Some(Ok(call)) => Ok(Self { call }),
-            Some(Err(error)) => Err(misuse(error.to_string())),
-            None => Err(misuse(format!("{} is no call", call.request.uri))),
-        }
-    }
-
-    /// Takes what is piped in.
-    fn operand(&mut self) -> Result<Identifier, Refusal> {
-        match self.call.arguments.remove(vigil_kernel::OPERAND) {
-            Some(Argument::Reference(uri)) => Ok(uri),
-            _ => Err(misuse(format!("nothing is piped into `{}`", self.call.name))),
-        }
-    }
-
-    /// Takes an argument by its name, or by its number, as text.
-    async fn text(
-        &mut self,
-        context: &Context<'_>,
-        name: &str,
-        number: &str,
-    ) -> Result<Option<String>, Refusal> {
-        let found = self.call.arguments.remove(name);
-        match found.or_else(|| self.call.arguments.remove(number)) {
-            None => Ok(None),
-            Some(Argument::Value(text)) => Ok(Some(text)),
-            Some(Argument::Reference(uri)) => {
-                let bytes = context.bytes(&uri).await?;
-                let text = std::str::from_utf8(&bytes);
-                Ok(Some(text.map_err(|_| misuse(format!("{uri} is not text")))?.to_owned()))
-            }
-        }
-    }
-
-    /// Checks that every argument was taken.
-    fn finish(self) -> Result<(), Refusal> {
-        match self.call.arguments.keys().next() {
-            None => Ok(()),
-            Some(key) => Err(misuse(format!("`{}` has no argument `{key}`", self.call.name))),
-        }
-    }
-}
+/// A converter: from, to, cost, call. Looking at all bytes costs 1, changing them more.
+type Conversion = (&'static str, &'static str, u32, &'static str);

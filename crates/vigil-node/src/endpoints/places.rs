@@ -1,138 +1,184 @@
-//! Where bytes lie: content by what it is, names of this machine, files below an allowed folder.
+//! Where bytes lie: content by what it is, names of this machine, files and folders below an allowed
+//! one, and text in the URI itself.
 
 use std::str::FromStr as _;
 
 use vigil_base::cbor::{DecodeError, Decoder, Fault};
-use vigil_base::{EntryKind, Root, Tree, TreePath, Uri, Vcid};
-use vigil_kernel::{
-    Body, Call, Context, Endpoint, Grammar, Label, MediaType, Produced, Reason, Refusal, Serving,
-};
+use vigil_base::{EntryKind, Root, Tree, TreePath, Uri, Vcid, percent_decode};
+use vigil_kernel::{Produced, Reason, Refusal};
 
-use super::{grammar, misuse, version};
+use super::{BYTES_TYPE, TEXT_TYPE, TREE_TYPE};
+use crate::description::{Asked, Description, kept_as, media_type, misuse, world};
 
-/// The media type of a tree's record.
-pub const TREE_TYPE: &str = "application/vnd.vigil.tree";
-const BYTES: &str = "application/octet-stream";
+/// Content, names, files, data.
+pub const ENDPOINTS: &[Description] = &[
+    Description {
+        name: "content",
+        help: "bytes by their SHA-256, and what a tree holds under a path",
+        pattern: Some("ca://sha256:{content:rest}"),
+        parameters: &[],
+        gives: &[BYTES_TYPE, TREE_TYPE],
+        serve: |asked| Box::pin(content(asked)),
+    },
+    Description {
+        name: "name",
+        help: "what this machine's owner calls so, and what a tree holds under a path",
+        pattern: Some("@{name:rest}"),
+        parameters: &[],
+        gives: &[BYTES_TYPE, TREE_TYPE],
+        serve: |asked| Box::pin(name(asked)),
+    },
+    Description {
+        name: "file",
+        help: "files and folders below the folder that this node may read (--files)",
+        pattern: Some("file:{path:rest}"),
+        parameters: &[],
+        gives: &[BYTES_TYPE, TREE_TYPE],
+        serve: |asked| Box::pin(file(asked)),
+    },
+    Description {
+        name: "data",
+        help: "the text that stands in the URI itself, with %HH for blanks and the like",
+        pattern: Some("data:,{text:rest}"),
+        parameters: &[],
+        gives: &[TEXT_TYPE],
+        serve: |asked| Box::pin(data(asked)),
+    },
+];
 
-fn kept(vcid: Vcid, kind: EntryKind) -> Produced {
-    let name = if kind == EntryKind::Tree { TREE_TYPE } else { BYTES };
-    let media_type = MediaType::new(name).expect("both are media types");
-    Produced { body: Body::Kept(vcid), media_type, label: Label::default() }
+fn kept((kind, vcid): (EntryKind, Vcid)) -> Produced {
+    kept_as(if kind == EntryKind::Tree { TREE_TYPE } else { BYTES_TYPE }, vcid)
 }
 
-/// Follows a path down from a tree.
-fn descend(
-    context: &Context<'_>,
-    start: (EntryKind, Vcid),
-    path: &TreePath,
-) -> Result<(EntryKind, Vcid), Refusal> {
-    let absent = |text: String| Refusal::new(Reason::Absent, text);
-    let mut here = start;
-    for name in path.names() {
-        if here.0 != EntryKind::Tree {
-            return Err(absent(format!("nothing is below `{name}`: what holds it is no folder")));
-        }
-        let record = context.read(here.1)?;
-        let tree = Tree::decode(&record).map_err(|_| misuse(format!("{} is no tree", here.1)))?;
-        let entry = tree.get(name).ok_or_else(|| absent(format!("there is no `{name}` there")))?;
-        here = (entry.kind, entry.vcid);
+fn absent(text: String) -> Refusal {
+    Refusal::new(Reason::Absent, text)
+}
+
+fn kind_text(kind: EntryKind) -> &'static str {
+    match kind {
+        EntryKind::File | EntryKind::Executable => "a file",
+        EntryKind::Symlink => "a symbolic link",
+        EntryKind::Tree => "a folder",
     }
-    // Says so now if it is not here.
-    context.find(here.1)?;
+}
+
+/// Follows a path down from a tree, or from what is none.
+fn descend(
+    asked: &Asked<'_>,
+    start: (EntryKind, Vcid),
+    path: Option<&TreePath>,
+) -> Result<(EntryKind, Vcid), Refusal> {
+    let mut here = start;
+    let mut walked = TreePath::root();
+    let steps = path.map_or(&[][..], TreePath::names);
+    let no_folder = |walked: &TreePath, kind| {
+        let text = format!("`{walked}` is {}, so nothing is below it", kind_text(kind));
+        Err(absent(text))
+    };
+    for name in steps {
+        if here.0 != EntryKind::Tree {
+            return no_folder(&walked, here.0);
+        }
+        look(asked, here.1)?;
+        let record = asked.context.read(here.1)?;
+        let tree =
+            Tree::decode(&record).map_err(|_| misuse(format!("{} is not a tree", here.1)))?;
+        let place = || match walked.is_root() {
+            true => "the tree".to_owned(),
+            false => format!("`{walked}`"),
+        };
+        let missing = || absent(format!("there is no `{name}` in {}", place()));
+        let entry = tree.get(name).ok_or_else(missing)?;
+        here = (entry.kind, entry.vcid);
+        walked = walked.join(name.clone());
+    }
+    if path.is_some_and(TreePath::is_root) && here.0 != EntryKind::Tree {
+        return no_folder(&walked, here.0);
+    }
+    look(asked, here.1)?;
     Ok(here)
 }
 
-fn read_uri(call: &Call) -> Result<Uri, Refusal> {
-    Uri::from_str(call.request.uri.as_str()).map_err(|error| misuse(error.to_string()))
-}
-
-/// `ca://sha256:…`, and what a tree holds below that.
-pub struct Content {
-    grammar: Grammar,
-}
-
-impl Default for Content {
-    fn default() -> Self {
-        Self { grammar: grammar("ca://sha256:{content:rest}") }
+/// Says now if bytes are not here. That may be otherwise later, so nobody keeps the answer.
+fn look(asked: &Asked<'_>, vcid: Vcid) -> Result<(), Refusal> {
+    let Err(refusal) = asked.context.find(vcid) else { return Ok(()) };
+    match asked.host.is_here(vcid) {
+        Ok(false) => Err(absent(format!(
+            "no blob named {vcid}\nhint: it is not in this store; `--store PATH` names another"
+        ))),
+        _ => Err(refusal),
     }
 }
 
-impl Endpoint for Content {
-    fn name(&self) -> &str {
-        "content"
-    }
-
-    fn help(&self) -> &str {
-        "bytes by their SHA-256, and what a tree holds under a path"
-    }
-
-    fn grammar(&self) -> &Grammar {
-        &self.grammar
-    }
-
-    fn version(&self) -> Vcid {
-        version()
-    }
-
-    fn serve<'a>(&'a self, call: &'a Call, context: &'a Context<'a>) -> Serving<'a> {
-        Box::pin(async move {
-            let uri = read_uri(call)?;
-            let Root::Content(vcid) = uri.root else {
-                return Err(misuse("that is no content"));
-            };
-            let kind = if uri.path.is_some() { EntryKind::Tree } else { EntryKind::File };
-            let path = uri.path.unwrap_or_default();
-            let (kind, vcid) = descend(context, (kind, vcid), &path)?;
-            Ok(kept(vcid, kind))
-        })
-    }
+fn read_uri(asked: &Asked<'_>) -> Result<Uri, Refusal> {
+    let text = asked.call.request.uri.as_str();
+    Uri::from_str(text).map_err(|error| {
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+        misuse(format!("{error}{}", source.unwrap_or_default()))
+    })
 }
 
-/// `@name`, earlier meanings of it, and what a tree holds below that.
-pub struct Names {
-    grammar: Grammar,
+async fn content(asked: Asked<'_>) -> Result<Produced, Refusal> {
+    let uri = read_uri(&asked)?;
+    let Root::Content(vcid) = uri.root else {
+        return Err(misuse("that is no content"));
+    };
+    let kind = if uri.path.is_some() { EntryKind::Tree } else { EntryKind::File };
+    Ok(kept(descend(&asked, (kind, vcid), uri.path.as_ref())?))
 }
 
-impl Default for Names {
-    fn default() -> Self {
-        Self { grammar: grammar("@{name:rest}") }
-    }
+async fn name(asked: Asked<'_>) -> Result<Produced, Refusal> {
+    let uri = read_uri(&asked)?;
+    let Root::Name { name, back } = &uri.root else {
+        return Err(misuse("that is no name"));
+    };
+    let state = asked.context.root(&format!("name/{}", name.as_str())).await?;
+    let nothing = || {
+        absent(format!(
+            "nothing is named {name}\nhint: `vigil name list` shows the names that there are"
+        ))
+    };
+    let state = state.ok_or_else(nothing)?;
+    let versions = decode_versions(&state).map_err(|error| world(error.to_string()))?;
+    let found = versions.iter().rev().nth(*back as usize).copied();
+    let missing = || {
+        let count = versions.len();
+        let versions = if count == 1 { "version" } else { "versions" };
+        absent(format!(
+            "{name} has only {count} {versions}\nhint: `vigil name show {name}` shows its versions"
+        ))
+    };
+    let found = found.ok_or_else(missing)?;
+    Ok(kept(descend(&asked, found, uri.path.as_ref())?))
 }
 
-impl Endpoint for Names {
-    fn name(&self) -> &str {
-        "name"
-    }
+async fn file(asked: Asked<'_>) -> Result<Produced, Refusal> {
+    let path = &asked.call.parts["path"];
+    let state = asked.context.root(&format!("file/{path}")).await?;
+    let nothing = || {
+        absent(format!(
+            "no file or folder `{path}` may be read here\nhint: `--files FOLDER` says below which folder `file:` may read"
+        ))
+    };
+    let state = state.ok_or_else(nothing)?;
+    let place = decode_place(&state).map_err(|error| world(error.to_string()))?;
+    Ok(kept(place))
+}
 
-    fn help(&self) -> &str {
-        "what this machine's owner calls so, and what a tree holds under a path"
+async fn data(asked: Asked<'_>) -> Result<Produced, Refusal> {
+    let text = percent_decode(&asked.call.parts["text"]);
+    let text = text.ok_or_else(|| misuse("`%` is followed by two hexadecimal digits"))?;
+    if std::str::from_utf8(&text).is_err() {
+        return Err(misuse("the text of `data:,` is UTF-8, and this is not"));
     }
+    Ok(Produced::bytes(media_type(TEXT_TYPE), text))
+}
 
-    fn grammar(&self) -> &Grammar {
-        &self.grammar
-    }
-
-    fn version(&self) -> Vcid {
-        version()
-    }
-
-    fn serve<'a>(&'a self, call: &'a Call, context: &'a Context<'a>) -> Serving<'a> {
-        Box::pin(async move {
-            let uri = read_uri(call)?;
-            let Root::Name { name, back } = &uri.root else {
-                return Err(misuse("that is no name"));
-            };
-            let absent = |text: String| Refusal::new(Reason::Absent, text);
-            let state = context.root(&format!("name/{}", name.as_str())).await?;
-            let state = state.ok_or_else(|| absent(format!("nothing is named {name}")))?;
-            let broken = |error: DecodeError| Refusal::new(Reason::World, error.to_string());
-            let versions = decode_versions(&state).map_err(broken)?;
-            let found = versions.iter().rev().nth(*back as usize).copied();
-            let found = found
-                .ok_or_else(|| absent(format!("{name} has only {} versions", versions.len())))?;
-            let (kind, vcid) = descend(context, found, &uri.path.unwrap_or_default())?;
-            Ok(kept(vcid, kind))
-        })
+fn read_kind(decoder: &mut Decoder<'_>) -> Result<EntryKind, DecodeError> {
+    let at = decoder.offset();
+    match EntryKind::from_code(decoder.unsigned()?) {
+        Some(kind) => Ok(kind),
+        None => decoder.fault(at, Fault::Range),
     }
 }
 
@@ -141,55 +187,19 @@ fn decode_versions(state: &[u8]) -> Result<Vec<(EntryKind, Vcid)>, DecodeError> 
     let mut decoder = Decoder::new(state)?;
     let mut versions = Vec::new();
     for _ in 0..decoder.array()? / 2 {
-        let at = decoder.offset();
-        let Some(kind) = EntryKind::from_code(decoder.unsigned()?) else {
-            return decoder.fault(at, Fault::Range);
-        };
+        let kind = read_kind(&mut decoder)?;
         versions.push((kind, Vcid::from_bytes(decoder.byte_array()?)));
     }
     decoder.finish()?;
     Ok(versions)
 }
 
-/// `file:…`: files below the folder that the host allows.
-pub struct Files {
-    grammar: Grammar,
-}
-
-impl Default for Files {
-    fn default() -> Self {
-        Self { grammar: grammar("file:{path:rest}") }
-    }
-}
-
-impl Endpoint for Files {
-    fn name(&self) -> &str {
-        "file"
-    }
-
-    fn help(&self) -> &str {
-        "files below the folder that this node may read"
-    }
-
-    fn grammar(&self) -> &Grammar {
-        &self.grammar
-    }
-
-    fn version(&self) -> Vcid {
-        version()
-    }
-
-    fn serve<'a>(&'a self, call: &'a Call, context: &'a Context<'a>) -> Serving<'a> {
-        Box::pin(async move {
-            let state = context.root(&format!("file/{}", call.parts["path"])).await?;
-            let vcid = state.and_then(|state| <[u8; 32]>::try_from(&*state).ok());
-            match vcid {
-                Some(vcid) => Ok(kept(Vcid::from_bytes(vcid), EntryKind::File)),
-                None => {
-                    let text = format!("no file `{}` may be read here", call.parts["path"]);
-                    Err(Refusal::new(Reason::Absent, text))
-                }
-            }
-        })
-    }
+/// Reads what [`crate::StoreHost`] gives as the state of a file or folder.
+fn decode_place(state: &[u8]) -> Result<(EntryKind, Vcid), DecodeError> {
+    let mut decoder = Decoder::new(state)?;
+    decoder.array_of(2)?;
+    let kind = read_kind(&mut decoder)?;
+    let vcid = Vcid::from_bytes(decoder.byte_array()?);
+    decoder.finish()?;
+    Ok((kind, vcid))
 }

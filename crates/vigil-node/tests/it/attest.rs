@@ -46,7 +46,7 @@ fn attestation() -> Attestation {
 
 /// Signs an envelope as a file, whatever it is.
 fn seal(envelope: &str, by: &ForeignKey, certificate: Certificate) -> String {
-    let signer = SshSigner::Certified(certificate);
+    let signer = SshSigner::Certified(Box::new(certificate));
     let signed = sign_ssh(by, signer, NAMESPACE_ATTESTATION, envelope.as_bytes());
     signed.expect("the right key").text()
 }
@@ -84,8 +84,12 @@ fn the_whole_chain_holds_or_the_link_that_does_not_is_named() {
     );
     let bare = bare.expect("the right key").text();
     assert_eq!(why(&good.envelope, &bare), "it is signed by a key for which nobody vouches");
-    let commit =
-        sign_ssh(&ssh, SshSigner::Certified(certificate()), "git", good.envelope.as_bytes());
+    let commit = sign_ssh(
+        &ssh,
+        SshSigner::Certified(Box::new(certificate())),
+        "git",
+        good.envelope.as_bytes(),
+    );
     let commit = commit.expect("the right key").text();
     assert_eq!(
         why(&good.envelope, &commit),
@@ -136,7 +140,7 @@ fn an_envelope_of_another_machine_or_key_is_refused_even_if_the_file_is_signed()
     other.signatures[0].certificate = Some(machine().certify_subkey(Purpose::Signify).encode());
     assert!(resealed(&other).contains("certified for signify alone, not for dsse"));
 
-    let mut altered = envelope.clone();
+    let mut altered = envelope;
     altered.payload.push(b' ');
     assert!(resealed(&altered).contains("signed neither this payload nor this type of it"));
 

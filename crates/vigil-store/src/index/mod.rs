@@ -209,6 +209,11 @@ impl Index {
         self.read().runs.iter().map(|run| run.len() as u64).sum::<u64>() + self.overlay_len() as u64
     }
 
+    /// Returns the manifest's generation: another one after each publishing, and after arenas went.
+    pub fn generation(&self) -> u64 {
+        self.read().manifest.generation
+    }
+
     /// Takes in what other processes have published or appended.
     pub fn refresh(&self) -> Result<(), IndexError> {
         for _ in 0..RETRIES_MAX {

@@ -21,17 +21,6 @@ pub const CREDIT_BITS_MIN: u32 = 256;
 /// Most bits that one source is credited with. Less than [`CREDIT_BITS_MIN`], so that two are needed.
 pub const CREDIT_BITS_SOURCE_MAX: u32 = 192;
 
-/// How sure one can be that nobody guesses the bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Confidence {
-    /// They do not repeat; nothing else is promised.
-    Sloppy,
-    /// The system's own word for it.
-    Standard,
-    /// At least two sources, tested, with 256 bits between them.
-    High,
-}
-
 /// What one source was credited with, and why not more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credit {

@@ -4,6 +4,7 @@
 //! The namespace says what a signature is for, and is signed: a signature over a git commit is none
 //! over a file. SHA-512 is the only hash that is taken.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
@@ -34,7 +35,7 @@ pub enum SshSigner {
     /// A key as it is.
     Key(PublicKey),
     /// A key with somebody's word for it.
-    Certified(Certificate),
+    Certified(Box<Certificate>),
 }
 
 /// A signature over a file. Nobody has verified it yet.
@@ -154,7 +155,7 @@ impl SshSigner {
 
     fn decode(blob: &[u8]) -> Result<Self, SshsigError> {
         if Reader::new(blob).string("kind")? == CERTIFICATE.as_bytes() {
-            return Ok(Self::Certified(Certificate::decode(blob)?));
+            return Ok(Self::Certified(Box::new(Certificate::decode(blob)?)));
         }
         Ok(Self::Key(parse_key_blob(blob)?))
     }

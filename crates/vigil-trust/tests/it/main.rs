@@ -5,8 +5,8 @@ mod feeds;
 mod formats;
 mod home;
 mod interop;
-mod log;
 #[path = "../../../vigil-store/tests/it/sim.rs"]
 mod sim;
+mod transparency;
 mod world;
 mod wycheproof;

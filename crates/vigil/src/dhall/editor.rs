@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
-use rustyline::{Config, Editor};
+use rustyline::{Config, Editor, Helper};
 use vigil_cli::{EditedLine, LineEditor};
 
 /// As many entries as a person may look for.
@@ -20,14 +20,18 @@ const HISTORY_ENTRIES_MAX: usize = 2_000;
 const HISTORY_SLACK: usize = 2;
 
 /// Opens standard input.
-pub(super) fn open(history: Option<PathBuf>) -> io::Result<Box<dyn LineEditor>> {
+pub(crate) fn open<H: Helper + 'static>(
+    history: Option<PathBuf>,
+    helper: Option<H>,
+) -> io::Result<Box<dyn LineEditor>> {
     if !io::stdin().is_terminal() {
         return Ok(Box::new(Plain));
     }
     let config = Config::builder().max_history_size(HISTORY_ENTRIES_MAX).map_err(failed)?.build();
     let entries = MemHistory::with_config(&config);
-    let mut editor: Editor<(), MemHistory> =
+    let mut editor: Editor<H, MemHistory> =
         Editor::with_history(config, entries).map_err(failed)?;
+    editor.set_helper(helper);
     if let Some(path) = &history {
         for entry in kept(path)? {
             editor.add_history_entry(entry).map_err(failed)?;
@@ -119,14 +123,14 @@ impl LineEditor for Plain {
     }
 }
 
-struct Terminal {
-    editor: Editor<(), MemHistory>,
+struct Terminal<H: Helper> {
+    editor: Editor<H, MemHistory>,
     history: Option<PathBuf>,
     /// The first reason why an entry could not be kept.
     trouble: Option<io::Error>,
 }
 
-impl LineEditor for Terminal {
+impl<H: Helper> LineEditor for Terminal<H> {
     fn line(&mut self, prompt: &str) -> io::Result<EditedLine> {
         match self.editor.readline(prompt) {
             Ok(line) => Ok(EditedLine::Text(line)),

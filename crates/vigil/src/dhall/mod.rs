@@ -38,6 +38,15 @@ fn folder(name: &str, below_home: &str) -> Option<PathBuf> {
     named.or_else(|| Some(variable("HOME").and_then(absolute)?.join(below_home)))
 }
 
+/// Returns what reads lines from standard input; on a terminal with a history in a file of that name.
+pub(crate) fn open_editor<H: rustyline::Helper + 'static>(
+    history: &str,
+    helper: Option<H>,
+) -> io::Result<Box<dyn LineEditor>> {
+    let home = folder("XDG_STATE_HOME", ".local/state");
+    editor::open(home.map(|home| home.join("vigil").join(history)), helper)
+}
+
 impl DhallDoor for Machine {
     fn importer<'a>(
         &self,
@@ -50,8 +59,7 @@ impl DhallDoor for Machine {
     }
 
     fn editor(&self) -> io::Result<Box<dyn LineEditor>> {
-        let history = folder("XDG_STATE_HOME", ".local/state");
-        editor::open(history.map(|home| home.join("vigil/dhall-history")))
+        open_editor("dhall-history", None::<()>)
     }
 }
 

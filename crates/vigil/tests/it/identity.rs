@@ -289,6 +289,26 @@ fn a_copied_folder_starts_a_new_life_and_contradicts_nothing() {
 }
 
 #[test]
+fn a_torn_feed_is_told_of_until_a_new_life_continues_it() {
+    let bench = bench();
+    settled(&bench);
+    let grant = "puddle grant bench --subsystem files --verbs read --passphrase-file pass";
+    bench.fine(grant);
+    bench.fine("puddle verify");
+    let mut feeds = Vec::new();
+    each_file(&bench.join("store/trust/feeds"), &mut |path| {
+        feeds.extend(path.extension().is_some_and(|end| end == "feed").then(|| path.to_owned()));
+    });
+    let [feed] = feeds.as_slice() else { panic!("{feeds:?}") };
+    let bytes = std::fs::read(feed).expect("the feed");
+    std::fs::write(feed, &bytes[..bytes.len() - 1]).expect("a file");
+    bench.run("puddle verify").expect(1).says("is torn");
+    bench.fine(grant);
+    bench.fine("puddle verify");
+    assert_eq!(std::fs::read(feed).expect("the feed"), bytes[..bytes.len() - 1], "it was cut");
+}
+
+#[test]
 fn after_a_rotation_the_old_words_sign_no_more() {
     let bench = bench();
     settled(&bench);

@@ -110,6 +110,9 @@ fn json_is_json_and_has_the_fields_that_the_help_names() {
         "arena seal",
         "status",
         "version",
+        "endpoints",
+        "resolve @x/a",
+        "why @x/a",
     ] {
         let (words, rest) = line
             .split_once(" @")

@@ -1,11 +1,12 @@
 //! `vigil puddle show` and `vigil puddle verify`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use vigil_base::Vcid;
 use vigil_trust::KeyBytes;
-use vigil_trust::feed::Batch;
+use vigil_trust::feed::{Batch, FeedFile, continues};
 use vigil_trust::puddle::{
     Authority, Freshness, GrantView, Lease, MachineState, MachineView, View,
 };
@@ -189,7 +190,11 @@ fn look(bundle: Option<&Path>, session: &Session<'_>) -> Result<Found, CommandEr
     let opened = Opened::of(&home(session)?, session)?;
     let files = &opened.known.feeds;
     let (batches, entries) = count(files.iter().flat_map(|file| &file.batches));
-    let torn = files.iter().filter(|file| file.is_torn);
+    // A torn end that a later life names as the one it continues has been seen and settled.
+    let first =
+        |file: &FeedFile| file.batches.first()?.entries().next().map(|(_, entry)| entry.to_vec());
+    let said: BTreeSet<Vec<u8>> = files.iter().filter_map(first).collect();
+    let torn = files.iter().filter(|file| file.is_torn && !said.contains(&continues(&file.feed)));
     let torn = torn.map(|file| file.feed.id().to_string()).collect();
     let forked = opened.known.frozen.iter().map(ToString::to_string).collect();
     Ok(Found { view: opened.known.view, batches, entries, torn, forked })

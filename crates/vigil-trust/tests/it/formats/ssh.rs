@@ -12,7 +12,7 @@ const MESSAGE: &[u8] = b"what is signed\n";
 
 fn signed() -> SshSignature {
     let key = subkey(2, Purpose::Ssh);
-    let signer = SshSigner::Certified(certificate());
+    let signer = SshSigner::Certified(Box::new(certificate()));
     sign_ssh(&key, signer, "git", MESSAGE).expect("the right key")
 }
 
@@ -68,7 +68,7 @@ fn fields_of_a_signature_are_refused_by_name() {
     check(altered(&|s| s.signature.0[0] ^= 1), wrong);
     check(altered(&|s| s.signature = Signature([0; 64])), wrong);
     let other = subkey(3, Purpose::Ssh);
-    check(altered(&|s| s.signer = SshSigner::Certified(certificate_of(&other))), wrong);
+    check(altered(&|s| s.signer = SshSigner::Certified(Box::new(certificate_of(&other)))), wrong);
     check(altered(&|s| s.signer = SshSigner::Key(other.public())), wrong);
     check(altered(&|s| s.signer = SshSigner::Key(*signed().signer.key())), "no certificate");
     check(signed().verify("git", b"what is signeD\n"), wrong);
@@ -213,7 +213,7 @@ fn lines_of_keys_survive() {
     assert_eq!(parse_key_line(&line), Ok((key, "a personssh-rsa")));
     assert_eq!(parse_key_blob(&key_blob(&key)), Ok(key));
     let cert = certificate();
-    assert_eq!(Certificate::parse_line(&cert.line("x")), Ok(cert.clone()));
+    assert_eq!(Certificate::parse_line(&cert.line("x")), Ok(cert));
     check(
         Certificate::parse_line(&line),
         "the key is of the kind `ssh-ed25519`, and only `ssh-ed25519` is taken",

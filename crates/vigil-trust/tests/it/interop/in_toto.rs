@@ -85,7 +85,7 @@ fn what_we_sign_it_verifies() {
     altered.payload[10] ^= 1;
     fs::write(path.join("envelope.json"), altered.json()).expect("a file");
     refuses(&program, path, &verify, b"", "VerificationError");
-    let mut altered = signed.clone();
+    let mut altered = signed;
     altered.payload_type.push('x');
     fs::write(path.join("envelope.json"), altered.json()).expect("a file");
     refuses(&program, path, &verify, b"", "VerificationError");

@@ -32,7 +32,7 @@ fn what_we_sign_it_verifies() {
     assert!(accepts(&program, path, &verify, b"").contains("Signature Verified"));
     fs::write(path.join("file"), b"what is signeD\n").expect("a file");
     refuses(&program, path, &verify, b"", "signature verification failed");
-    let mut other = signed.clone();
+    let mut other = signed;
     other.number[0] ^= 1;
     fs::write(path.join("file.sig"), other.text()).expect("a file");
     refuses(&program, path, &verify, b"", "");

@@ -36,7 +36,7 @@ fn the_chain_is_verified_with_nothing_but_a_list_of_signers() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();
     let key = subkey(2, Purpose::Ssh);
-    let signer = SshSigner::Certified(certificate());
+    let signer = SshSigner::Certified(Box::new(certificate()));
     let signature = sign_ssh(&key, signer, "git", MESSAGE).expect("the right key");
     fs::write(path.join("signers"), allowed_signers()).expect("a file");
     fs::write(path.join("sig"), signature.text()).expect("a file");
@@ -55,12 +55,12 @@ fn the_chain_is_verified_with_nothing_but_a_list_of_signers() {
     // One byte of the certificate's serial, which its authority signed.
     let mut altered = certificate();
     altered.body.serial += 1;
-    let signer = SshSigner::Certified(altered);
+    let signer = SshSigner::Certified(Box::new(altered));
     let forged = sign_ssh(&key, signer, "git", MESSAGE).expect("the right key");
     fs::write(path.join("sig"), forged.text()).expect("a file");
     refuses(&program, path, &verify("git", PRINCIPAL), MESSAGE, "");
     // A namespace that the list does not allow.
-    let other = sign_ssh(&key, SshSigner::Certified(certificate()), "file", MESSAGE);
+    let other = sign_ssh(&key, SshSigner::Certified(Box::new(certificate())), "file", MESSAGE);
     fs::write(path.join("sig"), other.expect("the right key").text()).expect("a file");
     refuses(
         &program,

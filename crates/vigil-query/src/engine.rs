@@ -1,0 +1,447 @@
+//! The engine: runs one query over tables that are bound, within its limits.
+//!
+//! Invariants:
+//! - what it gives follows from the SQL and the bytes of the tables: threads, sizes of batches and limits
+//!   decide whether there is an answer, never which;
+//! - it writes nowhere but into the folder for spilling, whose files are gone when the query is.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::{DataFusionError, TableReference};
+use datafusion::datasource::ViewTable;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::Notify;
+use vigil_store::Store;
+
+use crate::canonical;
+use crate::error::QueryError;
+use crate::exact;
+use crate::plan::{self, Allowed};
+use crate::source::{self, Objects, Opened, Source};
+use crate::summary;
+
+/// What a query may use. None of it shows in a result.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Most bytes of memory for one query.
+    pub memory_bytes_max: usize,
+    /// Most bytes on disk for one query.
+    pub spill_bytes_max: u64,
+    /// Where they go; nowhere if there is no such place.
+    pub spill_folder: Option<PathBuf>,
+    /// How long a query may take.
+    pub time_max: Option<Duration>,
+    /// How many threads work.
+    pub threads: usize,
+    /// Rows that are worked on at once.
+    pub batch_rows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            memory_bytes_max: 4 << 30,
+            spill_bytes_max: 16 << 30,
+            spill_folder: None,
+            time_max: None,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            batch_rows: 8192,
+        }
+    }
+}
+
+/// What a query is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Its text.
+    pub sql: String,
+    /// Its tables by name.
+    pub tables: BTreeMap<String, Source>,
+    /// Its views by name, each after those that it stands on.
+    pub views: Vec<(String, String)>,
+    /// What it may ask of the world.
+    pub allowed: Allowed,
+}
+
+/// What a query gives.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Its rows, in canonical batches.
+    pub batches: Vec<RecordBatch>,
+    /// The files that were opened.
+    pub opened: Vec<Opened>,
+    /// Whether it says something about this run, so that it must not be kept.
+    pub is_passing: bool,
+}
+
+/// Runs queries.
+pub struct Engine {
+    store: Store,
+    settings: Settings,
+    ready: OnceLock<Result<Ready, QueryError>>,
+    stop: Arc<Notify>,
+}
+
+/// What the first query makes: most runs of the program have none.
+struct Ready {
+    runtime: Option<tokio::runtime::Runtime>,
+    template: SessionState,
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        // Threads that are in the middle of something must not hold up the end of the program.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Ready {
+    fn new(settings: &Settings) -> Result<Self, QueryError> {
+        let world = |error: std::io::Error| QueryError::World { what: error.to_string() };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            // One more, for whoever watches the time.
+            .worker_threads(settings.threads.max(1) + 1)
+            .enable_time()
+            .build()
+            .map_err(world)?;
+        let template =
+            template(settings).map_err(|error| QueryError::World { what: error.to_string() })?;
+        Ok(Self { runtime: Some(runtime), template })
+    }
+}
+
+impl Engine {
+    /// Makes an engine over a store; its threads start with the first query.
+    pub fn new(store: Store, settings: Settings) -> Self {
+        Self { store, settings, ready: OnceLock::new(), stop: Arc::default() }
+    }
+
+    fn ready(&self) -> Result<&Ready, QueryError> {
+        self.ready.get_or_init(|| Ready::new(&self.settings)).as_ref().map_err(Clone::clone)
+    }
+
+    /// Returns what stops the query that runs: notify it.
+    pub fn stop(&self) -> Arc<Notify> {
+        self.stop.clone()
+    }
+
+    /// Returns the names of the tables that a text refers to, in their order.
+    pub fn references(&self, sql: &str) -> Result<Vec<String>, QueryError> {
+        let failed = |error: DataFusionError| QueryError::of(&error, sql, None);
+        let template = &self.ready()?.template;
+        let inner = summary::subject(sql);
+        let statement = parse(template, inner.as_deref().unwrap_or(sql)).map_err(failed)?;
+        let found = template.resolve_table_references(&statement).map_err(failed)?;
+        let mut names: Vec<String> = Vec::new();
+        for reference in found {
+            let name = match &reference {
+                TableReference::Bare { table } => table.to_string(),
+                other => other.to_string(),
+            };
+            let is_function = template.table_functions().contains_key(&name);
+            if !is_function && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Runs a query on the engine's threads. Dropping the future stops it.
+    pub async fn run(self: &Arc<Self>, query: Query) -> Result<Table, QueryError> {
+        let engine = self.clone();
+        self.limited(async move { engine.execute(&query).await }).await
+    }
+
+    /// Reads a whole table, its rows in the order in which they lie.
+    pub async fn read(self: &Arc<Self>, source: Source) -> Result<Table, QueryError> {
+        let engine = self.clone();
+        self.limited(async move { engine.read_table(&source).await }).await
+    }
+
+    /// Returns the names and types of a table's columns, as lines.
+    pub async fn schema(self: &Arc<Self>, source: Source) -> Result<String, QueryError> {
+        let engine = self.clone();
+        let work = async move {
+            let early = |error: DataFusionError| QueryError::of(&error, "", None);
+            let (context, objects, _) = engine.context(1).map_err(early)?;
+            let limit = engine.settings.memory_bytes_max / 2;
+            let bound = source::bind(&context, &objects, 0, &source, limit);
+            let bound = guarded(&objects, bound).await?;
+            let arrow = |error| early(DataFusionError::ArrowError(Box::new(error), None));
+            let schema = canonical::plain_schema(&bound.schema()).map_err(arrow)?;
+            Ok(source::file_schema(&schema))
+        };
+        self.limited(work).await
+    }
+
+    async fn read_table(&self, source: &Source) -> Result<Table, QueryError> {
+        let early = |error: DataFusionError| QueryError::of(&error, "", None);
+        // One partition keeps the order.
+        let (context, objects, pool) = self.context(1).map_err(early)?;
+        let limit = self.settings.memory_bytes_max / 2;
+        let read = async {
+            let bound = source::bind(&context, &objects, 0, source, limit).await?;
+            let failed = |error: DataFusionError| QueryError::of(&error, "", Some(&objects));
+            let plan = context.read_table(bound).map_err(failed)?.into_unoptimized_plan();
+            let plan = context.state().optimize(&plan).map_err(failed)?;
+            self.finish(&context, plan, &objects, &pool, false).await.map_err(failed)
+        };
+        guarded(&objects, read).await
+    }
+
+    /// Runs work on the engine's threads, for as long as it may take.
+    async fn limited<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let Some(runtime) = &self.ready()?.runtime else { return Err(QueryError::Stopped) };
+        let engine = self.clone();
+        let work = runtime.spawn(work);
+        let stopper = StopOnDrop(work.abort_handle());
+        // A task of its own: the work may be long without looking up.
+        let guard = runtime.spawn(async move {
+            let limit = engine.settings.time_max;
+            let late = async {
+                match limit {
+                    Some(limit) => tokio::time::sleep(limit).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                result = work => result.unwrap_or_else(|error| Err(broken_off(&error))),
+                () = late => {
+                    Err(QueryError::Late { seconds: limit.unwrap_or_default().as_secs() })
+                }
+                () = engine.stop.notified() => Err(QueryError::Stopped),
+            }
+        });
+        let result = guard.await;
+        drop(stopper);
+        result.unwrap_or_else(|error| Err(broken_off(&error)))
+    }
+
+    /// Makes what one query runs in.
+    fn context(
+        &self,
+        threads: usize,
+    ) -> datafusion::common::Result<(SessionContext, Arc<Objects>, Arc<dyn MemoryPool>)> {
+        let template = match self.ready() {
+            Ok(ready) => &ready.template,
+            Err(error) => return Err(DataFusionError::External(Box::new(error))),
+        };
+        let mode = match &self.settings.spill_folder {
+            Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+            None => DiskManagerMode::Disabled,
+        };
+        let disk = DiskManagerBuilder::default()
+            .with_mode(mode)
+            .with_max_temp_directory_size(self.settings.spill_bytes_max);
+        let pool: Arc<dyn MemoryPool> =
+            Arc::new(FairSpillPool::new(self.settings.memory_bytes_max));
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(pool.clone())
+            .with_disk_manager_builder(disk)
+            .build_arc()?;
+        let objects = Arc::new(Objects::new(self.store.clone()));
+        let url = ObjectStoreUrl::parse("vigil://store")?;
+        runtime.register_object_store(url.as_ref(), objects.clone());
+        let catalogs = datafusion::catalog::MemoryCatalogProviderList::new();
+        let mut state = SessionStateBuilder::new_from_existing(template.clone())
+            .with_runtime_env(runtime)
+            .with_catalog_list(Arc::new(catalogs))
+            .with_config(template.config().clone().with_target_partitions(threads))
+            .build();
+        let options = &template.config_options().catalog;
+        let catalog = Arc::new(datafusion::catalog::MemoryCatalogProvider::new());
+        let schema = Arc::new(datafusion::catalog::MemorySchemaProvider::new());
+        use datafusion::catalog::CatalogProvider as _;
+        catalog.register_schema(&options.default_schema, schema)?;
+        state.catalog_list().register_catalog(options.default_catalog.clone(), catalog);
+        state.mark_start_execution();
+        Ok((SessionContext::new_with_state(state), objects, pool))
+    }
+
+    async fn execute(&self, query: &Query) -> Result<Table, QueryError> {
+        let early = |error: DataFusionError| QueryError::of(&error, &query.sql, None);
+        let (context, objects, pool) = self.context(self.settings.threads.max(1)).map_err(early)?;
+        guarded(&objects, self.answer(query, &context, &objects, &pool)).await
+    }
+
+    async fn answer(
+        &self,
+        query: &Query,
+        context: &SessionContext,
+        objects: &Arc<Objects>,
+        pool: &Arc<dyn MemoryPool>,
+    ) -> Result<Table, QueryError> {
+        self.bind(context, objects, query).await?;
+        let failed = |error: DataFusionError| QueryError::of(&error, &query.sql, Some(&**objects));
+        let mut sql = query.sql.clone();
+        if let Some(subject) = summary::subject(&sql) {
+            let subject_plan = context.state().create_logical_plan(&subject).await;
+            let subject_plan = subject_plan.map_err(failed)?;
+            sql = summary::figures(&subject, subject_plan.schema().as_arrow());
+        }
+        let statement = parse(&context.state(), &sql).map_err(failed)?;
+        let plan = context.state().statement_to_plan(statement).await.map_err(failed)?;
+        plan::check(&plan, query.allowed).map_err(failed)?;
+        let is_passing = query.allowed != Allowed::default()
+            || matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
+        let plan = plan::settle(plan).map_err(failed)?;
+        self.finish(context, plan, objects, pool, is_passing).await.map_err(failed)
+    }
+
+    /// Runs a plan, and gives its rows their one form.
+    async fn finish(
+        &self,
+        context: &SessionContext,
+        plan: LogicalPlan,
+        objects: &Objects,
+        pool: &Arc<dyn MemoryPool>,
+        is_passing: bool,
+    ) -> datafusion::common::Result<Table> {
+        let (schema, batches) = self.collect(context, plan, pool).await?;
+        let schema = canonical::plain_schema(&schema)?;
+        let batches = canonical::canonical(&schema, &batches)?;
+        Ok(Table { schema, batches, opened: objects.opened(), is_passing })
+    }
+
+    async fn bind(
+        &self,
+        context: &SessionContext,
+        objects: &Arc<Objects>,
+        query: &Query,
+    ) -> Result<(), QueryError> {
+        for (index, (name, source)) in query.tables.iter().enumerate() {
+            let limit = self.settings.memory_bytes_max / 2;
+            let bound = source::bind(context, objects, index, source, limit).await?;
+            let reference = TableReference::bare(name.as_str());
+            context
+                .register_table(reference, bound)
+                .map_err(|error| QueryError::of(&error, "", None))?;
+        }
+        for (name, sql) in &query.views {
+            let failed = |error: DataFusionError| {
+                let QueryError::Statement { text } = QueryError::of(&error, sql, None) else {
+                    return QueryError::of(&error, sql, None);
+                };
+                QueryError::Statement { text: format!("in the view `{name}`: {text}") }
+            };
+            let statement = parse(&context.state(), sql).map_err(failed)?;
+            let plan = context.state().statement_to_plan(statement).await.map_err(failed)?;
+            plan::check(&plan, query.allowed).map_err(failed)?;
+            let plan = plan::settle(plan).map_err(failed)?;
+            let view = Arc::new(ViewTable::new(plan, Some(sql.clone())));
+            context.register_table(TableReference::bare(name.as_str()), view).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a plan; its rows count as memory of the query.
+    async fn collect(
+        &self,
+        context: &SessionContext,
+        plan: LogicalPlan,
+        pool: &Arc<dyn MemoryPool>,
+    ) -> datafusion::common::Result<(SchemaRef, Vec<RecordBatch>)> {
+        let state = context.state();
+        let physical = state.create_physical_plan(&plan).await?;
+        let reservation = MemoryConsumer::new("the result").register(pool);
+        let mut stream = execute_stream(physical, state.task_ctx())?;
+        let schema = stream.schema();
+        let mut batches = Vec::new();
+        while let Some(batch) = stream.next().await {
+            let batch = batch?;
+            reservation.try_grow(held_bytes(&batch)?)?;
+            batches.push(batch);
+        }
+        Ok((schema, batches))
+    }
+}
+
+/// Runs work that reads bytes from anywhere. What the readers assert of them ends the query with an error
+/// that names the bytes, and nothing else.
+async fn guarded<T>(
+    objects: &Objects,
+    work: impl Future<Output = Result<T, QueryError>>,
+) -> Result<T, QueryError> {
+    let panic = match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => return result,
+        Err(panic) => panic,
+    };
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+    let what = format!("its reader broke off: {text}");
+    Err(match objects.last_read() {
+        Some((name, range)) => QueryError::Bytes { name, range, what },
+        None => QueryError::Broken { what },
+    })
+}
+
+/// Says how a task ended that gave nothing.
+fn broken_off(error: &tokio::task::JoinError) -> QueryError {
+    match error.is_cancelled() {
+        true => QueryError::Stopped,
+        false => QueryError::Broken { what: error.to_string() },
+    }
+}
+
+/// Returns the bytes of a batch's rows; what it shares with others counts once.
+fn held_bytes(batch: &RecordBatch) -> datafusion::common::Result<usize> {
+    let columns = batch.columns().iter();
+    Ok(columns.map(|column| column.to_data().get_slice_memory_size()).sum::<Result<usize, _>>()?)
+}
+
+fn parse(state: &SessionState, sql: &str) -> datafusion::common::Result<Statement> {
+    state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)
+}
+
+/// Stops a task when nobody waits for it any longer.
+struct StopOnDrop(tokio::task::AbortHandle);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Makes what all queries have in common: settings and functions.
+fn template(settings: &Settings) -> datafusion::common::Result<SessionState> {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(settings.threads.max(1))
+        .with_batch_size(settings.batch_rows.max(1))
+        .with_information_schema(false)
+        .with_create_default_catalog_and_schema(false);
+    let options = config.options_mut();
+    options.execution.time_zone = Some("+00:00".to_owned());
+    options.execution.listing_table_ignore_subdirectory = false;
+    options.sql_parser.collect_spans = true;
+    let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
+    use datafusion::execution::FunctionRegistry as _;
+    for function in exact::sums().into_iter().chain(exact::moments()) {
+        state.register_udaf(Arc::new(function))?;
+    }
+    for function in plan::functions() {
+        state.register_udf(Arc::new(function))?;
+    }
+    Ok(state)
+}

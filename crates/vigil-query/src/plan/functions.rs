@@ -1,0 +1,210 @@
+//! Functions whose last bit would depend on the machine: the C library's sine is not everybody's.
+//!
+//! They are computed by `libm`, which is Rust alone, always in double precision.
+
+use std::sync::{Arc, LazyLock};
+
+use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, Float64Array};
+use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
+    Volatility,
+};
+
+type Unary = fn(f64) -> f64;
+type Binary = fn(f64, f64) -> f64;
+
+/// Functions of one number.
+const UNARY: &[(&str, Unary)] = &[
+    ("acos", libm::acos),
+    ("acosh", libm::acosh),
+    ("asin", libm::asin),
+    ("asinh", libm::asinh),
+    ("atan", libm::atan),
+    ("atanh", libm::atanh),
+    ("cbrt", libm::cbrt),
+    ("cos", libm::cos),
+    ("cosh", libm::cosh),
+    ("cot", |x| 1.0 / libm::tan(x)),
+    ("exp", libm::exp),
+    ("ln", libm::log),
+    ("log10", libm::log10),
+    ("log2", libm::log2),
+    ("sin", libm::sin),
+    ("sinh", libm::sinh),
+    ("tan", libm::tan),
+    ("tanh", libm::tanh),
+];
+
+/// Functions of two numbers, and what they are also called.
+const BINARY: &[(&str, &[&str], Binary)] =
+    &[("atan2", &[], libm::atan2), ("power", &["pow"], libm::pow), ("log", &[], log)];
+
+/// The logarithm of the second to the base of the first.
+fn log(base: f64, value: f64) -> f64 {
+    match base {
+        2.0 => libm::log2(value),
+        10.0 => libm::log10(value),
+        _ => libm::log(value) / libm::log(base),
+    }
+}
+
+/// How a function computes.
+#[derive(Clone, Copy, Debug)]
+enum Code {
+    Unary(Unary),
+    Binary(Binary),
+}
+
+/// A function that takes and gives doubles. It is told apart by its name: each has one code.
+#[derive(Debug)]
+struct Function {
+    name: &'static str,
+    aliases: Vec<String>,
+    signature: Signature,
+    code: Code,
+}
+
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Function {}
+
+impl std::hash::Hash for Function {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+/// Returns all functions that take the place of DataFusion's.
+pub fn functions() -> Vec<ScalarUDF> {
+    let doubles = |count: usize| TypeSignature::Uniform(count, vec![DataType::Float64]);
+    let unary = UNARY.iter().map(|(name, code)| Function {
+        name,
+        aliases: Vec::new(),
+        signature: Signature::new(doubles(1), Volatility::Immutable),
+        code: Code::Unary(*code),
+    });
+    let binary = BINARY.iter().map(|(name, aliases, code)| {
+        // A logarithm without a base is to that of ten.
+        let counts = if *name == "log" { vec![doubles(1), doubles(2)] } else { vec![doubles(2)] };
+        Function {
+            name,
+            aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
+            signature: Signature::one_of(counts, Volatility::Immutable),
+            code: Code::Binary(*code),
+        }
+    });
+    let own = unary.chain(binary).map(ScalarUDF::from);
+    own.collect()
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.aliases
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let columns = ColumnarValue::values_to_arrays(&args.args)?;
+        let doubles = |index: usize| columns[index].as_primitive::<Float64Type>();
+        let result: Float64Array = match (self.code, columns.len()) {
+            (Code::Unary(code), 1) => doubles(0).unary(code),
+            (Code::Binary(code), 1) => doubles(0).unary(|value| code(10.0, value)),
+            (Code::Binary(code), 2) => {
+                let pairs = doubles(0).iter().zip(doubles(1));
+                pairs.map(|(a, b)| Some(code(a?, b?))).collect()
+            }
+            (_, count) => return exec_err!("`{}` does not take {count} numbers", self.name),
+        };
+        finish(Arc::new(result), is_scalar)
+    }
+}
+
+fn finish(result: ArrayRef, is_scalar: bool) -> Result<ColumnarValue> {
+    if is_scalar && result.len() == 1 {
+        let value = datafusion::common::ScalarValue::try_from_array(&result, 0)?;
+        return Ok(ColumnarValue::Scalar(value));
+    }
+    Ok(ColumnarValue::Array(result))
+}
+
+/// Returns the function that makes one zero of both, and one of all that are no numbers.
+pub fn plain_double() -> Arc<ScalarUDF> {
+    static PLAIN: LazyLock<Arc<ScalarUDF>> =
+        LazyLock::new(|| Arc::new(ScalarUDF::from(Double::new("plain_double", DataType::Float64))));
+    PLAIN.clone()
+}
+
+/// Returns the function that gives a double's place among all doubles, as a whole number: -0 comes before
+/// +0, and what is no number comes last (IEEE 754-2019 §5.10, with one such value).
+pub fn place_of_double() -> Arc<ScalarUDF> {
+    static PLACE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        Arc::new(ScalarUDF::from(Double::new("place_of_double", DataType::Int64)))
+    });
+    PLACE.clone()
+}
+
+/// A function of a double, told apart by its name.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Double {
+    name: &'static str,
+    gives: DataType,
+    signature: Signature,
+}
+
+impl Double {
+    fn new(name: &'static str, gives: DataType) -> Self {
+        let signature = Signature::exact(vec![DataType::Float64], Volatility::Immutable);
+        Self { name, gives, signature }
+    }
+}
+
+fn place(value: f64) -> i64 {
+    let bits = if value.is_nan() { f64::NAN.abs().to_bits() } else { value.to_bits() } as i64;
+    bits ^ (bits >> 63 & i64::MAX)
+}
+
+impl ScalarUDFImpl for Double {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.gives.clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let column = ColumnarValue::values_to_arrays(&args.args)?.swap_remove(0);
+        let doubles = column.as_primitive::<Float64Type>();
+        let result: ArrayRef = match self.gives {
+            DataType::Int64 => Arc::new(doubles.unary::<_, Int64Type>(place)),
+            _ => {
+                let plain = |value: f64| if value.is_nan() { f64::NAN } else { value + 0.0 };
+                Arc::new(doubles.unary::<_, Float64Type>(plain))
+            }
+        };
+        finish(result, is_scalar)
+    }
+}

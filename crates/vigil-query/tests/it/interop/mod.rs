@@ -1,0 +1,3 @@
+//! Beside programs that nobody here wrote.
+
+mod duckdb;
