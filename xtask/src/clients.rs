@@ -170,8 +170,9 @@ pub fn interop(project: &Project) -> Result<Outcome, StepError> {
         let ran = crate::suite::run_tests(project, "", |command, nextest| {
             command.env(variable(&tests.program), &path);
             if nextest {
-                let expression = format!("test(/(^|::){filter}/)");
-                command.args(["--package", &tests.package, "-E", &expression]);
+                // The whole workspace, as one package alone would have its dependencies compiled anew.
+                let expression = format!("package(={}) & test(/(^|::){filter}/)", tests.package);
+                command.args(["--workspace", "-E", &expression]);
             } else {
                 command.args(["--package", &tests.package, "--test", "it", "--", &filter]);
             }

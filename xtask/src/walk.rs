@@ -37,7 +37,10 @@ pub fn run(project: &Project, options: &Options) -> Result<Outcome, StepError> {
         return Ok(Outcome::default());
     }
     let mut cargo = project.cargo("");
-    let built = crate::run::show(cargo.args(["build", "--package", "vigil", "--locked"]))?;
+    // As the tests build it: alone, the program's dependencies would have other features, and the heavy
+    // ones would be compiled once more.
+    cargo.args(["build", "--workspace", "--bins", "--tests", "--locked"]);
+    let built = crate::run::show(&mut cargo)?;
     if !built.success {
         return Ok(Outcome::one(false));
     }

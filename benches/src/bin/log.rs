@@ -86,12 +86,15 @@ fn median(costs: &[Cost], of: fn(&Cost) -> f64) -> Option<f64> {
     values.get(values.len() / 2).copied()
 }
 
+/// What a row is called, how it is read off a cost, and whether less is better.
+type Row = (&'static str, fn(&Cost) -> f64, bool);
+
 fn print(ours: &[Cost], theirs: &[Cost], entries: u64, batch: u64) {
     println!("{entries} entries in batches of {batch}; medians of {} rounds", ours.len());
     if theirs.is_empty() {
         println!("Go is missing (Debian: golang-go golang-golang-x-mod-dev): no ratios");
     }
-    let rows: [(&str, fn(&Cost) -> f64, bool); 3] = [
+    let rows: [Row; 3] = [
         ("durable append (Go: in memory, unsynced)", |cost| cost.append, true),
         ("check a proof and its signatures", |cost| cost.verify, false),
         ("monitor: read and hash every entry", |cost| cost.monitor, true),

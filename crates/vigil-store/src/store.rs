@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::cbor::{Decoder, Encoder};
-use vigil_base::world::{Clock, Disk, DiskError, Lock, OpenMode, Randomness, RandomnessError};
+use vigil_base::world::{
+    Clock, Disk, DiskError, DiskFault, Lock, OpenMode, Randomness, RandomnessError,
+};
 use vigil_base::{Blame, Blamed};
 
 use crate::append::{Lane, Maker};
@@ -190,9 +192,13 @@ impl Store {
     }
 
     /// Holds everything that is kept against collection until what is returned is dropped; waits for a
-    /// collection that is under way. Takes in what other processes have written.
+    /// collection that is under way. Takes in what other processes have written. Whoever may only read the
+    /// store holds it too, unless nobody has ever written there.
     pub fn hold(&self) -> Result<Hold, IndexError> {
-        let lock = self.inner.lock_use(Lock::Shared, true)?;
+        let lock = match self.inner.lock_use(Lock::Shared, true) {
+            Err(error) if error.fault == DiskFault::Denied => self.inner.lock_use_to_read()?,
+            tried => tried?,
+        };
         self.inner.index.refresh()?;
         Ok(Hold { generation: self.inner.index.generation(), _lock: lock })
     }
@@ -228,6 +234,15 @@ impl Inner {
     pub fn lock_use(&self, lock: Lock, wait: bool) -> Result<Option<UseLock>, DiskError> {
         let file = self.world.disk.open(paths::USE_LOCK, OpenMode::Create)?;
         Ok(file.lock(lock, wait)?.then_some(UseLock { _file: file }))
+    }
+
+    /// Shares that lock where nothing may be written; without the file there is nobody to share it with.
+    fn lock_use_to_read(&self) -> Result<Option<UseLock>, DiskError> {
+        match self.world.disk.open(paths::USE_LOCK, OpenMode::Read) {
+            Ok(file) => Ok(file.lock(Lock::Shared, true)?.then_some(UseLock { _file: file })),
+            Err(error) if error.fault == DiskFault::Absent => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

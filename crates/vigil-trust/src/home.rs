@@ -22,7 +22,10 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::world::{Disk, DiskError, DiskFault, Moment, OpenMode, replace_file};
 use vigil_base::{Blame, Blamed, Name, Vcid};
 
-use crate::feed::{Batch, Equivocation, FeedError, FeedFile, FeedId, KeepError, keep, read_feeds};
+use crate::feed::{
+    Batch, Equivocation, EquivocationError, FeedError, FeedFile, FeedId, KeepError, keep,
+    read_feeds, sync_feed,
+};
 use crate::keys::KeyBytes;
 use crate::puddle::{FoldError, PuddleEvent, TimeFloor, View, fold};
 use crate::statement::Statement;
@@ -76,6 +79,16 @@ pub enum HomeError {
         /// What is wrong with it.
         source: DecodeError,
     },
+    /// Evidence of a fork cannot be read, so whether its machine is frozen is not known.
+    #[error(
+        "the evidence {file} is damaged; import a bundle that has it, so that its machine stays frozen"
+    )]
+    Evidence {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        source: EquivocationError,
+    },
     /// Batches could not be kept.
     #[error(transparent)]
     Keep(#[from] KeepError),
@@ -89,7 +102,7 @@ impl Blamed for HomeError {
         match self {
             Self::Keep(source) => source.blame(),
             Self::Fold(source) => source.blame(),
-            Self::Disk(_) | Self::Damaged { .. } => Blame::World,
+            Self::Disk(_) | Self::Damaged { .. } | Self::Evidence { .. } => Blame::World,
         }
     }
 }
@@ -290,10 +303,10 @@ impl Home {
         self.write(&Self::evidence_path(evidence.feed()), &evidence.encode())
     }
 
-    /// Returns all evidence of forks that holds.
+    /// Returns all evidence of forks.
     ///
     /// # Errors
-    /// Fails where the disk does.
+    /// Fails where the disk does, and for damaged evidence: without it a frozen machine would count again.
     pub fn evidence(&self) -> Result<Vec<Equivocation>, HomeError> {
         let mut found = Vec::new();
         let mut names = self.disk.list("feeds")?;
@@ -302,13 +315,21 @@ impl Home {
             let file = self.disk.open(&format!("feeds/{name}"), OpenMode::Read)?;
             let mut bytes = vec![0; 4096];
             let len = file.read_at(0, &mut bytes)?;
-            found.extend(Equivocation::decode(&bytes[..len]).ok());
+            let read = Equivocation::decode(&bytes[..len]);
+            found.push(read.map_err(|source| HomeError::Evidence { file: name.clone(), source })?);
         }
         Ok(found)
     }
 
-    /// Packs a puddle's feeds and all evidence for another machine.
+    /// Packs a puddle's feeds and all evidence for another machine. What is packed is durable here before:
+    /// a machine that showed what it then lost would sign another batch in its place.
+    ///
+    /// # Errors
+    /// Fails where the disk does, and for damaged evidence.
     pub fn bundle(&self, id: Vcid, known: &Known) -> Result<Vec<u8>, HomeError> {
+        for file in &known.feeds {
+            sync_feed(&*self.disk, file.feed.id())?;
+        }
         let batches: Vec<&Batch> = known.feeds.iter().flat_map(|file| &file.batches).collect();
         let evidence = self.evidence()?;
         let mut encoder = Encoder::record(BUNDLE_TAG, 4);
@@ -376,6 +397,19 @@ fn collect<'a>(
     }
 }
 
+impl Known {
+    /// Returns those of some events that no feed of `machine` carries. Whoever signs an event that names
+    /// them puts them into their own feed first, so that no other machine can keep from anybody what the
+    /// event needs.
+    pub fn not_carried(&self, machine: &KeyBytes, events: &[Vcid]) -> Vec<&Statement> {
+        let own = self.feeds.iter().filter(|file| file.feed.id().machine == *machine);
+        let mut carried = BTreeMap::new();
+        collect(own.flat_map(|file| &file.batches), &mut carried);
+        let missing = events.iter().filter(|id| !carried.contains_key(*id));
+        missing.filter_map(|id| self.statements.get(id)).collect()
+    }
+}
+
 /// What became of a bundle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -415,7 +449,7 @@ pub enum BundleError {
     },
     /// Evidence in it does not hold.
     #[error("evidence in the bundle does not hold")]
-    Evidence(#[from] crate::feed::EquivocationError),
+    Evidence(#[from] EquivocationError),
 }
 
 impl Blamed for BundleError {

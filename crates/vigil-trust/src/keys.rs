@@ -109,7 +109,7 @@ impl fmt::Debug for KeyBytes {
     }
 }
 
-/// A public key that has been checked to be a point of full order.
+/// A public key that has been checked to be a point in its one encoding, and not one of small order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PublicKey(ed25519_dalek::VerifyingKey);
 

@@ -245,7 +245,7 @@ pub fn run_agent(input: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use vigil_trust::formats::{Prehash, sign_envelope, sign_minisign, sign_signify};
+    use vigil_trust::formats::{sign_envelope, sign_minisign, sign_signify};
 
     /// What the committed seeds are made of.
     fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
@@ -254,7 +254,7 @@ mod tests {
         let signed = sign_ssh(&ssh, signer, "git", MESSAGE).expect("the right key");
         let bare = sign_ssh(&ssh, SshSigner::Key(ssh.public()), "git", MESSAGE).expect("the same");
         let minisign = key(Purpose::Minisign);
-        let mini = sign_minisign(&minisign, Prehash::Blake2b, MESSAGE, "a word").expect("one line");
+        let mini = sign_minisign(&minisign, MESSAGE, "a word").expect("one line");
         let signify = key(Purpose::Signify);
         let sig = sign_signify(&signify, MESSAGE, "x.pub").expect("one line");
         let envelope = sign_envelope(&key(Purpose::Dsse), STATEMENT_MEDIA_TYPE, MESSAGE.into());

@@ -121,11 +121,11 @@ pub fn run_grammar(input: &[u8]) {
     let Some(two) = grammar() else { return };
     let uri = lines.next().unwrap_or_default();
     for grammar in [&one, &two] {
-        if let Some(parts) = grammar.parse(uri) {
-            if Identifier::new(uri).is_ok() {
-                let built = grammar.build(&parts).expect("what was parsed can be built");
-                assert_eq!(built.as_str(), uri, "{}", grammar.pattern());
-            }
+        if let Some(parts) = grammar.parse(uri)
+            && Identifier::new(uri).is_ok()
+        {
+            let built = grammar.build(&parts).expect("what was parsed can be built");
+            assert_eq!(built.as_str(), uri, "{}", grammar.pattern());
         }
     }
     let both = one.parse(uri).is_some() && two.parse(uri).is_some();
@@ -189,7 +189,10 @@ pub const IMAGE_WORDS: &[&[u8]] = &[
 /// nodes and edges there are.
 pub fn run_image(input: &[u8]) {
     let stamp = Vcid::of(b"fuzz");
-    assert!(Engine::default().load_image::<Node>(input, stamp).is_err(), "nobody forges a checksum");
+    assert!(
+        Engine::default().load_image::<Node>(input, stamp).is_err(),
+        "nobody forges a checksum"
+    );
     let [nodes, edges, body @ ..] = input else { return };
     let mut image = [&b"vigilgrf"[..], stamp.as_bytes()].concat();
     image.extend(u64::from(*nodes).to_le_bytes());

@@ -10,10 +10,10 @@ use std::convert::Infallible;
 use std::sync::OnceLock;
 
 use vigil_trust::log::{
-    Checkpoint, Edge, Ed25519Kind, FraudProof, KeyName, LeafIndex, LogKeys, LogPolicy, LogReader,
-    Monitor, Note, NoteKey, NoteSigner, Origin, SignedCheckpoint, TileId, Tiles, TlogProof,
-    TreeSize, check_consistency, check_inclusion, decode_bundle, Growth, GrowthRoots, TreeHash,
-    AddCheckpoint,
+    AddCheckpoint, Checkpoint, Ed25519Kind, Edge, FraudProof, Growth, GrowthRoots, KeyName,
+    LeafIndex, LogKeys, LogPolicy, LogReader, Monitor, Note, NoteKey, NoteSigner, Origin,
+    SignedCheckpoint, TileId, Tiles, TlogProof, TreeHash, TreeSize, check_consistency,
+    check_inclusion, decode_bundle,
 };
 
 /// Lines of all the texts.

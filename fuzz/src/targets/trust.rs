@@ -84,7 +84,9 @@ fn name(input: &[u8]) {
     let said = Said { feed, position: 0, entry: input };
     let again = Said { feed, position: 1, entry: input };
     let table = fold_names([said, again], &BTreeSet::new());
-    assert!(table.values().all(|pointer| pointer.standing.len() == 1 && pointer.history.len() == 1));
+    assert!(
+        table.values().all(|pointer| pointer.standing.len() == 1 && pointer.history.len() == 1)
+    );
 }
 
 fn text(input: &[u8]) {

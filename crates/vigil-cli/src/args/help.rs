@@ -176,10 +176,10 @@ With --json, one line for each: pipeline, before (a Vcid or null), vcid (or null
 or null), made, cut_off (lists of names), milliseconds.
 
 Examples:
-  Say what a file's first line is whenever it changes:
-    $ (sleep 1; echo eggs > notes.txt) & vigil watch 'file:notes.txt | head 1' --once
+  Say what a file's first line is whenever it changes, for two seconds:
+    $ timeout 2 vigil watch 'file:notes.txt | head 1' || true
   Do something after each change:
-    $ (sleep 1; echo eggs > notes.txt) & vigil watch file:notes.txt --once --exec 'vigil cat $VIGIL_URI'";
+    $ timeout 2 vigil watch file:notes.txt --exec 'vigil cat $VIGIL_URI' || true";
 
 pub(super) const ENDPOINTS: &str = "\
 Each line is how an endpoint is written, and what it is for. In braces is what differs from URI to URI; behind a \
@@ -420,7 +420,8 @@ Examples:
   A folder, such as one on another disk:
     $ mkdir -p shelf && vigil tier add file://$PWD/shelf --name shelf
   The same, encrypted:
-    $ mkdir -p safe && head -c 32 /dev/urandom > key && vigil tier add file://$PWD/safe --name safe --key-file key";
+    $ mkdir -p safe && head -c 32 /dev/urandom > key
+    $ vigil tier add file://$PWD/safe --name safe --key-file key";
 
 pub(super) const TIER_LIST: &str = "\
 With --json, one line for each: name, address, endpoint (or null), region (or null), profile (or null), \
@@ -494,8 +495,7 @@ Examples:
     $ vigil vectra boot --first suite --processors 1 | tail -n 1";
 
 pub(super) const VECTRA_RUN: &str = "\
-With --hosted each Task is a process in namespaces of its own, whose every call waits until the machine's \
-core has decided; that needs Linux 5.19 or newer, and no privilege. With \
+With --hosted no call of a Task reaches Linux: it stops the Task, and the machine's core decides. With \
 --here all Tasks share this process, so that a debugger sees them; let it pass SIGSYS, SIGSEGV and \
 SIGVTALRM on.
 

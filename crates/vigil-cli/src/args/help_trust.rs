@@ -79,7 +79,7 @@ Examples:
     $ vigil person new ada --words-file words --words-only
     $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
     $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil person rotate --words-file words --new-words-file new --passphrase-file pass --memory 64MiB";
+    $ vigil person rotate --words-file words --new-words-file new --passphrase-file pass";
 
 pub(super) const MACHINE: &str = "\
 Each machine has a key of its own, sealed under a passphrase; it never leaves the machine. The machine of \
@@ -152,14 +152,14 @@ Afterwards, `vigil puddle export` packs what the machine needs.
 
 Examples:
   Let another machine in, and give it the puddle:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil --store van machine enroll van --passphrase-file pass --memory 64MiB
-    $ vigil --store van puddle join --passphrase-file pass > code
+    $ echo correct horse battery > p
+    $ vigil person new ada --words-file w --words-only
+    $ vigil machine enroll bench --passphrase-file p --memory 64MiB
+    $ vigil puddle create home --words-file w --passphrase-file p
+    $ vigil --store van machine enroll van --passphrase-file p --memory 64MiB
+    $ vigil --store van puddle join --passphrase-file p > code
     $ vigil --store van machine show | sed -n 's/^ *fingerprint *//p' > print
-    $ vigil puddle admit - --fingerprint \"$(cat print)\" --words-file words --passphrase-file pass < code
+    $ vigil puddle admit - --fingerprint \"$(cat print)\" --words-file w --passphrase-file p <code
     $ vigil puddle export -o bundle
     $ vigil person show | sed -n 's/^ *fingerprint *//p' > print
     $ vigil --store van puddle join --bundle bundle --fingerprint \"$(cat print)\"";
@@ -171,11 +171,12 @@ With --json, one document: grant.
 
 Examples:
   Let this machine read files below `logs` for a week:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle grant bench --subsystem files --verbs read,list --prefix logs --for 7d --words-file words --passphrase-file pass";
+    $ echo correct horse battery > p
+    $ vigil person new ada --words-file w --words-only
+    $ vigil machine enroll bench --passphrase-file p --memory 64MiB
+    $ vigil puddle create home --words-file w --passphrase-file p
+    $ vigil puddle grant bench --subsystem files --verbs read --prefix logs --for 7d \\
+        --words-file w --passphrase-file p";
 
 pub(super) const PUDDLE_REVOKE: &str = "\
 What the machine's feeds say up to here stays valid; the key is gone for ever. A revocation wins over \
@@ -187,7 +188,7 @@ Examples:
     $ vigil person new ada --words-file words --words-only
     $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
     $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle revoke bench --reason 'left in a train' --words-file words --passphrase-file pass";
+    $ vigil puddle revoke bench --reason lost --words-file words --passphrase-file pass";
 
 pub(super) const PUDDLE_SHOW: &str = "\
 With --json, one document: puddle, name, person (a key or null where it is contested), lease_seconds (or \

@@ -132,8 +132,12 @@ pub fn parse_pipeline(text: &str) -> Result<Identifier, ValueError> {
     vigil_kernel::parse_pipeline(text).map_err(ValueError::Pipeline)
 }
 
-/// Reads a URI of the store, or any other URI or pipeline.
+/// Reads a URI of the store, or any other URI or pipeline. A bar begins a call: one that belongs to a
+/// name is written `%7C`.
 pub fn parse_target(text: &str) -> Result<Target, ValueError> {
+    if text.contains('|') {
+        return pipeline_of(text);
+    }
     match text.parse::<Uri>() {
         Ok(uri) => {
             // Some characters that a path may have end a word of a pipeline, so it is not read as one.
@@ -148,11 +152,9 @@ pub fn parse_target(text: &str) -> Result<Target, ValueError> {
     }
 }
 
-/// Whether a text that is no URI of the store can be another URI, or a pipeline.
+/// Whether a text that is no URI of the store can be another URI.
 fn is_other_uri(text: &str) -> bool {
-    let first = text.split('|').next().unwrap_or_default();
-    let is_of_store = first.starts_with('@') || first.starts_with("ca://");
-    if is_of_store { text.contains('|') } else { first.contains(':') }
+    !text.starts_with('@') && !text.starts_with("ca://") && text.contains(':')
 }
 
 /// Reads a media type.

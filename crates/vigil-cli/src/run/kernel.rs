@@ -66,10 +66,14 @@ impl Resolving {
 
     /// Resolves, and makes durable what was made for that, also where the end is a refusal.
     pub fn find(&self, request: Request) -> Result<Representation, CommandError> {
-        let uri = render_pipeline(&request.uri);
+        let (asked, uri) = (request.uri.clone(), render_pipeline(&request.uri));
         let found = self.node.resolve(request);
         self.node.finish().map_err(Box::new)?;
-        found.map_err(|refusal| CommandError::Refused { uri, source: Box::new(refusal.into()) })
+        found.map_err(|refusal| {
+            // Where nobody was found to answer, nobody has noted what was asked for.
+            let refusal = if refusal.chain.is_empty() { refusal.met_by(&asked) } else { refusal };
+            CommandError::Refused { uri, source: Box::new(refusal.into()) }
+        })
     }
 
     /// Resolves a target to a place in the store.

@@ -208,7 +208,8 @@ fn what_is_wanted_is_converted_and_the_trace_says_how() {
     "#]].assert_eq(&render_provenance(&world.kernel.why("s", &request)));
     let never = Request::source(id("text:a")).wanting(MediaType::new("x/y").unwrap());
     expect![[r#"
-        Misuse: no converter leads from text/plain to x/y; see `vigil endpoints`
+        Misuse: no converter leads from text/plain to x/y
+        hint: `vigil endpoints --converters` lists them
           in text:a"#]]
     .assert_eq(&world.show(world.ask_as(Owner, never)));
 }

@@ -16,7 +16,7 @@ use vigil_trust::agent::{
     Agent, AgentIdentity, AgentState, Answer, MESSAGE_BYTES_MAX, Request, frame,
 };
 use vigil_trust::formats::{
-    AllowedSigners, Certificate, ForeignSigner as _, MachineCertificate, Prehash, key_blob,
+    AllowedSigners, Certificate, ForeignSigner as _, MachineCertificate, key_blob,
     machine_principal, sign_envelope, sign_minisign, sshsig_message,
 };
 use vigil_trust::seal::{Costs, Holder, SealedHeader, seal};
@@ -167,7 +167,7 @@ fn it_signs_no_login_and_no_bytes_of_another_format() {
         assert_eq!(refused.to_string(), none, "{purpose}");
     }
     assert!(sign_envelope(&client, "text/plain", b"bytes".to_vec()).is_ok());
-    let signed = sign_minisign(&client, Prehash::Blake2b, b"bytes", "a word");
+    let signed = sign_minisign(&client, b"bytes", "a word");
     let key = machine().subkey(Purpose::Minisign).public();
     let key = vigil_trust::formats::MinisignKey::new(key);
     assert_eq!(signed.expect("signed").verify(&key, b"bytes", false), Ok("a word"));

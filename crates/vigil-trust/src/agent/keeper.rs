@@ -237,36 +237,115 @@ impl<V: Vault> Agent<V> {
         }
     }
 
+    /// Reads the whole request before anything is done: one that is not understood changes nothing.
     fn extend(&mut self, name: &str, data: &[u8]) -> Option<Answer> {
         let mut reader = Reader::new(data);
-        let answer = match name {
+        match name {
             EXTENSION_SIGN => {
                 let purpose = Purpose::from_word(reader.text("format").ok()?)?;
                 let bytes = reader.string("bytes").ok()?;
-                Answer::signed(name, &self.sign(purpose, bytes)?)
+                reader.finish().ok()?;
+                Some(Answer::signed(name, &self.sign(purpose, bytes)?))
             }
             EXTENSION_PUBLIC => {
                 let purpose = Purpose::from_word(reader.text("format").ok()?)?;
+                reader.finish().ok()?;
                 let data = self.key()?.certify_subkey(purpose).encode();
-                Answer::Extension { name: name.to_string(), data }
+                Some(Answer::Extension { name: name.to_string(), data })
             }
+            _ => {
+                reader.finish().ok()?;
+                self.extend_plainly(name)
+            }
+        }
+    }
+
+    /// Does what needs no more than its name.
+    fn extend_plainly(&mut self, name: &str) -> Option<Answer> {
+        match name {
             EXTENSION_STATUS => {
-                Answer::Extension { name: name.to_string(), data: self.status().encode() }
+                let data = self.status().encode();
+                Some(Answer::Extension { name: name.to_string(), data })
             }
             EXTENSION_FORGET => {
                 self.key()?;
                 self.vault.wipe();
                 self.sealed.clone_from(&self.origin);
-                Answer::Success
+                Some(Answer::Success)
             }
             EXTENSION_STOP => {
                 self.vault.wipe();
                 self.is_stopped = true;
-                Answer::Success
+                Some(Answer::Success)
             }
-            _ => return None,
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use vigil_base::Name;
+    use vigil_base::world::Moment;
+
+    use super::*;
+    use crate::seal::{Costs, Holder};
+    use crate::testing::Repeating;
+
+    /// Memory as it is: whether it is swapped matters to nobody here.
+    struct Memory(Option<SecretKey>);
+
+    impl Vault for Memory {
+        fn keep(&mut self, key: &SecretKey) {
+            self.0 = Some(SecretKey::from_seed(&key.seed()));
+        }
+
+        fn key(&self) -> Option<SecretKey> {
+            self.0.as_ref().map(|key| SecretKey::from_seed(&key.seed()))
+        }
+
+        fn wipe(&mut self) {
+            self.0 = None;
+        }
+    }
+
+    fn agent() -> Agent<Memory> {
+        let key = SecretKey::from_seed(&[1; 32]);
+        let header = SealedHeader {
+            holder: Holder::Machine,
+            name: Name::new("laptop").expect("a name"),
+            public: key.public().bytes(),
+            at: Moment(0),
+            costs: Costs::LEAST,
         };
-        reader.finish().ok()?;
-        Some(answer)
+        let identity = AgentIdentity { name: "laptop".into(), certificate: None };
+        Agent::new(Memory(None), identity, &key, header, vec![1])
+    }
+
+    #[test]
+    fn what_is_not_understood_to_its_end_changes_nothing() {
+        let mut agent = agent();
+        let random = Repeating::new(1);
+        let mut ask = |name: &str, data: &[u8]| {
+            let answer = agent.answer(&Request::Extension { name, data }.encode(), &random);
+            (answer, agent.status(), agent.is_stopped())
+        };
+        let (_, before, _) = ask(EXTENSION_STATUS, &[]);
+        let mut sign = Vec::new();
+        put_string(&mut sign, Purpose::Minisign.as_str().as_bytes());
+        put_string(&mut sign, b"bytes");
+        sign.push(0);
+        for (name, data) in
+            [(EXTENSION_FORGET, &[0][..]), (EXTENSION_STOP, &[0]), (EXTENSION_SIGN, &sign)]
+        {
+            let wanted = (Answer::ExtensionFailure, before.clone(), false);
+            assert_eq!(ask(name, data), wanted, "{name}");
+        }
+        sign.pop();
+        assert!(matches!(ask(EXTENSION_SIGN, &sign).0, Answer::Extension { .. }));
+        assert_eq!(ask(EXTENSION_FORGET, &[]).1.state, AgentState::Locked);
+        assert!(ask(EXTENSION_STOP, &[]).2);
     }
 }

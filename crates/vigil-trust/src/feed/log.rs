@@ -182,6 +182,11 @@ pub fn read_feeds(disk: &dyn Disk) -> Result<Vec<FeedFile>, DiskError> {
     ids.into_iter().map(|id| read_file(&*disk.open(&path_of(id), OpenMode::Read)?, id)).collect()
 }
 
+/// Makes durable what was read of a feed, before anybody else is shown it.
+pub(crate) fn sync_feed(disk: &dyn Disk, id: FeedId) -> Result<(), DiskError> {
+    disk.open(&path_of(id), OpenMode::Write)?.sync()
+}
+
 /// What became of batches that were to be kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
@@ -216,17 +221,34 @@ pub fn keep(disk: &dyn Disk, id: FeedId, batches: &[Batch]) -> Result<Kept, Keep
         }
     }
     if kept.count > 0 {
-        if found.end == 0 {
-            file.write_at(0, &MAGIC)?;
+        let is_new = found.end == 0;
+        if is_new {
             found.end = MAGIC.len() as u64;
         }
-        // What is torn behind the last whole batch is what comes now, or never was one.
+        set_aside(disk, id, &*file, if is_new { 0 } else { found.end })?;
         file.set_len(found.end)?;
+        if is_new {
+            file.write_at(0, &MAGIC)?;
+        }
         file.write_at(found.end, &bytes)?;
         file.sync()?;
         disk.sync_folder(FOLDER)?;
     }
     Ok(kept)
+}
+
+/// Puts what follows the last whole batch into a file of its own before it is cut: most often it is what a
+/// crash tore, but behind one damaged byte there may be batches that nobody else has.
+fn set_aside(disk: &dyn Disk, id: FeedId, file: &dyn DiskFile, from: u64) -> Result<(), DiskError> {
+    let rest = file.len()?.saturating_sub(from);
+    if rest == 0 {
+        return Ok(());
+    }
+    let mut bytes = vec![0; usize::try_from(rest).unwrap_or(usize::MAX)];
+    let read = file.read_at(from, &mut bytes)?;
+    bytes.truncate(read);
+    let name = Vcid::of(&bytes).to_hex();
+    replace_file(disk, &format!("{FOLDER}/{id}-{from}-{}.aside", &name[..16]), &bytes)
 }
 
 /// Why batches of another machine were not kept.
@@ -357,6 +379,9 @@ impl FeedLog {
             let before = Some(&found.feed);
             return Self::begin(disk, lock, Own { place, ..own }, before, fresh, randomness);
         }
+        // A crash of this program alone leaves batches that are whole and not durable. What is signed next
+        // names them, so they must not be lost after it.
+        file.sync()?;
         let head = found.feed.headers().last().cloned();
         let (id, end) = (own.id, found.end);
         let opening = None;

@@ -22,6 +22,8 @@ pub use log::{
     read_feeds,
 };
 
+pub(crate) use log::sync_feed;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 

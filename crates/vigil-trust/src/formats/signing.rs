@@ -137,19 +137,19 @@ pub fn sign_envelope<S: ForeignSigner>(
     Ok(envelope)
 }
 
-/// Signs `message` as minisign does, and a comment.
+/// Signs the hash of `message` as minisign does, and a comment. The plain kind is not made: its bytes could
+/// be those of a signature of another kind.
 ///
 /// # Errors
 /// Refuses a comment that is not one short line, and fails as `by` does.
 pub fn sign_minisign<S: ForeignSigner>(
     by: &S,
-    prehash: Prehash,
     message: &[u8],
     trusted_comment: &str,
 ) -> Result<MinisignSignature, SignError<S::Failure, MinisignError>> {
     let key = by.foreign_public(Purpose::Minisign).map_err(SignError::Signer)?;
     let key = MinisignKey::new(key);
-    let unsigned = MinisignUnsigned::new(&key, prehash, message, trusted_comment);
+    let unsigned = MinisignUnsigned::new(&key, Prehash::Blake2b, message, trusted_comment);
     let unsigned = unsigned.map_err(SignError::Format)?;
     let sign = |bytes: &[u8]| by.sign_foreign(Purpose::Minisign, bytes).map_err(SignError::Signer);
     let signature = sign(unsigned.signed_bytes())?;

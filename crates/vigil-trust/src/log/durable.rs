@@ -377,6 +377,10 @@ impl DurableLog {
             batches.push(batch);
         }
         if is_first || !batches.is_empty() {
+            let end = batches.last().map_or(&state.checkpoint, |batch| &batch.checkpoint);
+            // What was published is in the journal. Where that ends sooner it is damaged, and nothing may
+            // be cut from it.
+            self.expect_published_before(end.unverified())?;
             journal.settle(&state.tail)?;
         }
         for batch in batches {
@@ -417,19 +421,23 @@ impl DurableLog {
         Ok(())
     }
 
-    /// Lets readers see a checkpoint, unless they see it already, perhaps with more signatures.
-    fn publish(&self, checkpoint: &SignedCheckpoint) -> Result<(), LogError> {
+    /// Refuses a checkpoint where readers see one that it does not come after. Says whether they see it
+    /// already.
+    fn expect_published_before(&self, new: &Checkpoint) -> Result<bool, LogError> {
         let bytes = read_checkpoint(&*self.disk)?;
         // What a crash has torn is not published: it is what the journal has anyway.
         let published = bytes.and_then(|bytes| SignedCheckpoint::parse(&bytes).ok());
-        if let Some(seen) = published.as_ref().and_then(|seen| seen.verify(&self.keys).ok()) {
-            let new = checkpoint.unverified();
-            if seen == new {
-                return Ok(());
-            }
-            if seen.size.0 >= new.size.0 {
-                return Err(LogError::SetBack { size: seen.size });
-            }
+        match published.as_ref().and_then(|seen| seen.verify(&self.keys).ok()) {
+            Some(seen) if seen == new => Ok(true),
+            Some(seen) if seen.size.0 >= new.size.0 => Err(LogError::SetBack { size: seen.size }),
+            _ => Ok(false),
+        }
+    }
+
+    /// Lets readers see a checkpoint, unless they see it already, perhaps with more signatures.
+    fn publish(&self, checkpoint: &SignedCheckpoint) -> Result<(), LogError> {
+        if self.expect_published_before(checkpoint.unverified())? {
+            return Ok(());
         }
         let beside = "checkpoint.new";
         let file = self.disk.open(beside, OpenMode::Create)?;

@@ -64,6 +64,14 @@ pub enum JournalError {
     /// It does not begin as a journal does.
     #[error("the beginning of {JOURNAL} is damaged")]
     Head,
+    /// A frame is damaged that others follow.
+    #[error(
+        "{JOURNAL} is damaged at byte {offset}, before batches that are in the log; nothing was cut"
+    )]
+    Damaged {
+        /// Where the frame begins.
+        offset: u64,
+    },
     /// A frame whose checksum holds says something else than it may.
     #[error("a frame of {JOURNAL} is not one of ours")]
     Frame(#[from] DecodeError),
@@ -175,12 +183,37 @@ impl Journal {
         Ok(Some(Batch { entries, checkpoint }))
     }
 
-    /// Makes durable what others wrote here, and cuts what a crash left after the last whole frame.
-    pub fn settle(&self, tail: &Tail) -> Result<(), DiskError> {
+    /// Makes durable what others wrote here, and cuts what a crash left after the last whole frame. A frame
+    /// that another follows was acknowledged: it is damaged, and not what a crash left.
+    pub fn settle(&self, tail: &Tail) -> Result<(), JournalError> {
         if self.file.len()? != tail.offset {
+            if self.is_followed(tail)? {
+                return Err(JournalError::Damaged { offset: tail.offset });
+            }
             self.file.set_len(tail.offset)?;
         }
-        self.file.sync()
+        Ok(self.file.sync()?)
+    }
+
+    /// Says whether a whole frame follows the one at `tail`, by the sum that stands there or the one that
+    /// its payload has.
+    fn is_followed(&self, tail: &Tail) -> Result<bool, DiskError> {
+        let head = read_at(&*self.file, tail.offset, PAYLOAD_AT)?;
+        let Some((len, sum)) = head.split_first_chunk::<LEN_LEN>() else { return Ok(false) };
+        let Ok(stands) = <[u8; SUM_LEN]>::try_from(sum) else { return Ok(false) };
+        let len = u32::from_le_bytes(*len);
+        let start = tail.offset + PAYLOAD_AT as u64;
+        let next = start + u64::from(len);
+        if len > FRAME_BYTES_MAX || next >= self.file.len()? {
+            return Ok(false);
+        }
+        let payload = read_at(&*self.file, start, len as usize)?;
+        for before in [stands, sum_of(&tail.sum, &payload)] {
+            if read_frame(&*self.file, next, &before)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Appends a batch and makes it durable.

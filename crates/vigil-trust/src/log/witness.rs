@@ -131,6 +131,12 @@ pub enum WitnessRefusal {
         /// What is true.
         latest: TreeSize,
     },
+    /// It has as many entries as what was cosigned last, and another root.
+    #[error("the checkpoint has {size} entries, as the last one cosigned here, and another root")]
+    Roots {
+        /// The size.
+        size: TreeSize,
+    },
     /// The proof shows nothing.
     #[error("the checkpoint is not shown to contain the last one")]
     Inconsistent(#[from] ProofError),
@@ -152,8 +158,8 @@ impl WitnessRefusal {
             Self::Request(_) | Self::Shrinks { .. } => 400,
             Self::UnknownLog { .. } => 404,
             Self::Unsigned(_) | Self::Frozen { .. } => 403,
-            Self::Conflict { .. } => 409,
-            Self::Inconsistent(_) | Self::SplitView(_) => 422,
+            Self::Conflict { .. } | Self::Roots { .. } | Self::SplitView(_) => 409,
+            Self::Inconsistent(_) => 422,
         }
     }
 
@@ -198,6 +204,9 @@ pub fn decide(
     }
     if old != size {
         return Err(WitnessRefusal::Conflict { old, latest: size });
+    }
+    if size == new.size && root != new.root {
+        return Err(WitnessRefusal::Roots { size });
     }
     let growth = Growth { from: size, to: new.size };
     check_consistency(growth, GrowthRoots { from: root, to: new.root }, &proof)?;

@@ -4,6 +4,7 @@
 //!
 //! Invariants:
 //! - what is answered was durable before;
+//! - no cosignature of a log has an earlier time than the one before, whatever the clock does;
 //! - looking at the last checkpoint and replacing it happen under one lock, so nothing goes back;
 //! - a log with a fraud proof beside its checkpoint is never cosigned again.
 
@@ -17,10 +18,10 @@ use vigil_base::world::{Clock, Disk, DiskError, Lock, OpenMode, replace_file};
 use vigil_base::{Blame, Blamed, Vcid};
 
 use super::checkpoint::{CheckpointError, LogKeys, Origin, SignedCheckpoint};
-use super::cosignature::CosignedAt;
+use super::cosignature::{CosignedAt, cosigned_at};
 use super::files::read_file;
 use super::fraud::{FRAUD_BYTES_MAX, FraudError, FraudProof};
-use super::note::{KeyKind, NOTE_BYTES_MAX, NoteKey, NoteSigner};
+use super::note::{KeyKind, NOTE_BYTES_MAX, NoteError, NoteKey, NoteSigner};
 use super::witness::{AddCheckpoint, Cosigned, WitnessRefusal, decide};
 
 const LOCK: &str = "lock";
@@ -54,6 +55,14 @@ pub enum WitnessError {
         /// How.
         source: CheckpointError,
     },
+    /// The witness's own line in what was kept is not its own.
+    #[error("what the witness kept of {origin} is damaged")]
+    KeptLine {
+        /// The log.
+        origin: Origin,
+        /// How.
+        source: NoteError,
+    },
     /// A fraud proof that was kept, or is to be, does not hold.
     #[error("the fraud proof against {origin} does not hold")]
     Fraud {
@@ -74,7 +83,7 @@ impl Blamed for WitnessError {
     fn blame(&self) -> Blame {
         match self {
             Self::Refused(_) | Self::Key { .. } | Self::Fraud { .. } => Blame::Caller,
-            Self::Disk(_) | Self::Clock | Self::Kept { .. } => Blame::World,
+            Self::Disk(_) | Self::Clock | Self::Kept { .. } | Self::KeptLine { .. } => Blame::World,
         }
     }
 }
@@ -118,6 +127,12 @@ impl WitnessStore {
             return Err(WitnessRefusal::Frozen { origin: origin.to_string() }.into());
         }
         let latest = self.latest(log)?;
+        // A larger tree at an earlier time would be proof that this witness went back.
+        let last = latest.as_ref().map(|latest| cosigned_at(latest, self.signer.key()));
+        let last = last.transpose();
+        let last =
+            last.map_err(|source| WitnessError::KeptLine { origin: origin.clone(), source })?;
+        let at = last.flatten().map_or(at, |last| at.max(last));
         let accepted = match decide(log, latest.as_ref(), request) {
             Err(WitnessRefusal::SplitView(fraud)) => {
                 self.keep(log, "fraud", &fraud.encode())?;

@@ -88,7 +88,7 @@ pub enum Event {
     Rotate {
         /// The key.
         successor: KeyBytes,
-        /// The successor's signature over the puddle and the key before.
+        /// The successor's signature over the puddle, the key before and the events seen.
         consent: Signature,
     },
 }
@@ -167,18 +167,22 @@ impl JoinRequest {
     }
 }
 
-/// What a successor signs.
-fn consent_bytes(puddle: &Vcid, before: &KeyBytes) -> Vec<u8> {
-    let mut encoder = Encoder::record(CONSENT.as_str(), 3);
+/// What a successor signs. The events that the rotation had seen are in it: they are what the key before
+/// still counts for, and whoever has that key could copy the consent into a rotation that had seen more.
+fn consent_bytes(puddle: &Vcid, before: &KeyBytes, after: &[Vcid]) -> Vec<u8> {
+    let mut encoder = Encoder::record(CONSENT.as_str(), 4);
     encoder.bytes(puddle.as_bytes());
     encoder.bytes(&before.0);
+    encoder.array(after.len());
+    after.iter().for_each(|id| encoder.bytes(id.as_bytes()));
     encoder.finish()
 }
 
 impl Event {
-    /// Makes the event by which a Person's key gives way to another, which consents.
-    pub fn rotate(puddle: &Vcid, before: &KeyBytes, successor: &SecretKey) -> Self {
-        let consent = successor.sign(CONSENT, &consent_bytes(puddle, before));
+    /// Makes the event by which a Person's key gives way to another, which consents to this rotation
+    /// alone: `after` is the rising list of events that it has seen.
+    pub fn rotate(puddle: &Vcid, before: &KeyBytes, after: &[Vcid], successor: &SecretKey) -> Self {
+        let consent = successor.sign(CONSENT, &consent_bytes(puddle, before, after));
         Self::Rotate { successor: successor.public().bytes(), consent }
     }
 
@@ -186,10 +190,11 @@ impl Event {
     pub(super) fn is_consented(
         puddle: &Vcid,
         before: &KeyBytes,
+        after: &[Vcid],
         successor: &KeyBytes,
         consent: &Signature,
     ) -> bool {
-        let bytes = consent_bytes(puddle, before);
+        let bytes = consent_bytes(puddle, before, after);
         successor.check().is_ok_and(|key| key.verify(CONSENT, &bytes, consent).is_ok())
     }
 
@@ -217,7 +222,11 @@ impl Event {
 
 impl PuddleEvent {
     /// Signs the event.
+    ///
+    /// # Panics
+    /// Panics if it names more than [`AFTER_MAX`] events as seen: nobody could read it.
     pub fn sign(&self, key: &SecretKey, at: Moment) -> Statement {
+        assert!(self.after.len() <= AFTER_MAX, "an event names at most {AFTER_MAX} as seen");
         Statement::sign(key, at, self.encode())
     }
 

@@ -3,7 +3,8 @@
 //! 1. The Person's keys, from the genesis through rotations. Two rotations that had not seen each other
 //!    contest the puddle: no key counts until people settle it by a new one.
 //! 2. Revocations. What a key signed that was rotated away counts if the rotation had seen it; but a
-//!    revocation counts unless its author had seen the rotation.
+//!    revocation of what the rotation had seen counts unless its author had seen the rotation.
+//!    A revocation by the Person counts even while events that it names as seen have not come.
 //! 3. Machines: added by the Person, not revoked, not frozen by a fork that is not forgiven.
 //! 4. Grants: from the Person or under a grant that holds, narrowing, to a machine that is active.
 
@@ -52,6 +53,9 @@ struct Folding<'a> {
     /// Which events name an event as seen.
     children: BTreeMap<Vcid, Vec<Vcid>>,
     refused: BTreeMap<Vcid, Refusal>,
+    /// Revocations that name events which are not here. They stay among the nodes; what has seen them
+    /// does not.
+    waiting: BTreeSet<Vcid>,
 }
 
 /// Computes what a set of events means. `frozen` names feeds of which there is evidence of a fork.
@@ -64,7 +68,8 @@ pub fn fold<'a>(
     frozen: &BTreeSet<FeedId>,
 ) -> Result<View, FoldError> {
     let (nodes, children, refused) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut folding = Folding { id: puddle, nodes, children, refused };
+    let waiting = BTreeSet::new();
+    let mut folding = Folding { id: puddle, nodes, children, refused, waiting };
     for statement in statements {
         folding.take(statement);
     }
@@ -73,13 +78,11 @@ pub fn fold<'a>(
     };
     folding.drop_waiting();
     let epochs = folding.epochs();
-    let valid = folding.judge_person(&epochs);
-    let revoked = folding.revocations(&epochs, &valid);
-    let machines = folding.machines(&valid, &revoked, frozen);
+    let (valid, late) = folding.judge_person(&epochs);
+    let revoked = folding.revocations(&epochs, &valid, &late);
+    let machines = folding.machines(&valid, &late, &revoked, frozen);
     let grants = folding.grants(&epochs, &valid, &revoked, &machines);
-    let seen: BTreeSet<Vcid> =
-        folding.nodes.values().flat_map(|node| node.event.after.iter().copied()).collect();
-    let heads = folding.nodes.keys().filter(|id| !seen.contains(*id)).copied().collect();
+    let heads = folding.heads(&valid);
     let signed = valid.iter().filter_map(|id| folding.nodes.get(id));
     let signed_at = signed.map(|node| node.statement.at()).max().unwrap_or(Moment(0));
     Ok(View {
@@ -99,7 +102,7 @@ pub fn fold<'a>(
 /// The Person's keys, and what of each counts.
 struct Epochs {
     keys: Vec<KeyBytes>,
-    /// For each key but one that counts still: what was seen when it was rotated away.
+    /// For each key but one that counts still: what all of its rotations had seen, and these.
     closed: Vec<BTreeSet<Vcid>>,
     /// For each such key, the rotations.
     rotations: Vec<BTreeSet<Vcid>>,
@@ -153,7 +156,8 @@ impl<'a> Folding<'a> {
         }
     }
 
-    /// Sets aside what names events that are not here, and whatever names those.
+    /// Sets aside what names events that are not here, and whatever names those. Revocations stay, to be
+    /// judged by who signed them: whoever forks a feed can keep what they name from somebody for ever.
     fn drop_waiting(&mut self) {
         let mut dropped: Vec<Vcid> = Vec::new();
         for (id, node) in &self.nodes {
@@ -165,9 +169,16 @@ impl<'a> Folding<'a> {
             }
         }
         while let Some(id) = dropped.pop() {
-            if self.nodes.remove(&id).is_some() {
-                self.refused.insert(id, Refusal::Waiting);
-                dropped.extend(self.children.remove(&id).unwrap_or_default());
+            let is_new = match self.nodes.get(&id).map(|node| &node.event.event) {
+                Some(Event::Revoke { .. }) => self.waiting.insert(id),
+                Some(_) => {
+                    self.refused.insert(id, Refusal::Waiting);
+                    self.nodes.remove(&id).is_some()
+                }
+                None => false,
+            };
+            if is_new {
+                dropped.extend(self.children.get(&id).into_iter().flatten().copied());
             }
         }
     }
@@ -182,6 +193,22 @@ impl<'a> Folding<'a> {
             open.extend(before.filter(|before| past.insert(**before)));
         }
         past
+    }
+
+    /// Returns the newest of what counts of the Person's word. What machines sign is left out: it needs no
+    /// order, and whoever has a machine's key could make more of it than an event can name.
+    fn heads(&self, valid: &BTreeSet<Vcid>) -> BTreeSet<Vcid> {
+        let before = valid.iter().filter_map(|id| self.nodes.get(id));
+        let before = before.flat_map(|node| node.event.after.iter().copied()).collect();
+        valid.difference(&self.past(&before)).copied().collect()
+    }
+
+    /// Returns some rotations, and what every one of them had seen: whoever has a key that was rotated
+    /// away can sign another rotation of it, and so add nothing to what counts.
+    fn seen_by_all(&self, rotations: &BTreeSet<Vcid>) -> BTreeSet<Vcid> {
+        let pasts = rotations.iter().map(|id| self.past(&BTreeSet::from([*id])));
+        let common = pasts.reduce(|one, two| one.intersection(&two).copied().collect());
+        common.unwrap_or_default().union(rotations).copied().collect()
     }
 
     /// Returns what was signed by authors who had seen any of some events.
@@ -207,7 +234,7 @@ impl<'a> Folding<'a> {
                 break;
             }
             let found: BTreeSet<Vcid> = found.into_keys().collect();
-            epochs.closed.push(self.past(&found));
+            epochs.closed.push(self.seen_by_all(&found));
             epochs.aware.push(self.future(&found));
             epochs.rotations.push(found);
             match successors.first() {
@@ -231,7 +258,8 @@ impl<'a> Folding<'a> {
                 continue;
             }
             let is_new = !before.contains(successor);
-            if is_new && Event::is_consented(&self.id, key, successor, consent) {
+            let after = &node.event.after;
+            if is_new && Event::is_consented(&self.id, key, after, successor, consent) {
                 found.insert(*id, *successor);
             } else {
                 refused.push(*id);
@@ -246,27 +274,62 @@ impl<'a> Folding<'a> {
         found
     }
 
-    /// Finds what counts of what the Person's keys signed.
-    fn judge_person(&mut self, epochs: &Epochs) -> BTreeSet<Vcid> {
-        let (mut valid, mut refused) = (BTreeSet::new(), Vec::new());
+    /// Finds what counts of what the Person's keys signed: the Person's word, and revocations that wait, or
+    /// are by old keys whose rotation had not seen them.
+    fn judge_person(&mut self, epochs: &Epochs) -> (BTreeSet<Vcid>, BTreeSet<Vcid>) {
+        let (mut valid, mut unaware, mut refused) = (BTreeSet::new(), Vec::new(), Vec::new());
+        let mut late = BTreeSet::new();
         for (id, node) in &self.nodes {
             let Some(epoch) = epochs.of(&node.statement.author()) else { continue };
             if self.refused.contains_key(id) {
                 continue;
             }
-            let is_seen = epochs.closed.get(epoch).is_none_or(|closed| closed.contains(id));
-            let is_revocation = matches!(node.event.event, Event::Revoke { .. });
-            let is_unaware = || is_revocation && !epochs.aware[epoch].contains(id);
-            if is_seen || *id == self.id || is_unaware() {
+            let closed = epochs.closed.get(epoch);
+            if closed.is_none() && self.waiting.contains(id) {
+                late.insert(*id);
+                continue;
+            }
+            let is_seen = closed.is_none_or(|closed| closed.contains(id));
+            if is_seen || *id == self.id {
                 valid.insert(*id);
-            } else if epochs.is_contested && epoch + 1 == epochs.keys.len() {
-                refused.push((*id, Refusal::Contested));
+                continue;
+            }
+            let is_last = epochs.is_contested && epoch + 1 == epochs.keys.len();
+            let refusal = if is_last { Refusal::Contested } else { Refusal::RotatedKey };
+            match &node.event.event {
+                Event::Revoke { target, .. } if !epochs.aware[epoch].contains(id) => {
+                    unaware.push((*id, *target, epoch, refusal));
+                }
+                _ => refused.push((*id, refusal)),
+            }
+        }
+        for (id, target, epoch, refusal) in unaware {
+            if self.is_target_known(&target, &epochs.closed[epoch], &valid) {
+                late.insert(id);
             } else {
-                refused.push((*id, Refusal::RotatedKey));
+                refused.push((id, refusal));
             }
         }
         self.refused.extend(refused);
-        valid
+        (valid, late)
+    }
+
+    /// Says whether a machine was added, or a grant given, by what a rotation had seen.
+    fn is_target_known(
+        &self,
+        target: &Target,
+        closed: &BTreeSet<Vcid>,
+        valid: &BTreeSet<Vcid>,
+    ) -> bool {
+        let event = |id: &Vcid| self.nodes.get(id).map(|node| &node.event.event);
+        match target {
+            Target::Machine(machine) => closed.intersection(valid).any(|id| {
+                matches!(event(id), Some(Event::Add { request, .. }) if request.machine() == *machine)
+            }),
+            Target::Grant(grant) => {
+                closed.contains(grant) && matches!(event(grant), Some(Event::Grant { .. }))
+            }
+        }
     }
 
     /// Returns a grant's givers, from itself up: a revocation by any of them counts.
@@ -282,7 +345,12 @@ impl<'a> Folding<'a> {
         givers
     }
 
-    fn revocations(&mut self, epochs: &Epochs, valid: &BTreeSet<Vcid>) -> Revoked {
+    fn revocations(
+        &mut self,
+        epochs: &Epochs,
+        valid: &BTreeSet<Vcid>,
+        late: &BTreeSet<Vcid>,
+    ) -> Revoked {
         let mut revoked = Revoked::default();
         let mut refused = Vec::new();
         for (id, node) in &self.nodes {
@@ -293,22 +361,26 @@ impl<'a> Folding<'a> {
                 Target::Machine(machine) => *machine == author,
                 Target::Grant(grant) => self.givers(grant).contains(&author),
             };
-            let is_allowed = valid.contains(id) || !is_person && is_own();
+            let is_here = !self.waiting.contains(id);
+            let is_allowed =
+                valid.contains(id) || late.contains(id) || is_here && !is_person && is_own();
             match target {
                 // What was a key of the Person's is judged above, and refused there.
                 _ if !is_allowed && is_person => {}
-                _ if !is_allowed => refused.push(*id),
+                _ if !is_here && !is_allowed => refused.push((*id, Refusal::Waiting)),
+                _ if !is_allowed => refused.push((*id, Refusal::NotAuthor)),
                 Target::Machine(machine) => revoked.machines.entry(*machine).or_default().push(*id),
                 Target::Grant(grant) => _ = revoked.grants.insert(*grant),
             }
         }
-        self.refused.extend(refused.into_iter().map(|id| (id, Refusal::NotAuthor)));
+        self.refused.extend(refused);
         revoked
     }
 
     fn machines(
         &mut self,
         valid: &BTreeSet<Vcid>,
+        late: &BTreeSet<Vcid>,
         revoked: &Revoked,
         frozen: &BTreeSet<FeedId>,
     ) -> BTreeMap<KeyBytes, MachineView> {
@@ -335,7 +407,7 @@ impl<'a> Folding<'a> {
         }
         for (key, view) in &mut machines {
             if let Some(events) = revoked.machines.get(key) {
-                self.mark_revoked(view, events, valid);
+                self.mark_revoked(view, events, [valid, late]);
                 continue;
             }
             let is_open =
@@ -348,12 +420,14 @@ impl<'a> Folding<'a> {
         machines
     }
 
-    /// The Person's word on how far a machine's feeds count goes before the machine's own; several are
-    /// narrowed to what all of them keep.
-    fn mark_revoked(&self, view: &mut MachineView, events: &[Vcid], valid: &BTreeSet<Vcid>) {
-        let by_person: Vec<Vcid> =
-            events.iter().filter(|id| valid.contains(*id)).copied().collect();
-        let events = if by_person.is_empty() { events } else { &by_person };
+    /// The Person's word on how far a machine's feeds count goes before that of a key that was rotated
+    /// away, and this before the machine's own; several are narrowed to what all of them keep.
+    fn mark_revoked(&self, view: &mut MachineView, events: &[Vcid], words: [&BTreeSet<Vcid>; 2]) {
+        let among = |word: &BTreeSet<Vcid>| -> Vec<Vcid> {
+            events.iter().filter(|id| word.contains(*id)).copied().collect()
+        };
+        let first = words.into_iter().map(among).find(|found| !found.is_empty());
+        let events = first.as_deref().unwrap_or(events);
         let mut kept: Option<BTreeMap<Incarnation, u64>> = None;
         for id in events {
             let Event::Revoke { kept: marks, reason, .. } = &self.nodes[id].event.event else {

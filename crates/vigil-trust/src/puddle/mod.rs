@@ -21,4 +21,4 @@ pub use event::{
 pub use fold::{FoldError, fold};
 pub use freshness::{Freshness, Lease, TimeFloor};
 pub use scope::{Ask, DEPTH_MAX, Scope, ScopeError, VERBS_MAX};
-pub use view::{Authority, Denial, GrantView, MachineState, MachineView, Refusal, View};
+pub use view::{Authority, Denial, GrantView, Idle, MachineState, MachineView, Refusal, View};

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use vigil_base::world::Moment;
 use vigil_base::{Name, Vcid};
 
-use super::event::{EventError, FeedMark};
-use super::freshness::Lease;
+use super::event::{AFTER_MAX, EventError, FeedMark};
+use super::freshness::{Freshness, Lease};
 use super::scope::{Ask, DEPTH_MAX, Scope};
 use crate::feed::{FeedId, Incarnation};
 use crate::keys::KeyBytes;
@@ -145,16 +145,44 @@ pub struct View {
     pub grants: BTreeMap<Vcid, GrantView>,
     /// What has no effect, and why.
     pub refused: BTreeMap<Vcid, Refusal>,
-    /// The newest events, which the next one names as seen.
+    /// The newest events of the Person's that count. See [`View::next_after`].
     pub heads: BTreeSet<Vcid>,
     /// The latest moment that the Person signed: the time cannot be earlier.
     pub signed_at: Moment,
+}
+
+/// Why a machine does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Idle {
+    /// Nobody added it.
+    #[error("nobody added this machine to the puddle")]
+    Unknown,
+    /// It was revoked.
+    #[error("this machine's key was revoked, which is for ever; make it another key")]
+    Revoked,
+    /// It is frozen.
+    #[error(
+        "this machine has said two things at one position, and is frozen until it is admitted again"
+    )]
+    Frozen,
 }
 
 /// Why something may not be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denial {
+    /// Nobody speaks for the Person.
+    #[error("the Person's key is contested, so nothing is granted any more")]
+    Contested,
+    /// What is known here is too old.
+    #[error(
+        "nothing has been heard of the puddle for longer than its lease; import a newer bundle"
+    )]
+    Stale {
+        /// When the lease ended.
+        since: Moment,
+    },
     /// The grant does not hold.
     #[error("there is no such grant that holds")]
     NoGrant,
@@ -173,6 +201,25 @@ pub enum Denial {
 }
 
 impl View {
+    /// Returns what the next event names as seen, rising: the heads, or as many of them as an event can
+    /// name. Each event that names some makes them one, so that a few events name all.
+    pub fn next_after(&self) -> Vec<Vcid> {
+        self.heads.iter().take(AFTER_MAX).copied().collect()
+    }
+
+    /// Checks that a machine counts: being named by an event that adds it is not enough.
+    ///
+    /// # Errors
+    /// Says why it does not.
+    pub fn expect_active(&self, machine: &KeyBytes) -> Result<(), Idle> {
+        match self.machines.get(machine).map(|machine| &machine.state) {
+            None => Err(Idle::Unknown),
+            Some(MachineState::Revoked { .. }) => Err(Idle::Revoked),
+            Some(MachineState::Frozen { .. }) => Err(Idle::Frozen),
+            Some(MachineState::Active) => Ok(()),
+        }
+    }
+
     /// Says whether an entry of a feed counts: its machine is active, or was when it signed this far.
     pub fn counts(&self, feed: &FeedId, position: u64) -> bool {
         let Some(machine) = self.machines.get(&feed.machine) else { return false };
@@ -187,7 +234,8 @@ impl View {
     }
 
     /// Says whether a machine may do something by a grant, and why not. `now` has a floor under it; see
-    /// [`super::TimeFloor`].
+    /// [`super::TimeFloor`]. `freshness` is what [`Lease::judge`] says of the puddle's lease: on what is
+    /// stale nothing is allowed, and neither where rotations contest the Person's key.
     ///
     /// # Errors
     /// Says what stands against it.
@@ -197,7 +245,14 @@ impl View {
         grant: &Vcid,
         ask: &Ask<'_>,
         now: Moment,
+        freshness: Freshness,
     ) -> Result<(), Denial> {
+        if matches!(self.authority, Authority::Contested(_)) {
+            return Err(Denial::Contested);
+        }
+        if let Freshness::Stale { since } = freshness {
+            return Err(Denial::Stale { since });
+        }
         let found = self.grants.get(grant).ok_or(Denial::NoGrant)?;
         if found.to != *machine {
             return Err(Denial::NotHolder);

@@ -47,6 +47,11 @@ impl MemoryDisk {
         self.0.lock().expect("free").steps_left = Some(steps);
     }
 
+    /// Lets all changes through again, as for the next process after one that died.
+    pub fn revive(&self) {
+        self.0.lock().expect("free").steps_left = None;
+    }
+
     /// Comes back after power was lost: of what was not synced, `kept` bytes at the end of each file stay.
     pub fn after_power_loss(&self, kept: usize) -> Self {
         let state = self.0.lock().expect("free");

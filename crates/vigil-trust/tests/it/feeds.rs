@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vigil_base::Vcid;
-use vigil_base::world::Moment;
+use vigil_base::world::{Disk as _, Moment};
 use vigil_trust::SecretKey;
 use vigil_trust::feed::{
     Batch, Equivocation, FeedError, FeedFile, FeedLog, FeedLogError, Fresh, SignedHeader, keep,
@@ -85,7 +85,9 @@ fn power_may_be_lost_at_every_step_and_nothing_acknowledged_is_lost() {
                     acknowledged += 1;
                 }
             }
-            // What others may have been shown: whatever was whole in the file at any time.
+            // Only the program has died so far. It starts again, and what it finds may be shown to others.
+            disk.revive();
+            drop(open(&disk, &random).expect("it opens after the program died"));
             let shown = headers(&read_feeds(&disk).expect("reading goes on"));
             let disk = disk.after_power_loss(kept);
             let mut log = open(&disk, &random).expect("it opens after power is back");
@@ -97,10 +99,9 @@ fn power_may_be_lost_at_every_step_and_nothing_acknowledged_is_lost() {
             log.append(&key(), Moment(2), &[b"after".to_vec()]).expect("it goes on");
             drop(log);
             assert!(said(&disk).contains(&b"after".to_vec()));
-            // Synced positions are never signed anew: nothing that is here contradicts what was kept.
+            // No position is signed anew: nothing that is here contradicts what was shown.
             let now = headers(&read_feeds(&disk).expect("the disk is well"));
-            let is_durable = |header: &&SignedHeader| header.header().end() <= acknowledged;
-            for one in shown.iter().filter(is_durable) {
+            for one in &shown {
                 let contradicted = now.iter().any(|two| Equivocation::between(one, two).is_some());
                 assert!(!contradicted, "{steps} {kept}");
             }
@@ -183,6 +184,40 @@ fn a_clone_in_the_same_place_is_caught_by_whoever_hears_both() {
     let kept = keep(&far, id, &two).expect("the disk is well");
     let Some(FeedError::Forked(evidence)) = kept.refused else { panic!("{kept:?}") };
     assert_eq!(Equivocation::decode(&evidence.encode()).expect("it convinces").position(), 1);
+}
+
+#[test]
+fn what_is_behind_a_damaged_byte_is_set_aside_before_a_feed_goes_on() {
+    let (disk, random) = (MemoryDisk::default(), Counting::default());
+    let mut log = open(&disk, &random).expect("it opens");
+    let append = |log: &mut FeedLog, number| {
+        log.append(&key(), Moment(1), &[entry(number)]).expect("durable").remove(0)
+    };
+    let batches: Vec<Batch> = (0..3).map(|number| append(&mut log, number)).collect();
+    let id = log.id();
+    let name = format!("feeds/{id}.feed");
+    for at in [0, 20, 400] {
+        let theirs = MemoryDisk::default();
+        assert_eq!(keep(&theirs, id, &batches).expect("the disk is well").count, 3);
+        let mut whole = Vec::new();
+        theirs.meddle(&name, |bytes| {
+            bytes[at] ^= 1;
+            whole.clone_from(bytes);
+        });
+        // Only the first is heard again: the others are still somewhere here.
+        let kept = keep(&theirs, id, &batches[..2]).expect("the disk is well");
+        assert!(kept.count > 0 && kept.refused.is_none(), "byte {at}");
+        let names = theirs.list("feeds").expect("the disk is well");
+        let aside: Vec<_> = names.iter().filter(|name| name.ends_with(".aside")).collect();
+        assert_eq!(aside.len(), 1, "byte {at}");
+        let mut found = Vec::new();
+        theirs.meddle(&format!("feeds/{}", aside[0]), |bytes| found.clone_from(bytes));
+        assert!(whole.ends_with(&found) && found.len() > 100, "byte {at}");
+        assert_eq!(said(&theirs), [entry(0), entry(1)]);
+        // Nothing more is set aside where nothing is damaged.
+        assert_eq!(keep(&theirs, id, &batches).expect("the disk is well").count, 1);
+        assert_eq!(theirs.list("feeds").expect("the disk is well").len(), names.len());
+    }
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use vigil_base::world::Moment;
+use vigil_base::world::{Disk as _, Moment};
 use vigil_base::{Name, Vcid};
 use vigil_trust::SecretKey;
-use vigil_trust::feed::FeedLog;
-use vigil_trust::home::{Bundle, Home, Person, PuddleHere};
+use vigil_trust::feed::{Equivocation, FeedLog};
+use vigil_trust::home::{Bundle, Home, HomeError, Person, PuddleHere};
 use vigil_trust::puddle::{Event, JoinRequest, Lease, MachineState, PuddleEvent, TimeFloor};
 
 use crate::disk::{Counting, MemoryDisk};
@@ -98,6 +98,47 @@ fn a_bundle_makes_another_machine_see_the_same_and_twice_changes_nothing() {
 }
 
 #[test]
+fn what_an_event_names_is_carried_by_its_writer_too() {
+    let random = Counting::default();
+    let (_, home, id) = puddle(1, &random);
+    let known = home.open_puddle(id).expect("it is there");
+    let heads = known.view.next_after();
+    assert_eq!(heads.len(), 1);
+    assert!(known.not_carried(&key(1).public().bytes(), &heads).is_empty());
+    // Another machine that writes an event carries them on, whatever becomes of the first one's feed.
+    let missing = known.not_carried(&key(2).public().bytes(), &heads);
+    assert_eq!(missing.iter().map(|statement| statement.id()).collect::<Vec<_>>(), heads);
+}
+
+#[test]
+fn what_a_bundle_shows_is_durable_before() {
+    let random = Counting::default();
+    let (disk, home, id) = puddle(1, &random);
+    let append = |disk: &MemoryDisk, what: &[u8]| {
+        let (public, place) = (key(1).public().bytes(), Vcid::of(b"here"));
+        let disk = Arc::new(disk.clone());
+        let mut log = FeedLog::open(disk, public, place, |_| false, &random).expect("it opens");
+        log.append(&key(1), Moment(5), &[what]).is_ok()
+    };
+    // Opening syncs, writing is let through, and the sync after it is not: the program dies there.
+    disk.die_after(2);
+    assert!(!append(&disk, b"not acknowledged"));
+    disk.revive();
+    let known = home.open_puddle(id).expect("it is there");
+    let shown = home.bundle(id, &known).expect("the disk is well");
+    let shown = Bundle::decode(&shown).expect("it holds").batches;
+    assert_eq!(shown.len(), 2);
+    let after = disk.after_power_loss(0);
+    assert!(append(&after, b"something else"));
+    let home = Home::new(Arc::new(after));
+    let now = home.open_puddle(id).expect("it is there").feeds;
+    let said: Vec<_> = now.iter().flat_map(|file| file.feed.headers()).collect();
+    for batch in &shown {
+        assert!(said.iter().all(|now| Equivocation::between(batch.signed_header(), now).is_none()));
+    }
+}
+
+#[test]
 fn feeds_of_strangers_are_left_out_of_what_is_taken() {
     let random = Counting::default();
     let (_, home, id) = puddle(1, &random);
@@ -136,6 +177,13 @@ fn a_clone_is_frozen_by_the_bundle_that_shows_it_and_only_it() {
     let view = home.open_puddle(id).expect("it is there").view;
     let state = &view.machines[&key(1).public().bytes()].state;
     assert!(matches!(state, MachineState::Frozen { .. }));
+    // Damaged evidence is told of, and nothing counts meanwhile; the bundle brings it back.
+    let fork = disk.list("feeds").expect("the disk is well");
+    let fork = fork.iter().find(|name| name.ends_with(".fork")).expect("evidence").clone();
+    disk.meddle(&format!("feeds/{fork}"), |bytes| bytes[9] ^= 1);
+    let damaged = home.open_puddle(id).err();
+    assert!(matches!(&damaged, Some(HomeError::Evidence { file, .. }) if *file == fork));
+    home.take_bundle(&bundle).expect("the disk is well");
     // The evidence travels on, and convinces a machine that has heard one side only.
     let known = home.open_puddle(id).expect("it is there");
     let onwards = Bundle::decode(&home.bundle(id, &known).expect("the disk is well"));

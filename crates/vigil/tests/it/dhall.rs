@@ -259,6 +259,9 @@ struct Site {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
+/// The end of an answer without a body: each connection gets one answer, and has to be told.
+const END: &str = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+
 fn site(pages: &'static [(&'static str, &'static str, &'static str)]) -> Site {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -274,13 +277,13 @@ fn site(pages: &'static [(&'static str, &'static str, &'static str)]) -> Site {
             seen.lock().expect("no panic holds it").push(request);
             let answer = match pages.iter().find(|(page, ..)| *page == path) {
                 Some((_, status, body)) if status.starts_with('3') => {
-                    format!("HTTP/1.1 {status}\r\nLocation: {body}\r\nContent-Length: 0\r\n\r\n")
+                    format!("HTTP/1.1 {status}\r\nLocation: {body}\r\n{END}")
                 }
                 Some((_, status, body)) => format!(
                     "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
                     body.len()
                 ),
-                None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
+                None => format!("HTTP/1.1 404 Not Found\r\n{END}"),
             };
             // The client may have seen enough.
             let _ = stream.write_all(answer.as_bytes());

@@ -16,9 +16,10 @@ fn prepared() -> Bench {
     bench
 }
 
-/// Returns the example lines in a help text.
+/// Returns the example lines in a help text. One that ends in a backslash goes on in the next line.
 fn examples(help: &str) -> Vec<String> {
     let after = help.split_once("\nExamples:\n").map_or("", |(_, after)| after);
+    let after = after.replace("\\\n", " ");
     after.lines().filter_map(|line| line.trim_start().strip_prefix("$ ")).map(Into::into).collect()
 }
 

@@ -178,7 +178,7 @@ fn a_wrong_passphrase_a_cut_file_and_an_altered_one_are_told_apart() {
     let good = std::fs::read(&file).expect("the sealed key");
     std::fs::write(&file, &good[..good.len() - 1]).expect("a file");
     bench.run("machine unlock --passphrase-file pass").expect(3).says("the sealed key is cut");
-    let mut altered = good.clone();
+    let mut altered = good;
     altered[60] ^= 1;
     std::fs::write(&file, &altered).expect("a file");
     bench.run("machine unlock --passphrase-file pass").expect(3).says("the sealed key was altered");

@@ -6,4 +6,3 @@ mod prices;
 mod shape;
 mod suite;
 mod tasks;
-mod without;

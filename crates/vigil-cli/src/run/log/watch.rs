@@ -78,8 +78,17 @@ pub(super) fn monitor(
     for path in &args.gossip {
         let action = || format!("compare {}", session.shown(path));
         let other = SignedCheckpoint::parse(&read(path)?).map_err(refused(action()))?;
-        monitor.gossip(&other).map_err(refused(action()))?;
+        let is_fraud = monitor.gossip(&other).map_err(refused(action()))?;
+        let (theirs, ours) = (other.unverified().size, monitor.size());
+        if !is_fraud && theirs != ours {
+            let shown = session.shown(path);
+            session.say(format_args!(
+                "{shown} has {theirs} entries, and {ours} were read here: nothing was compared"
+            ))?;
+        }
     }
+    // What others told is remembered whatever can be read of the log now.
+    remember(&monitor, args)?;
     let shown = published(&args.folder, session)?;
     let disk = disk(&args.folder);
     let meter = session.talk.meter("reading entries");
@@ -93,10 +102,7 @@ pub(super) fn monitor(
     });
     drop(meter);
     // Also what freezes the log is remembered, before anybody is told.
-    write(&args.state, &monitor.encode())?;
-    if let (Some(path), Some(fraud)) = (&args.fraud, monitor.fraud()) {
-        write(path, &fraud.encode())?;
-    }
+    remember(&monitor, args)?;
     let action = format!("go on with {}", monitor.log().origin());
     match seen {
         Ok(progress) => print(progress, monitor.size().0, args, session),
@@ -105,6 +111,14 @@ pub(super) fn monitor(
         }
         Err(error) => Err(refused(action)(error)),
     }
+}
+
+fn remember(monitor: &Monitor, args: &LogMonitorArgs) -> Result<(), CommandError> {
+    write(&args.state, &monitor.encode())?;
+    if let (Some(path), Some(fraud)) = (&args.fraud, monitor.fraud()) {
+        write(path, &fraud.encode())?;
+    }
+    Ok(())
 }
 
 fn print(

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use vigil_base::{Name, Vcid};
 use vigil_trust::home::{Home, Person};
-use vigil_trust::puddle::{Event, PuddleEvent};
+use vigil_trust::puddle::Event;
 use vigil_trust::seal::{Costs, Holder};
 use vigil_trust::{KeyBytes, Ledger, SecretKey, Words};
 
-use super::puddle::{Opened, append};
+use super::puddle::Opened;
 use super::{
     Session, ask, compare, costs, entropy, fingerprint_of, guard, home, passphrase, person_key,
     read_text, sealed, the_person, unlock_machine, write_secret,
@@ -245,11 +245,9 @@ fn rotate(
     } else {
         None
     };
-    let event = Event::rotate(&opened.here.id, &before.public().bytes(), &after);
-    let heads = opened.known.view.heads.iter().copied().collect();
-    let event = PuddleEvent { puddle: Some(opened.here.id), after: heads, event };
-    let statement = event.sign(&before, opened.now);
-    append(&home, &mut opened, &machine.key, &[statement.encode()], session)?;
+    let (puddle, key) = (opened.here.id, before.public().bytes());
+    let event = |seen: &[Vcid]| Event::rotate(&puddle, &key, seen, &after);
+    opened.write(event, &before, &home, &machine.key, session)?;
     let at = session.environment.clock.now();
     let person = Person { key: after.public().bytes(), name: person.name, at };
     home.set_person(&person, sealed.as_deref()).map_err(TrustError::from)?;

@@ -12,7 +12,7 @@ use vigil_store::FolderDisk;
 use vigil_trust::feed::{Feed, FeedLog};
 use vigil_trust::home::{Bundle, Home, Known, PuddleHere};
 use vigil_trust::puddle::{
-    Authority, Event, FeedMark, JoinRequest, Lease, PuddleEvent, Scope, Target, TimeFloor,
+    Authority, Event, FeedMark, Idle, JoinRequest, Lease, PuddleEvent, Scope, Target, TimeFloor,
 };
 use vigil_trust::{KeyBytes, SecretKey, Statement, StatementError};
 
@@ -87,22 +87,26 @@ impl Opened {
         if is_person { Ok(()) } else { Err(TrustError::NotThePerson.into()) }
     }
 
-    /// Makes an event that has seen all that is here.
-    fn event(&self, event: Event) -> PuddleEvent {
-        let heads = self.known.view.heads.iter().copied().collect();
-        PuddleEvent { puddle: Some(self.here.id), after: heads, event }
-    }
-
-    /// Signs an event, checks that the puddle takes it, and writes it into this machine's feed.
-    fn write(
+    /// Signs an event that has seen what is here, checks that the puddle takes it, and writes it into this
+    /// machine's feed.
+    pub fn write(
         &mut self,
-        event: Event,
+        event: impl FnOnce(&[Vcid]) -> Event,
         by: &SecretKey,
         home: &Home,
         machine: &SecretKey,
         session: &mut Session<'_>,
     ) -> Result<Vcid, CommandError> {
-        let statement = self.event(event).sign(by, self.now);
+        let after = self.known.view.next_after();
+        let event = event(&after);
+        let added = match &event {
+            Event::Add { request, .. } => Some(request.machine()),
+            _ => None,
+        };
+        let machine_key = machine.public().bytes();
+        let before = self.known.not_carried(&machine_key, &after);
+        let mut entries: Vec<Vec<u8>> = before.into_iter().map(Statement::encode).collect();
+        let statement = PuddleEvent { puddle: Some(self.here.id), after, event }.sign(by, self.now);
         let id = statement.id();
         let all = self.known.statements.values().chain([&statement]);
         let view = vigil_trust::puddle::fold(self.here.id, all, &self.known.frozen)
@@ -110,7 +114,12 @@ impl Opened {
         if let Some(reason) = view.refused.get(&id) {
             return Err(TrustError::NotTaken { reason: reason.to_string() }.into());
         }
-        append(home, self, machine, &[statement.encode()], session)?;
+        if let Some(added) = added {
+            let not_taken = |idle: Idle| TrustError::NotTaken { reason: idle.to_string() };
+            view.expect_active(&added).map_err(not_taken)?;
+        }
+        entries.push(statement.encode());
+        append(home, self, machine, &entries, session)?;
         Ok(id)
     }
 
@@ -261,7 +270,7 @@ fn admit(
     let forked = opened.known.frozen.iter().filter(|feed| feed.machine == key);
     let pardons: BTreeSet<_> = forked.map(|feed| feed.incarnation).collect();
     let event = Event::Add { request, pardons: pardons.into_iter().collect() };
-    opened.write(event, &person, &home, &machine.key, session)?;
+    opened.write(|_| event, &person, &home, &machine.key, session)?;
     let name = name.as_str();
     session.say(format_args!("{name} is in; `vigil puddle export` packs what it needs"))
 }
@@ -280,8 +289,10 @@ fn join(
     }
     // Looked at before anything is kept: a bundle that does not name this machine changes nothing.
     let view = bundle_view(&bundle)?;
-    if !view.machines.contains_key(&own) {
-        return Err(TrustError::NotAdmitted.into());
+    match view.expect_active(&own) {
+        Err(Idle::Unknown) => return Err(TrustError::NotAdmitted.into()),
+        Err(idle) => return Err(TrustError::NotTaken { reason: idle.to_string() }.into()),
+        Ok(()) => {}
     }
     // Anybody could have made a puddle and admitted this machine to it: the code is no secret.
     let Authority::Person(person) = view.authority else {
@@ -330,11 +341,11 @@ fn grant(args: &PuddleGrantArgs, session: &mut Session<'_>) -> Result<(), Comman
     let machine = unlock_machine(&home, &args.passphrase, session)?;
     let event = Event::Grant { to, parent, scope };
     let id = if parent.is_some() {
-        opened.write(event, &machine.key, &home, &machine.key, session)?
+        opened.write(|_| event, &machine.key, &home, &machine.key, session)?
     } else {
         let person = person_key(&home, &args.person, &machine.passphrase, session)?;
         opened.expect_person(&person)?;
-        opened.write(event, &person, &home, &machine.key, session)?
+        opened.write(|_| event, &person, &home, &machine.key, session)?
     };
     if args.format.json {
         return session.out.json(&json!({ "grant": id.to_string() }));
@@ -370,7 +381,7 @@ fn revoke(
     };
     let reason = reason.chars().filter(|letter| !letter.is_control()).take(64).collect();
     let event = Event::Revoke { target, kept: kept.into_iter().collect(), reason };
-    opened.write(event, &person, &home, &machine.key, session)?;
+    opened.write(|_| event, &person, &home, &machine.key, session)?;
     session.say(format_args!("{text} is revoked; `vigil puddle export` carries it to the others"))
 }
 

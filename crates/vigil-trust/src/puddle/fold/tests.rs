@@ -3,7 +3,9 @@
 use super::*;
 use crate::feed::Incarnation;
 use crate::keys::{SecretKey, Signature};
-use crate::puddle::{Ask, ChainError, Denial, JoinRequest, Link, Scope, check_chain};
+use crate::puddle::{
+    AFTER_MAX, Ask, ChainError, Denial, Freshness, Idle, JoinRequest, Link, Scope, check_chain,
+};
 use crate::testing::Repeating;
 use alloc::format;
 use alloc::string::ToString as _;
@@ -68,7 +70,7 @@ impl History {
 
     /// Signs an event that has seen all there is.
     fn push(&mut self, author: u8, event: Event) -> Vcid {
-        let heads: Vec<Vcid> = self.view().heads.into_iter().collect();
+        let heads = self.heads();
         self.push_after(author, &heads, event)
     }
 
@@ -78,6 +80,22 @@ impl History {
 
     fn grant(&mut self, author: u8, to: u8, parent: Option<Vcid>, scope: Scope) -> Vcid {
         self.push(author, Event::Grant { to: key(to).public().bytes(), parent, scope })
+    }
+
+    /// Rotates the Person's key, having seen `after`.
+    fn rotate_after(&mut self, before: u8, after: &[Vcid], to: u8) -> Vcid {
+        let event = rotate(&self.id, before, after, to);
+        self.push_after(before, after, event)
+    }
+
+    /// Rotates the Person's key, having seen all there is.
+    fn rotate(&mut self, before: u8, to: u8) -> Vcid {
+        let heads = self.heads();
+        self.rotate_after(before, &heads, to)
+    }
+
+    fn heads(&self) -> Vec<Vcid> {
+        self.view().next_after()
     }
 
     fn state(&self, machine: u8) -> MachineState {
@@ -102,8 +120,11 @@ fn feed_id(machine: u8, incarnation: u8) -> FeedId {
     FeedId { machine: key(machine).public().bytes(), incarnation: Incarnation([incarnation; 16]) }
 }
 
-fn rotate(id: &Vcid, before: u8, to: u8) -> Event {
-    Event::rotate(id, &key(before).public().bytes(), &key(to))
+/// The event, with a consent to a rotation that has seen `after`.
+fn rotate(id: &Vcid, before: u8, after: &[Vcid], to: u8) -> Event {
+    let mut after = after.to_vec();
+    after.sort_unstable();
+    Event::rotate(id, &key(before).public().bytes(), &after, &key(to))
 }
 
 #[test]
@@ -217,6 +238,22 @@ fn a_fork_freezes_its_device_only_until_the_person_signs() {
 }
 
 #[test]
+fn a_machine_that_is_added_again_after_its_revocation_is_not_in() {
+    let mut history = History::new();
+    let machine = key(1).public().bytes();
+    assert_eq!(history.view().expect_active(&machine), Err(Idle::Unknown));
+    history.add(1);
+    assert_eq!(history.view().expect_active(&machine), Ok(()));
+    history.frozen.insert(feed_id(1, 7));
+    assert_eq!(history.view().expect_active(&machine), Err(Idle::Frozen));
+    history.push(PERSON, revoke(1, &[]));
+    let again = history.add(1);
+    // The event itself is the Person's word and not refused; whoever admits must look at the machine.
+    assert!(!history.view().refused.contains_key(&again));
+    assert_eq!(history.view().expect_active(&machine), Err(Idle::Revoked));
+}
+
+#[test]
 fn grants_only_narrow_and_go_four_deep() {
     let mut history = History::new();
     (1..=6).for_each(|machine| _ = history.add(machine));
@@ -252,12 +289,15 @@ fn grants_only_narrow_and_go_four_deep() {
     );
     let ask = Ask { subsystem: "files", verb: "read", resource: "logs/a/1" };
     let four = key(4).public().bytes();
-    assert_eq!(view.authorise(&four, &fourth, &ask, Moment(69)), Ok(()));
-    assert_eq!(view.authorise(&four, &fourth, &ask, Moment(70)), Err(Denial::Expired { link: 4 }));
-    assert_eq!(view.authorise(&four, &third, &ask, Moment(1)), Err(Denial::NotHolder));
-    assert_eq!(view.authorise(&four, &fifth, &ask, Moment(1)), Err(Denial::NoGrant));
+    let may = |grant: &Vcid, ask: &Ask<'_>, now| {
+        view.authorise(&four, grant, ask, Moment(now), Freshness::Fresh { until: None })
+    };
+    assert_eq!(may(&fourth, &ask, 69), Ok(()));
+    assert_eq!(may(&fourth, &ask, 70), Err(Denial::Expired { link: 4 }));
+    assert_eq!(may(&third, &ask, 1), Err(Denial::NotHolder));
+    assert_eq!(may(&fifth, &ask, 1), Err(Denial::NoGrant));
     let write = Ask { verb: "write", ..ask };
-    assert_eq!(view.authorise(&four, &fourth, &write, Moment(1)), Err(Denial::NotAllowed));
+    assert_eq!(may(&fourth, &write, 1), Err(Denial::NotAllowed));
 }
 
 #[test]
@@ -265,8 +305,8 @@ fn a_rotation_ends_a_key_and_keeps_what_it_had_seen() {
     let mut history = History::new();
     history.add(1);
     let grant = history.grant(PERSON, 1, None, scope(&["read"], "", None));
-    let before: Vec<Vcid> = history.view().heads.into_iter().collect();
-    history.push(PERSON, rotate(&history.id, PERSON, PERSON + 1));
+    let before = history.heads();
+    history.rotate(PERSON, PERSON + 1);
     // Whoever has the old key adds a machine: with and without having seen the rotation.
     let add = |machine| Event::Add { request: request(machine), pardons: Vec::new() };
     let unaware = history.push_after(PERSON, &before, add(2));
@@ -287,11 +327,64 @@ fn a_rotation_ends_a_key_and_keeps_what_it_had_seen() {
 }
 
 #[test]
+fn an_old_key_takes_away_only_what_its_rotation_had_seen() {
+    let mut history = History::new();
+    history.add(1);
+    let before = history.heads();
+    history.rotate(PERSON, PERSON + 1);
+    history.push(PERSON + 1, Event::Add { request: request(2), pardons: Vec::new() });
+    let grant = history.grant(PERSON + 1, 2, None, scope(&["read"], "", None));
+    let signed_at = history.view().signed_at;
+    let of_new = history.push_after(PERSON, &before, revoke(2, &[]));
+    let of_grant = revoke_target(Target::Grant(grant), &[]);
+    let of_grant = history.push_after(PERSON, &before, of_grant);
+    let view = history.view();
+    assert_eq!(view.refused[&of_new], Refusal::RotatedKey);
+    assert_eq!(view.refused[&of_grant], Refusal::RotatedKey);
+    assert!(view.grants.contains_key(&grant));
+    // What the old key says of the time is not the Person's word, nor how far a feed counts.
+    history.push_after(PERSON, &before, revoke(1, &[]));
+    assert!(matches!(history.state(1), MachineState::Revoked { .. }));
+    assert_eq!(history.view().signed_at, signed_at);
+    assert!(!history.view().counts(&feed_id(1, 7), 0));
+    history.push(PERSON + 1, revoke(1, &[(7, 3)]));
+    assert!(history.view().counts(&feed_id(1, 7), 2));
+}
+
+#[test]
+fn whoever_has_an_old_key_adds_nothing_by_a_second_rotation() {
+    let mut history = History::new();
+    history.add(1);
+    let before = history.heads();
+    let owners = rotate(&history.id, PERSON, &before, PERSON + 1);
+    history.push(PERSON, owners.clone());
+    // The thief adds a machine, and says that a rotation had seen it: with the owner's consent, copied.
+    let add = Event::Add { request: request(2), pardons: Vec::new() };
+    let add = history.push_after(PERSON, &before, add);
+    let scope = scope(&["read"], "", None);
+    let grant = Event::Grant { to: key(2).public().bytes(), parent: None, scope };
+    let grant = history.push_after(PERSON, &[add], grant);
+    let copied = history.push_after(PERSON, &[grant], owners);
+    let view = history.view();
+    assert_eq!(view.refused[&copied], Refusal::Successor);
+    assert_eq!(view.authority, Authority::Person(key(PERSON + 1).public().bytes()));
+    assert_eq!(view.refused[&add], Refusal::RotatedKey);
+    assert_eq!((view.machines.len(), view.grants.len()), (1, 0));
+    // With a successor of the thief's own the key is contested, and still nothing is added.
+    history.rotate_after(PERSON, &[grant], PERSON + 2);
+    let view = history.view();
+    assert!(matches!(view.authority, Authority::Contested(_)));
+    assert_eq!(view.refused[&add], Refusal::Contested);
+    assert_eq!((view.machines.len(), view.grants.len()), (1, 0));
+    assert_eq!(history.state(1), MachineState::Active);
+}
+
+#[test]
 fn two_rotations_that_had_not_seen_each_other_contest_the_key() {
     let mut history = History::new();
     let added = history.add(1);
-    let one = history.push_after(PERSON, &[added], rotate(&history.id, PERSON, PERSON + 1));
-    let two = history.push_after(PERSON, &[added], rotate(&history.id, PERSON, PERSON + 2));
+    let one = history.rotate_after(PERSON, &[added], PERSON + 1);
+    let two = history.rotate_after(PERSON, &[added], PERSON + 2);
     let later = history.push(PERSON + 1, Event::Add { request: request(2), pardons: Vec::new() });
     let view = history.view();
     assert_eq!(view.authority, Authority::Contested(BTreeSet::from([one, two])));
@@ -300,14 +393,74 @@ fn two_rotations_that_had_not_seen_each_other_contest_the_key() {
 }
 
 #[test]
+fn what_is_stale_or_contested_allows_nothing() {
+    let mut history = History::new();
+    history.add(1);
+    let grant = history.grant(PERSON, 1, None, scope(&["read"], "", None));
+    let ask = Ask { subsystem: "files", verb: "read", resource: "x" };
+    let may = |history: &History, freshness| {
+        let machine = key(1).public().bytes();
+        history.view().authorise(&machine, &grant, &ask, Moment(5), freshness)
+    };
+    let lease = Lease::seconds(1).expect("a second");
+    let fresh = lease.judge(Moment(0), Moment(1));
+    assert_eq!(may(&history, fresh), Ok(()));
+    let since = Moment(1_000_000_000);
+    assert_eq!(may(&history, lease.judge(Moment(0), since)), Err(Denial::Stale { since }));
+    history.rotate_after(PERSON, &[grant], PERSON + 1);
+    assert_eq!(may(&history, fresh), Ok(()));
+    history.rotate_after(PERSON, &[grant], PERSON + 2);
+    assert!(history.view().grants.contains_key(&grant), "it was before both");
+    assert_eq!(may(&history, fresh), Err(Denial::Contested));
+}
+
+#[test]
+fn no_machine_can_stop_the_person_from_signing() {
+    let mut history = History::new();
+    let added = history.add(1);
+    // Whoever has any key makes junk that nothing has seen, and junk that has seen what the Person said.
+    for number in 0..=AFTER_MAX {
+        let scope = scope(&["read"], &format!("junk/{number}"), None);
+        let grant = Event::Grant { to: key(1).public().bytes(), parent: None, scope };
+        let author = if number.is_multiple_of(2) { 1 } else { 9 };
+        history.push_after(author, &[added], grant);
+    }
+    assert_eq!(history.view().heads, BTreeSet::from([added]));
+    history.add(2);
+    assert_eq!(history.state(2), MachineState::Active);
+    history.rotate(PERSON, PERSON + 1);
+    let view = history.view();
+    assert_eq!(view.authority, Authority::Person(key(PERSON + 1).public().bytes()));
+    assert_eq!((view.machines.len(), view.heads.len()), (2, 1));
+}
+
+#[test]
+fn more_heads_than_an_event_names_become_one_in_stages() {
+    let mut history = History::new();
+    let added = history.add(1);
+    for number in 0..AFTER_MAX + 10 {
+        let scope = scope(&["read"], &format!("{number}"), None);
+        let grant = Event::Grant { to: key(1).public().bytes(), parent: None, scope };
+        history.push_after(PERSON, &[added], grant);
+    }
+    assert_eq!(history.view().heads.len(), AFTER_MAX + 10);
+    history.add(2);
+    assert_eq!(history.view().heads.len(), 11);
+    history.add(3);
+    assert_eq!(history.view().heads.len(), 1);
+    assert_eq!(history.view().machines.len(), 3);
+}
+
+#[test]
 fn nobody_becomes_a_person_without_consent_or_twice() {
     let mut history = History::new();
     let consent = Signature([1; 64]);
     let forced = Event::Rotate { successor: key(PERSON + 1).public().bytes(), consent };
     let forced = history.push(PERSON, forced);
-    let elsewhere = rotate(&Vcid::of(b"another puddle"), PERSON, PERSON + 1);
+    let heads = history.heads();
+    let elsewhere = rotate(&Vcid::of(b"another puddle"), PERSON, &heads, PERSON + 1);
     let elsewhere = history.push(PERSON, elsewhere);
-    let to_itself = history.push(PERSON, rotate(&history.id, PERSON, PERSON));
+    let to_itself = history.rotate(PERSON, PERSON);
     let view = history.view();
     for id in [forced, elsewhere, to_itself] {
         assert_eq!(view.refused[&id], Refusal::Successor);
@@ -321,12 +474,34 @@ fn what_names_unknown_events_waits() {
     let missing = Vcid::of(b"not here");
     let add = Event::Add { request: request(1), pardons: Vec::new() };
     let waiting = history.push_after(PERSON, &[missing], add);
-    let behind = history.push_after(PERSON, &[waiting], revoke(1, &[]));
+    let add = Event::Add { request: request(2), pardons: Vec::new() };
+    let behind = history.push_after(PERSON, &[waiting], add);
+    let by_machine = history.push_after(1, &[waiting], revoke(1, &[]));
     let view = history.view();
     assert_eq!(view.refused[&waiting], Refusal::Waiting);
     assert_eq!(view.refused[&behind], Refusal::Waiting);
+    assert_eq!(view.refused[&by_machine], Refusal::Waiting);
     assert!(view.machines.is_empty());
     assert_eq!(view.heads, BTreeSet::from([history.id]));
+}
+
+#[test]
+fn a_revocation_by_the_person_waits_for_nothing() {
+    let mut history = History::new();
+    history.add(1);
+    history.add(2);
+    let grant = history.grant(PERSON, 2, None, scope(&["read"], "", None));
+    let (before, signed_at) = (history.heads(), history.view().signed_at);
+    // The thief of a machine has kept from this one what the Person had seen.
+    let missing = Vcid::of(b"not here");
+    let first = history.push_after(PERSON, &[missing], revoke(1, &[]));
+    assert!(matches!(history.state(1), MachineState::Revoked { .. }));
+    history.push_after(PERSON, &[first], revoke_target(Target::Grant(grant), &[]));
+    let view = history.view();
+    assert_eq!(view.refused[&grant], Refusal::Revoked);
+    assert_eq!(history.state(2), MachineState::Active);
+    // Nothing else follows from what waits.
+    assert_eq!((history.heads(), view.signed_at), (before, signed_at));
 }
 
 #[test]
@@ -335,7 +510,7 @@ fn every_bit_of_every_event_counts() {
     history.add(1);
     let root = history.grant(PERSON, 1, None, scope(&["read"], "logs", Some(5)));
     history.push(PERSON, revoke_target(Target::Grant(root), &[(1, 1)]));
-    history.push(PERSON, rotate(&history.id, PERSON, PERSON + 1));
+    history.rotate(PERSON, PERSON + 1);
     for statement in &history.statements {
         let good = PuddleEvent::decode(statement).expect("an event");
         assert_eq!(good.encode(), statement.body());

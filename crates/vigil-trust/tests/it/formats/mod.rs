@@ -7,7 +7,10 @@ mod ssh;
 
 pub(crate) use dsse::statement;
 
-use vigil_trust::formats::{Certificate, CertificateBody, sign_certificate};
+use vigil_trust::formats::{
+    Certificate, CertificateBody, MinisignKey, MinisignSignature, MinisignUnsigned, Prehash,
+    sign_certificate,
+};
 use vigil_trust::{ForeignKey, Purpose, SecretKey};
 
 /// A second that lies within every certificate here.
@@ -18,6 +21,21 @@ pub(crate) const PRINCIPAL: &str = "laptop@0123abcd.vigil";
 /// The subkey of a machine that exists in tests only.
 pub(crate) fn subkey(seed: u8, purpose: Purpose) -> ForeignKey {
     SecretKey::from_seed(&[seed; 32]).subkey(purpose)
+}
+
+/// A minisign signature of either kind. We make only one of them, and verify both.
+pub(crate) fn minisigned_as(
+    prehash: Prehash,
+    key: &ForeignKey,
+    message: &[u8],
+    comment: &str,
+) -> MinisignSignature {
+    let minisign = MinisignKey::new(key.public());
+    let unsigned = MinisignUnsigned::new(&minisign, prehash, message, comment).expect("one line");
+    let signature = key.sign(unsigned.signed_bytes());
+    let unsealed = unsigned.sign_with(signature);
+    let seal = key.sign(&unsealed.signed_bytes());
+    unsealed.seal_with(seal)
 }
 
 /// A certificate of the Person 1 for the Machine 2.

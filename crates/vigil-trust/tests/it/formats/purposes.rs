@@ -7,7 +7,7 @@ use vigil_trust::formats::{
 };
 use vigil_trust::{ForeignKey, Purpose, SecretKey, SubkeyCertificate};
 
-use super::{check, subkey};
+use super::{check, minisigned_as, subkey};
 
 const MESSAGE: &[u8] = b"what is signed\n";
 
@@ -37,7 +37,7 @@ fn a_key_signs_in_its_own_format_only() {
     let signify = subkey(2, Purpose::Signify);
     let why =
         format!("the key {} is certified for signify alone, not for minisign", signify.public());
-    check(sign_minisign(&signify, Prehash::Blake2b, MESSAGE, ""), &why);
+    check(sign_minisign(&signify, MESSAGE, ""), &why);
 }
 
 /// The certificate as somebody else reads it.
@@ -53,10 +53,7 @@ fn raw(purpose: Purpose, key: &ForeignKey) -> vigil_trust::Signature {
             let signer = SshSigner::Key(key.public());
             sign_ssh(key, signer, "git", MESSAGE).expect("the right key").signature
         }
-        Purpose::Minisign => {
-            let signed = sign_minisign(key, Prehash::None, MESSAGE, "").expect("the right key");
-            signed.signature
-        }
+        Purpose::Minisign => minisigned_as(Prehash::None, key, MESSAGE, "").signature,
         Purpose::Signify => sign_signify(key, MESSAGE, "x").expect("the right key").signature,
         _ => {
             let signed = sign_envelope(key, STATEMENT_MEDIA_TYPE, MESSAGE.into());

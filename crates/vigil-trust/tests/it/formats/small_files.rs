@@ -6,14 +6,14 @@ use vigil_trust::formats::{
 };
 use vigil_trust::{Purpose, Signature};
 
-use super::{check, subkey};
+use super::{check, minisigned_as, subkey};
 
 const MESSAGE: &[u8] = b"what is signed\n";
 const WRONG: &str = "the signature is not one of its key over this file";
 
 fn minisigned(prehash: Prehash) -> (MinisignKey, MinisignSignature) {
     let key = subkey(2, Purpose::Minisign);
-    let signature = sign_minisign(&key, prehash, MESSAGE, "a trusted word").expect("one line");
+    let signature = minisigned_as(prehash, &key, MESSAGE, "a trusted word");
     (MinisignKey::new(key.public()), signature)
 }
 
@@ -27,6 +27,15 @@ fn minisign_files_survive_their_text() {
         assert_eq!(MinisignSignature::parse(&signature.text()), Ok(signature.clone()));
         assert_eq!(signature.verify(&key, MESSAGE, true), Ok("a trusted word"));
     }
+}
+
+#[test]
+fn minisign_files_that_we_make_sign_a_hash() {
+    let key = subkey(2, Purpose::Minisign);
+    let signed = sign_minisign(&key, MESSAGE, "a trusted word").expect("one line");
+    assert_eq!(signed, minisigned(Prehash::Blake2b).1);
+    let key = MinisignKey::new(key.public());
+    assert_eq!(signed.verify(&key, MESSAGE, false), Ok("a trusted word"));
 }
 
 #[test]
@@ -90,7 +99,7 @@ fn text_that_is_no_minisign_file_is_refused() {
     check(MinisignKey::parse(&key.text().replace("RW", "QW")), none);
     let subkey = subkey(2, Purpose::Minisign);
     for comment in ["two\nlines", "bell\u{7}", &"x".repeat(1024)] {
-        let signed = sign_minisign(&subkey, Prehash::Blake2b, MESSAGE, comment);
+        let signed = sign_minisign(&subkey, MESSAGE, comment);
         check(signed, "a comment is one line of less than 1024 bytes");
     }
 }

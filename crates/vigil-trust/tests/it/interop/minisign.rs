@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::fs;
 
 use vigil_trust::Purpose;
-use vigil_trust::formats::{MinisignKey, MinisignSignature, Prehash, sign_minisign};
+use vigil_trust::formats::{MinisignKey, MinisignSignature, Prehash};
 
 use super::{accepts, program, refuses};
-use crate::formats::subkey;
+use crate::formats::{minisigned_as, subkey};
 
 const MESSAGE: &[u8] = b"what is signed\n";
 
@@ -26,8 +26,7 @@ fn what_we_sign_it_verifies() {
     fs::write(path.join("file"), MESSAGE).expect("a file");
     let verify = ["-V", "-p", "key.pub", "-m", "file"];
     for prehash in [Prehash::Blake2b, Prehash::None] {
-        let signed = sign_minisign(&subkey, prehash, MESSAGE, "sha256:ab, by laptop");
-        let signed = signed.expect("one line");
+        let signed = minisigned_as(prehash, &subkey, MESSAGE, "sha256:ab, by laptop");
         fs::write(path.join("file.minisig"), signed.text()).expect("a file");
         let said = accepts(&program, path, &verify, b"");
         assert!(said.contains("Trusted comment: sha256:ab, by laptop"), "{said}");

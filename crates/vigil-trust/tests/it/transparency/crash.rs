@@ -281,6 +281,38 @@ fn what_was_changed_or_set_back_is_not_signed_again() {
 }
 
 #[test]
+fn a_bad_byte_in_the_journal_cuts_nothing() {
+    let sim = Sim::default();
+    let mut log = create(sim.process());
+    let len = |sim: &Sim| sim.content("state/journal").expect("a journal").len();
+    let mut ends = vec![len(&sim)];
+    for _ in 0..3 {
+        append(&mut log, 2).expect("a batch");
+        ends.push(len(&sim));
+    }
+    drop(log);
+    let refuses = |damaged: &Sim, at: usize| {
+        damaged.tamper("state/journal", |bytes| bytes[at] ^= 0x10);
+        let before = damaged.content("state/journal");
+        assert!(DurableLog::open(damaged.process(), log_signer()).is_err(), "byte {at}");
+        assert_eq!(damaged.content("state/journal"), before, "byte {at}");
+        damaged.tamper("state/journal", |bytes| bytes[at] ^= 0x10);
+        append(&mut open_on(damaged), 1).expect("what was mended goes on");
+    };
+    for at in (ends[0]..ends[3]).step_by(7) {
+        refuses(&sim.copy(), at);
+    }
+    // Where the published checkpoint is gone as well, a frame that others follow says so.
+    for start in [ends[0], ends[1]] {
+        for at in [start + 4, start + 35, start + 36, start + 60] {
+            let damaged = sim.copy();
+            damaged.tamper("checkpoint", Vec::clear);
+            refuses(&damaged, at);
+        }
+    }
+}
+
+#[test]
 fn a_log_is_kept_from_an_index_on_and_never_from_an_earlier_one() {
     let sim = Sim::default();
     let mut log = create(sim.process());

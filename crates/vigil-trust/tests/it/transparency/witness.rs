@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use vigil_base::world::Disk as _;
+use vigil_base::world::{Clock, Disk as _, Moment};
 use vigil_trust::log::{
-    AddCheckpoint, Ed25519Kind, LogReader, NoteSigner, SignedCheckpoint, TreeHash, TreeSize,
-    WitnessError, WitnessRefusal, WitnessStore, cosigned_at,
+    AddCheckpoint, Ed25519Kind, FraudError, FraudProof, LogReader, NoteSigner, SignedCheckpoint,
+    TreeHash, TreeSize, WitnessError, WitnessRefusal, WitnessStore, cosigned_at,
 };
 
 use super::world::{MemoryLog, chain, log_keys, log_signer, sign, signer};
@@ -90,7 +90,7 @@ fn refusals_have_the_status_of_the_specification() {
     let padded = AddCheckpoint { proof: vec![TreeHash([1; 32])], ..good.clone() };
     expect_status(&store, &padded.to_string(), 422);
     let empty = AddCheckpoint { checkpoint: sign(TreeSize(0), TreeHash([1; 32])), ..good.clone() };
-    expect_status(&store, &empty.to_string(), 422);
+    expect_status(&store, &empty.to_string(), 409);
     store.add_checkpoint(good.to_string().as_bytes()).expect("a cosignature");
     log.push(b"more");
     let mut unproven = request(&mut log, 10);
@@ -109,7 +109,7 @@ fn two_roots_of_one_size_freeze_the_log() {
     let mut fork = MemoryLog::of(9);
     fork.push(b"for somebody else");
     let fork = AddCheckpoint { old: TreeSize(10), proof: Vec::new(), checkpoint: fork.sign() };
-    let WitnessRefusal::SplitView(fraud) = expect_status(&store, &fork.to_string(), 422) else {
+    let WitnessRefusal::SplitView(fraud) = expect_status(&store, &fork.to_string(), 409) else {
         panic!("two roots are a proof");
     };
     assert_eq!(fraud.check_log(&log_keys()), Ok(()));
@@ -133,6 +133,35 @@ fn a_missing_consistency_proof_freezes_nothing() {
     assert!(matches!(refusal, WitnessRefusal::Inconsistent(_)), "{refusal}");
     log.push(b"more");
     store.add_checkpoint(request(&mut log, 10).to_string().as_bytes()).expect("a cosignature");
+}
+
+/// A clock that somebody sets back by an hour with each look.
+struct SetBackClock(std::sync::atomic::AtomicI64);
+
+impl Clock for SetBackClock {
+    fn now(&self) -> Moment {
+        Moment(self.0.fetch_sub(3600, std::sync::atomic::Ordering::Relaxed) * 1_000_000_000)
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_accuses_no_witness() {
+    let sim = Sim::default();
+    let clock = Arc::new(SetBackClock(1_700_000_000.into()));
+    let store = WitnessStore::open(sim.process(), clock, witness_key(), vec![log_keys()]);
+    let store = store.expect("a witness");
+    let mut seen = Vec::new();
+    for (old, size) in [(0, 10), (10, 20), (20, 30)] {
+        let body = request(&mut MemoryLog::of(size), old).to_string();
+        seen.push(store.add_checkpoint(body.as_bytes()).expect("a cosignature").kept);
+    }
+    let witness = witness_key();
+    for one in &seen {
+        for two in &seen {
+            let accused = FraudProof::of_witness(witness.key(), [one, two]);
+            assert_eq!(accused, Err(FraudError::Consistent));
+        }
+    }
 }
 
 /// The power goes at every operation of three requests: what was answered is never gone back on.

@@ -56,7 +56,13 @@ impl Naive<'_> {
                     if author == key
                         && self.is_whole(id)
                         && !keys.contains(successor)
-                        && Event::is_consented(&self.puddle, key, successor, consent) =>
+                        && Event::is_consented(
+                            &self.puddle,
+                            key,
+                            &event.after,
+                            successor,
+                            consent,
+                        ) =>
                 {
                     Some((*id, *successor))
                 }
@@ -89,14 +95,35 @@ impl Naive<'_> {
         let (keys, _) = self.keys();
         let Some(epoch) = keys.iter().position(|key| key == author) else { return false };
         let endings = self.endings(&keys[..=epoch]);
-        let is_seen = endings.iter().any(|(end, _)| end == id || self.saw(end, id));
-        let is_unaware = !endings.iter().any(|(end, _)| self.saw(id, end));
+        let is_ending = endings.iter().any(|(end, _)| end == id);
+        let is_seen = is_ending || endings.iter().all(|(end, _)| self.saw(end, id));
         let is_rotation = matches!(event.event, Event::Rotate { .. });
-        if is_rotation && !endings.iter().any(|(end, _)| end == id) {
+        if is_rotation && !is_ending {
             return false;
         }
-        let is_revocation = matches!(event.event, Event::Revoke { .. });
-        endings.is_empty() || is_seen || *id == self.puddle || is_revocation && is_unaware
+        is_seen || *id == self.puddle
+    }
+
+    /// Whether an event is a revocation that waits, by the last key; or one by an old key that had not seen
+    /// its rotation, of what all rotations of that key had seen.
+    fn is_late_revocation(&self, id: &Vcid) -> bool {
+        let Some((_, author, event)) = self.find(id) else { return false };
+        let Event::Revoke { target, .. } = &event.event else { return false };
+        let (keys, _) = self.keys();
+        let Some(epoch) = keys.iter().position(|key| key == author) else { return false };
+        let endings = self.endings(&keys[..=epoch]);
+        let is_known = self.events.iter().any(|(other, _, event)| {
+            let is_target = match (&event.event, target) {
+                (Event::Add { request, .. }, Target::Machine(machine)) => {
+                    request.machine() == *machine && self.is_person(other)
+                }
+                (Event::Grant { .. }, Target::Grant(grant)) => grant == other,
+                _ => false,
+            };
+            is_target && endings.iter().all(|(end, _)| self.saw(end, other))
+        });
+        let is_unaware = !endings.iter().any(|(end, _)| self.saw(id, end));
+        if endings.is_empty() { !self.is_whole(id) } else { is_unaware && is_known }
     }
 
     fn is_revoked(&self, wanted: Target) -> bool {
@@ -107,8 +134,9 @@ impl Naive<'_> {
                 Target::Grant(grant) => self.gave(author, grant, 0),
             };
             let is_person_once = self.keys().0.contains(author);
-            let counts = self.is_person(id) || is_own && !is_person_once;
-            *target == wanted && self.is_whole(id) && counts
+            let is_by_machine = self.is_whole(id) && is_own && !is_person_once;
+            let counts = self.is_person(id) || self.is_late_revocation(id) || is_by_machine;
+            *target == wanted && counts
         })
     }
 

@@ -52,6 +52,7 @@ fn random_event(
     puddle: &Vcid,
     ids: &[Vcid],
     held: &[Held],
+    after: &[Vcid],
 ) -> (u8, Event) {
     let pick = || ids[random.below(ids.len())];
     match random.below(12) {
@@ -73,7 +74,7 @@ fn random_event(
         5 => {
             let before = person(random);
             let successor = &cast.keys[&(PERSON + random.below(PERSONS) as u8)];
-            (before, Event::rotate(puddle, &cast.bytes(before), successor))
+            (before, Event::rotate(puddle, &cast.bytes(before), after, successor))
         }
         6..8 => {
             let (to, scope) = (cast.bytes(machine(random)), random_scope(random));
@@ -108,26 +109,42 @@ fn summary(view: &View) -> Summary {
     }
 }
 
-/// A history of up to 13 events after the genesis: some see only a few of those before, sometimes one is
+/// Sometimes, an earlier rotation with its consent, to be signed again by whoever has the old key.
+fn replayed(cast: &Cast, random: &Repeating, statements: &[Statement]) -> Option<(u8, Event)> {
+    if random.below(20) > 0 {
+        return None;
+    }
+    let found = statements.iter().find_map(|statement| {
+        let event = PuddleEvent::decode(statement).expect("an event").event;
+        matches!(event, Event::Rotate { .. }).then_some((statement.author(), event))
+    })?;
+    let seed = cast.keys.keys().find(|seed| cast.bytes(**seed) == found.0)?;
+    Some((*seed, found.1))
+}
+
+/// A history of up to 15 events after the genesis: some see only a few of those before, sometimes one is
 /// lost on the way, and they come in any order.
 fn random_history(cast: &Cast, random: &Repeating, genesis: &Statement) -> Vec<Statement> {
     let puddle = genesis.id();
     let mut statements = Vec::from([genesis.clone()]);
     let mut ids = Vec::from([puddle]);
     let mut held: Vec<Held> = Vec::new();
-    for _ in 0..random.below(14) {
-        let (author, event) = random_event(cast, random, &puddle, &ids, &held);
-        let to = match &event {
-            Event::Grant { to, .. } => (1..=MACHINES as u8).find(|seed| cast.bytes(*seed) == *to),
-            _ => None,
-        };
+    for _ in 0..random.below(16) {
         let some = || ids[random.below(ids.len())];
         let after = match random.below(8) {
             0 | 1 => BTreeSet::from([some()]),
             2 => BTreeSet::from([some(), some()]),
             _ => BTreeSet::from([ids[ids.len() - 1]]),
         };
-        let after = after.into_iter().collect();
+        let after: Vec<Vcid> = after.into_iter().collect();
+        let (author, event) = match replayed(cast, random, &statements) {
+            Some(replayed) => replayed,
+            None => random_event(cast, random, &puddle, &ids, &held, &after),
+        };
+        let to = match &event {
+            Event::Grant { to, .. } => (1..=MACHINES as u8).find(|seed| cast.bytes(*seed) == *to),
+            _ => None,
+        };
         let event = PuddleEvent { puddle: Some(puddle), after, event };
         statements.push(event.sign(&cast.keys[&author], Moment(1)));
         let id = statements[statements.len() - 1].id();
