@@ -127,8 +127,10 @@ fn locate_paths(command: &mut Command, environment: &Environment) {
         Command::Name(NameCommand::Set { passphrase, .. }) => {
             passphrase.passphrase_file.iter_mut().for_each(locate);
         }
+        Command::Name(NameCommand::Follow { bundle, .. }) => locate(bundle),
         Command::Agent(agent) => agent.paths_mut().into_iter().for_each(locate),
         Command::Attest(attest) => attest.paths_mut().into_iter().for_each(locate),
+        Command::Sign(sign) => sign.socket.socket.iter_mut().for_each(locate),
         Command::Puddle(puddle) => puddle.paths_mut().into_iter().for_each(locate),
         Command::Tour(tour) => tour.folder.iter_mut().for_each(locate),
         Command::Man(man) => man.output.iter_mut().for_each(locate),

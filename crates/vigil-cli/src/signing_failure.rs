@@ -3,10 +3,11 @@
 use vigil_base::{Blame, Blamed};
 use vigil_node::agent::AgentError;
 use vigil_node::attest::RepositoryError;
+use vigil_node::shared_names::SharedNamesError;
 use vigil_trust::formats::{
-    AllowedSignersError, CertificateError, JsonError, SignError, WrongPurpose,
+    AllowedSignersError, CertificateError, JsonError, MinisignError, SignError, SignifyError,
+    WrongPurpose,
 };
-
 use vigil_trust::names::AttName;
 
 use crate::human;
@@ -54,6 +55,12 @@ pub enum SigningError {
     /// What is to be said is no JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// minisign cannot hold it.
+    #[error(transparent)]
+    Minisign(#[from] MinisignError),
+    /// signify cannot hold it.
+    #[error(transparent)]
+    Signify(#[from] SignifyError),
     /// Data and provenance were both asked for.
     #[error("`slsa` says how something came about, and takes no data")]
     DataForSlsa,
@@ -77,6 +84,15 @@ pub enum SigningError {
         /// Why: a word.
         meaning: &'static str,
     },
+    /// Shared names could not be looked at, or not followed.
+    #[error(transparent)]
+    Names(#[from] SharedNamesError),
+    /// No other puddle speaks for the domain.
+    #[error("no other puddle speaks for {domain} here")]
+    NotFollowed {
+        /// The domain.
+        domain: String,
+    },
     /// There is nothing to be believed.
     #[error("there are no attestations")]
     Nothing,
@@ -87,6 +103,7 @@ impl Blamed for SigningError {
         match self {
             Self::Agent(source) => source.blame(),
             Self::Repository(source) => source.blame(),
+            Self::Names(source) => source.blame(),
             Self::NoProgram => Blame::World,
             _ => Blame::Caller,
         }
@@ -99,11 +116,14 @@ impl SigningError {
         let hint = match self {
             Self::Agent(source) => return source.hint().map(Into::into),
             Self::Repository(source) => return source.hint().map(Into::into),
+            Self::Names(source) => return source.hint().map(Into::into),
+            Self::NotFollowed { .. } => "`vigil name domains` lists those that are followed",
             Self::NoProgram => "`vigil agent start --foreground` stays where it is",
             Self::NoCertificate => "`vigil agent certify` makes a certificate",
             Self::Certificate(_) | Self::AnotherKey => {
                 "`vigil agent certify --request` begins anew"
             }
+            Self::Minisign(_) | Self::Signify(_) => "`--name` says what the file is called",
             Self::Request => "`vigil agent certify --request` on that machine prints one",
             Self::Refused { .. } => "each line above says why; bring back the file, or the signer",
             Self::NoName { .. } => "`vigil name list --shared` shows those that there are",

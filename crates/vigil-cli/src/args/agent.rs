@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{FormatArgs, PassphraseArgs, PersonKeyArgs, help_sign};
+use super::{FormatArgs, KeyFormat, PassphraseArgs, PersonKeyArgs, help_sign};
 
 /// Where the agent listens.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -39,6 +39,18 @@ pub enum AgentCommand {
         /// How to print
         #[command(flatten)]
         format: FormatArgs,
+    },
+    /// Print the key with which another tool verifies what this machine signs
+    #[command(after_help = help_sign::AGENT_KEY)]
+    Key {
+        /// The tool, or the format
+        format: KeyFormat,
+        /// Where it listens
+        #[command(flatten)]
+        socket: SocketArgs,
+        /// How to print
+        #[command(flatten)]
+        output: FormatArgs,
     },
     /// Have the agent wipe the key until the passphrase comes
     #[command(after_help = help_sign::AGENT_LOCK)]
@@ -91,9 +103,10 @@ impl AgentCommand {
             Self::Start { socket, passphrase, .. } | Self::Unlock { socket, passphrase } => {
                 vec![&mut socket.socket, &mut passphrase.passphrase_file]
             }
-            Self::Status { socket, .. } | Self::Lock { socket } | Self::Stop { socket } => {
-                vec![&mut socket.socket]
-            }
+            Self::Status { socket, .. }
+            | Self::Key { socket, .. }
+            | Self::Lock { socket }
+            | Self::Stop { socket } => vec![&mut socket.socket],
             Self::Certify { request_file, take, person, passphrase, .. } => vec![
                 request_file,
                 take,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use vigil_base::{Name, Vcid};
-use vigil_trust::names::AttName;
+use vigil_trust::names::{AttName, check_domain};
 
 use super::{
     ByteRange, FormatArgs, PassphraseArgs, ReachArgs, Target, help, help_sign, parse_name,
@@ -210,6 +210,30 @@ pub enum NameCommand {
         #[command(flatten)]
         format: FormatArgs,
     },
+    /// Let another Person's puddle speak for a domain here, or bring news of one that does
+    #[command(after_help = help_sign::NAME_FOLLOW)]
+    Follow {
+        /// The domain
+        #[arg(value_parser = parse_domain)]
+        domain: String,
+        /// What `vigil puddle export` packed there
+        #[arg(value_name = "BUNDLE")]
+        bundle: PathBuf,
+    },
+    /// Let this machine's own puddle speak for a domain again
+    #[command(after_help = help_sign::NAME_UNFOLLOW)]
+    Unfollow {
+        /// The domain
+        #[arg(value_parser = parse_domain)]
+        domain: String,
+    },
+    /// List the domains that other puddles speak for here
+    #[command(after_help = help_sign::NAME_DOMAINS)]
+    Domains {
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
+    },
     /// Take a name away, with its history; what it meant stays stored until `vigil gc`
     #[command(after_help = help::NAME_REMOVE)]
     Remove {
@@ -230,6 +254,10 @@ pub enum AnyName {
 
 fn parse_att_name(text: &str) -> Result<AttName, String> {
     AttName::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_domain(text: &str) -> Result<String, String> {
+    check_domain(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn parse_any_name(text: &str) -> Result<AnyName, String> {

@@ -87,7 +87,7 @@ Writes attestations/HASH.json, a DSSE envelope with an in-toto statement, and HA
 signature over it, into a git repository, and commits both, signed. The bytes stay in the store. The \
 agent signs: `vigil agent start`.
 
-With --json, one document: attestation (the hash of the statement), subject (a Vcid), predicate, files, \
+With --json, one document: attestation (the hash of the file), subject (a Vcid), predicate, files, \
 commit (null if it was said before).
 
 Examples:
@@ -97,9 +97,9 @@ Examples:
     $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
     $ vigil agent certify --passphrase-file pass
     $ vigil agent start --passphrase-file pass
-    $ git init -q words-about-files
-    $ vigil attest @home/hello.txt --predicate https://example.org/reviewed/v1 --repository words-about-files
-    $ vigil attest verify --repository words-about-files
+    $ git init -q vouched
+    $ vigil attest @home/hello.txt --predicate https://example.org/reviewed/v1 --repository vouched
+    $ vigil attest verify --repository vouched
     $ vigil agent stop";
 
 pub(super) const ATTEST_VERIFY: &str = "\
@@ -138,8 +138,8 @@ Examples:
 pub(super) const NAME_HISTORY: &str = "\
 What stands comes first; of names that nobody set differently, that is one line.
 
-With --json, one line for each setting: name, stands, vcid (null where it was taken away), machine, \
-position (in that machine's feed).
+With --json, one line for each setting: name, stands, uri and vcid (null where it was taken away), \
+machine, position (in that machine's feed).
 
 Examples:
   Set a name twice, and see both:
@@ -156,7 +156,9 @@ A name that two machines set differently, without knowing of each other, means n
 again; one that a forked feed sets means nothing until the Person says so. The exit code is 1 then, and \
 both sides are shown.
 
-With --json, one document: name, meaning (target, withdrawn, conflict or frozen), vcid (or null).
+`vigil get att://…` and every other command that takes a URI resolve such names in the same way.
+
+With --json, one document: name, meaning (target, withdrawn, conflict or frozen), uri and vcid (or null).
 
 Examples:
   Set a name, and ask for it:
@@ -166,3 +168,63 @@ Examples:
     $ vigil puddle create home --passphrase-file pass
     $ vigil name set att://ada.example/hello@1 @home/hello.txt --passphrase-file pass
     $ vigil name resolve att://ada.example/hello@1";
+
+pub(super) const NAME_FOLLOW: &str = "\
+Their machines alone speak for that domain here from then on; the Person must be known here (`vigil \
+person trust`). The same command with a newer bundle brings news.
+
+Examples:
+  A machine that is in no puddle, but knows whose it is, follows what a puddle says:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --passphrase-file pass --memory 64MiB
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --passphrase-file pass
+    $ vigil name set att://ada.example/hello@1 @home/hello.txt --passphrase-file pass
+    $ vigil puddle export -o bundle
+    $ vigil --store other person recover ada --words-file words --words-only
+    $ vigil --store other name follow ada.example bundle
+    $ vigil --store other name resolve att://ada.example/hello@1";
+
+pub(super) const NAME_UNFOLLOW: &str = "\
+Examples:
+  See who speaks for what:
+    $ vigil name domains";
+
+pub(super) const NAME_DOMAINS: &str = "\
+With --json, one line for each domain: domain, puddle (its id), name (what it is called), known (whether \
+its Person is known here: otherwise its names do not count).
+
+Examples:
+  See who speaks for what:
+    $ vigil name domains";
+
+pub(super) const AGENT_KEY: &str = "\
+Each tool has a key of its own, which signs for nothing else. `ssh` is a line of authorized_keys, \
+`minisign` a minisign.pub, `signify` a .pub, `dsse` PEM.
+
+With --json, one document: format, machine (its own key), key (the text), certificate (the machine's word \
+that this key is its own, as hexadecimal digits of the record in docs/format/trust.md).
+
+Examples:
+  Hand out what minisign needs:
+    $ echo correct horse battery > pass
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil agent start --passphrase-file pass
+    $ vigil agent key minisign > bench.pub
+    $ vigil agent stop";
+
+pub(super) const SIGN: &str = "\
+Prints the signature; the agent makes it: `vigil agent start`. minisign signs the bytes; for signify it is \
+a list with their SHA-256, since it takes no file that does not fit into memory. `vigil agent key` prints \
+what verifies it. For git and ssh-keygen, `vigil attest`; or let them sign through the agent themselves.
+
+With --json, one document: vcid, name, tool, signature.
+
+Examples:
+  Sign a file for whoever has minisign:
+    $ echo correct horse battery > pass
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil agent start --passphrase-file pass
+    $ vigil sign @home/hello.txt --as minisign > hello.txt.minisig
+    $ vigil sign @home/hello.txt --as signify > SHA256.sig
+    $ vigil agent stop";

@@ -15,6 +15,7 @@ mod help_trust;
 mod kernel;
 mod log;
 mod query;
+mod sign;
 mod tier;
 mod trust;
 mod upkeep;
@@ -44,6 +45,7 @@ pub use log::{
     LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
 };
 pub use query::{ResultFormat, SqlArgs};
+pub use sign::{KeyFormat, SignArgs, SignFormat};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use trust::{
     CostArgs, MachineCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
@@ -174,6 +176,8 @@ pub enum Command {
     Agent(AgentCommand),
     /// Say something about bytes, signed, in a git repository, and check what others said
     Attest(AttestArgs),
+    /// Sign bytes for minisign or signify to verify
+    Sign(SignArgs),
     /// Tell what the store holds and how much room it takes
     Status(StatusArgs),
     /// Show the main things on real files, in seconds

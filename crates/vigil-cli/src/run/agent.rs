@@ -38,6 +38,9 @@ pub(super) fn perform(
             start(*foreground, socket, passphrase, session)
         }
         AgentCommand::Status { socket, format } => status(socket, format.json, session),
+        AgentCommand::Key { format, socket, output } => {
+            super::sign::key(*format, socket, output.json, session)
+        }
         AgentCommand::Lock { socket } => {
             connect(socket, session)?.lock().map_err(SigningError::from)?;
             session.say("the agent waits for the passphrase")
@@ -57,16 +60,24 @@ pub(super) fn perform(
     }
 }
 
-/// Returns where the agent listens.
-pub(super) fn socket_path(args: &SocketArgs, session: &Session<'_>) -> PathBuf {
-    match &args.socket {
-        Some(path) => path.clone(),
-        None => {
-            let runtime = session.environment.runtime.as_ref().map(Path::new);
-            let runtime = runtime.filter(|path| path.is_absolute());
-            agent_socket(runtime, &session.store_folder)
-        }
+/// Returns where the agent listens, for whoever looks from another folder, too.
+pub(super) fn socket_path(
+    args: &SocketArgs,
+    session: &Session<'_>,
+) -> Result<PathBuf, CommandError> {
+    if let Some(path) = &args.socket {
+        return absolute(path);
     }
+    let runtime = session.environment.runtime.as_ref().map(Path::new);
+    let runtime = runtime.filter(|path| path.is_absolute());
+    // Each store has its own, however its folder is written.
+    Ok(agent_socket(runtime, &absolute(&session.store_folder)?))
+}
+
+/// Returns a path as it is from every folder.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
+    let failed = |source| CommandError::File { action: "find", path: path.into(), source };
+    std::path::absolute(path).map_err(failed)
 }
 
 /// Connects to the agent.
@@ -74,7 +85,7 @@ pub(super) fn connect(
     args: &SocketArgs,
     session: &Session<'_>,
 ) -> Result<AgentClient, CommandError> {
-    Ok(AgentClient::connect(&socket_path(args, session)).map_err(SigningError::from)?)
+    Ok(AgentClient::connect(&socket_path(args, session)?).map_err(SigningError::from)?)
 }
 
 /// Returns where the certificate is kept.
@@ -114,7 +125,7 @@ fn start(
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     let home = trust::home(session)?;
-    let socket = socket_path(socket, session);
+    let socket = socket_path(socket, session)?;
     if AgentClient::connect(&socket).is_ok() {
         return Err(SigningError::from(AgentError::Running { path: socket }).into());
     }
@@ -194,7 +205,7 @@ fn spawn(
 }
 
 fn status(args: &SocketArgs, is_json: bool, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let socket = socket_path(args, session);
+    let socket = socket_path(args, session)?;
     let status = connect(args, session)?.status().map_err(SigningError::from)?;
     let certificate = certificate_path(session);
     let certificate = certificate.exists().then_some(certificate);

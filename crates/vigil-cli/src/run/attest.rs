@@ -1,6 +1,6 @@
 //! `vigil attest`: saying something about bytes, and checking what others said.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use vigil_base::Vcid;
@@ -84,11 +84,11 @@ fn attest(args: &AttestArgs, session: &mut Session<'_>) -> Result<(), CommandErr
     };
     let attestation =
         Attestation::sign(&client, &certificate, &statement).map_err(SigningError::from)?;
-    let socket = agent::socket_path(&args.socket, session);
+    let socket = agent::socket_path(&args.socket, session)?;
     let principal = certificate.body.principals[0].clone();
     let name = principal.split('@').next().unwrap_or_default();
     // git looks at these from the repository, not from here.
-    let (socket, key) = (absolute(&socket)?, absolute(&agent::certificate_path(session))?);
+    let key = agent::absolute(&agent::certificate_path(session))?;
     let signing = Signing { socket: &socket, certificate: &key, committer: (name, &principal) };
     let message = format!("Attest {}\n\n{}", found.vcid, statement.predicate_type);
     let commit = repository.commit(&attestation, &message, &signing);
@@ -108,11 +108,6 @@ fn attest(args: &AttestArgs, session: &mut Session<'_>) -> Result<(), CommandErr
         Some(commit) => session.say(format_args!("said by {principal}, in commit {commit}")),
         None => session.say("it was said before, in the same words"),
     }
-}
-
-fn absolute(path: &Path) -> Result<PathBuf, CommandError> {
-    let failed = |source| CommandError::File { action: "find", path: path.into(), source };
-    std::path::absolute(path).map_err(failed)
 }
 
 fn data(path: Option<&Path>) -> Result<Json, CommandError> {
@@ -231,7 +226,7 @@ fn verify_one(
 /// Reads what an envelope says, believed or not.
 fn claim(one: &Found) -> Option<InTotoStatement> {
     let envelope = Envelope::parse(&one.envelope).ok()?;
-    let is_named = Vcid::of(&envelope.payload) == one.name;
+    let is_named = Vcid::of(&one.envelope) == one.name;
     InTotoStatement::parse(&envelope.payload).ok().filter(|_| is_named)
 }
 

@@ -15,6 +15,7 @@ mod names;
 mod pages;
 mod query;
 mod shared_names;
+mod sign;
 mod status;
 mod tier;
 mod trust;
@@ -155,6 +156,7 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
         Command::Machine(command) => trust::machine(command, session),
         Command::Agent(command) => agent::perform(command, session),
         Command::Attest(args) => attest::perform(args, session),
+        Command::Sign(args) => sign::sign(args, session),
         Command::Puddle(command) => trust::puddle(command, session),
         Command::Status(args) => status::status(args, session),
         Command::Tour(args) => crate::tour::tour(args, session),

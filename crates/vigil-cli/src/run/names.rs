@@ -31,6 +31,9 @@ pub(super) fn perform(
         }
         NameCommand::History { name, format } => shared_names::history(name, format.json, session),
         NameCommand::Resolve { name, format } => shared_names::resolve(name, format.json, session),
+        NameCommand::Follow { domain, bundle } => shared_names::follow(domain, bundle, session),
+        NameCommand::Unfollow { domain } => shared_names::unfollow(domain, session),
+        NameCommand::Domains { format } => shared_names::domains(format.json, session),
         NameCommand::Remove { name } => remove(name, session),
     }
 }

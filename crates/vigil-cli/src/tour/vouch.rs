@@ -34,6 +34,8 @@ pub(super) fn vouch(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {
     guide.text("A name that others can rely on is said in the machine's own signed feed.")?;
     own(guide, &["name", "set", "att://ada.example/result@1", "@result"], &unlock)?;
     own(guide, &["name", "resolve", "att://ada.example/result@1"], &[])?;
+    guide.text("It goes wherever a URI goes, and whatever follows from it is known to.")?;
+    own(guide, &["why", "att://ada.example/result@1"], &[])?;
     if !guide.has("git", "--version") || !guide.has("ssh-keygen", "-?") {
         return guide
             .text("With git and ssh-keygen at hand, the tour would go on with attestations.");
@@ -50,24 +52,24 @@ pub(super) fn vouch(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {
 
 fn attest(guide: &mut Guide<'_, '_>, socket: &[&str]) -> Result<(), CommandError> {
     guide.text("An attestation is a signed word in an ordinary git repository.")?;
-    guide.outside(&["git", "init", "-q", "words"], None, true)?;
-    let predicate = ["--predicate", "https://example.org/reviewed/v1", "--repository", "words"];
+    guide.outside(&["git", "init", "-q", "vouched"], None, true)?;
+    let predicate = ["--predicate", "https://example.org/reviewed/v1", "--repository", "vouched"];
     let attest = ["--store", STORE, "attest", "@result"];
     guide.vigil(&[&attest[..], &predicate, socket].concat())?;
     guide.text("Whoever checks it needs one line about the Person, and no Vigil.")?;
     guide.vigil_into(&["--store", STORE, "attest", "signers"], "signers")?;
-    let allowed = ["git", "-C", "words", "-c", "gpg.ssh.allowedSignersFile=../signers"];
+    let allowed = ["git", "-C", "vouched", "-c", "gpg.ssh.allowedSignersFile=../signers"];
     guide.outside(&[&allowed[..], &["verify-commit", "HEAD"]].concat(), None, true)?;
-    let (file, signature) = the_attestation(&guide.scratch().join("words/attestations"))
+    let (file, signature) = the_attestation(&guide.scratch().join("vouched/attestations"))
         .ok_or_else(|| CommandError::Tour { step: "vigil attest".into(), blame: Blame::Us })?;
     let (file, signature) =
-        (format!("words/attestations/{file}"), format!("words/attestations/{signature}"));
+        (format!("vouched/attestations/{file}"), format!("vouched/attestations/{signature}"));
     let who = guide.principal("signers", &signature)?;
     let verify = ["ssh-keygen", "-Y", "verify", "-f", "signers", "-n", "attestation@vigil"];
     let verify = [&verify[..], &["-I", &who, "-s", &signature]].concat();
     guide.outside(&verify, Some(&file), true)?;
     let check =
-        ["--store", STORE, "attest", "verify", "--repository", "words", "--signers", "signers"];
+        ["--store", STORE, "attest", "verify", "--repository", "vouched", "--signers", "signers"];
     guide.vigil(&check)?;
     guide.text("Now one byte of it is changed, and everybody refuses.")?;
     guide.flip(&file)?;

@@ -22,7 +22,7 @@ fn json(text: &str) -> Value {
 }
 
 /// Makes a Person whose words are in `words`, a machine, and a puddle, in the store `store`.
-fn settled(bench: &Bench) {
+pub fn settled(bench: &Bench) {
     bench.fine("person new ada --words-file words --passphrase-file pass --memory 64MiB");
     bench.fine("machine enroll bench --passphrase-file pass --memory 64MiB");
     bench.fine("puddle create home --passphrase-file pass");
@@ -34,7 +34,7 @@ fn fingerprint(bench: &Bench, store: &str, what: &str) -> String {
 }
 
 /// Lets the machine of the store `other` into the puddle, and carries the bundle there.
-fn admitted(bench: &Bench, other: &str) {
+pub fn admitted(bench: &Bench, other: &str) {
     bench.fine(&format!(
         "--store {other} machine enroll {other} --passphrase-file pass --memory 64MiB"
     ));

@@ -14,6 +14,7 @@ mod kill;
 mod large;
 mod log;
 mod moving;
+mod names;
 mod odd_files;
 mod pipelines;
 mod session;
