@@ -19,12 +19,12 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::world::{Disk, DiskError, DiskFault, Lock, OpenMode, replace_file};
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_store::FolderDisk;
-use vigil_trust::feed::{Batch, Equivocation};
+use vigil_trust::feed::{Batch, Equivocation, FeedId};
 use vigil_trust::home::{Bundle, Home, HomeError, Known, Taken};
 use vigil_trust::names::{
     AttName, Meaning, NameTarget, Pointer, Said, Setting, check_domain, fold_names,
 };
-use vigil_trust::puddle::{Authority, View, fold};
+use vigil_trust::puddle::{Authority, MachineState, View, fold};
 use vigil_trust::{KeyBytes, Statement};
 
 /// The file of the policy, and the folder of the puddles that are followed.
@@ -122,23 +122,34 @@ pub struct Speaker {
     pub is_known: bool,
 }
 
-/// Folds what the machines of one puddle say of names.
-pub fn pointers(known: &Known) -> BTreeMap<AttName, Pointer> {
+/// Folds what the machines of one puddle say of names. `evidence` is of all forks that are known.
+pub fn pointers(known: &Known, evidence: &[Equivocation]) -> BTreeMap<AttName, Pointer> {
     let view = &known.view;
+    let forks: BTreeMap<FeedId, u64> =
+        evidence.iter().map(|evidence| (evidence.feed(), evidence.position())).collect();
+    let is_revoked = |feed: &FeedId| {
+        let machine = view.machines.get(&feed.machine);
+        machine.is_some_and(|machine| matches!(machine.state, MachineState::Revoked { .. }))
+    };
     let batches = known.feeds.iter().flat_map(|file| &file.batches);
     let said = batches.flat_map(|batch| {
         let feed = batch.header().feed;
         batch.entries().map(move |(position, entry)| Said { feed, position, entry })
     });
-    // A fork freezes what its feed says; what a machine said that is none of theirs, or no more, is
-    // nobody's word.
+    // A fork freezes what its feed says, until the Person has decided: what was forgiven counts for nothing,
+    // and of a machine that was revoked what came before the fork. So whoever has a stolen key cannot freeze
+    // names for good. What a machine said that is none of theirs is nobody's word.
     let counts = |said: &Said<'_>| {
-        let is_frozen = known.frozen.contains(&said.feed);
         let Some(machine) = view.machines.get(&said.feed.machine) else { return false };
-        let is_pardoned = machine.pardons.contains(&said.feed.incarnation);
-        is_frozen && !is_pardoned || view.counts(&said.feed, said.position)
+        let counts = view.counts(&said.feed, said.position);
+        match forks.get(&said.feed) {
+            Some(fork) if is_revoked(&said.feed) => counts && said.position < *fork,
+            Some(_) => counts || !machine.pardons.contains(&said.feed.incarnation),
+            None => counts,
+        }
     };
-    fold_names(said.filter(counts), &known.frozen)
+    let frozen = forks.keys().filter(|feed| !is_revoked(feed)).copied().collect();
+    fold_names(said.filter(counts), &frozen)
 }
 
 impl SharedNames {
@@ -294,18 +305,19 @@ impl SharedNames {
         let mut names = Names::new();
         let home = self.home();
         if let Some(here) = home.puddle()? {
-            let own = pointers(&home.open_puddle(here.id)?);
+            let own = pointers(&home.open_puddle(here.id)?, &home.evidence()?);
             names.extend(own.into_iter().filter(|(name, _)| !policy.contains_key(name.domain())));
         }
         let mut puddles: Vec<Vcid> = policy.values().copied().collect();
         puddles.sort_unstable();
         puddles.dedup();
         for puddle in puddles {
-            let known = self.followed(puddle).open_puddle(puddle)?;
+            let home = self.followed(puddle);
+            let known = home.open_puddle(puddle)?;
             if !self.is_known(&known.view)? {
                 continue;
             }
-            let theirs = pointers(&known).into_iter();
+            let theirs = pointers(&known, &home.evidence()?).into_iter();
             names.extend(theirs.filter(|(name, _)| policy.get(name.domain()) == Some(&puddle)));
         }
         Ok(names)

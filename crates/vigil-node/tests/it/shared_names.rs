@@ -14,7 +14,7 @@ use vigil_trust::SecretKey;
 use vigil_trust::feed::FeedLog;
 use vigil_trust::home::{Bundle, Home, Person, PuddleHere};
 use vigil_trust::names::{AttName, NameEntry, NameTarget};
-use vigil_trust::puddle::{Event, JoinRequest, Lease, PuddleEvent, TimeFloor};
+use vigil_trust::puddle::{Event, FeedMark, JoinRequest, Lease, PuddleEvent, Target, TimeFloor};
 
 use crate::support::Place;
 use crate::{Sevens, request};
@@ -139,7 +139,7 @@ fn a_name_is_asked_again_in_each_run_and_why_tells_what_it_follows_from() {
         node.kernel().root_changed("att/ada.example/log@1");
         node.kernel().begin_run();
         assert_eq!(place.show(&node, NAME), format!("application/octet-stream: {text}"));
-        assert_eq!(place.show(&node, &count), format!("application/octet-stream: {want}"));
+        assert_eq!(place.show(&node, &count), format!("text/plain: {want}"));
         // And in a process of its own, which has nothing but the traces.
         assert_eq!(place.bytes(&count), want.as_bytes());
     }
@@ -234,6 +234,20 @@ fn a_machine_that_says_two_things_freezes_what_it_said_and_nothing_else() {
     assert!(refusal.starts_with(start), "{refusal}");
     assert!(refusal.contains(&format!("ca://{first} by ")), "{refusal}");
     assert_eq!(place.bytes(other), b"kept", "another machine's word");
+
+    // The Person decides, having seen all of one side: what came before the fork stays.
+    let known = one.home().open_puddle(id).expect("readable");
+    let feeds = known.feeds.iter().map(|file| &file.feed);
+    let forked = feeds.filter(|feed| feed.id().machine == two.key.public().bytes());
+    let kept: Vec<FeedMark> = forked
+        .map(|feed| FeedMark { incarnation: feed.id().incarnation, next: feed.next() })
+        .collect();
+    let target = Target::Machine(two.key.public().bytes());
+    let event = Event::Revoke { target, kept, reason: "stolen".into() };
+    let after = known.view.next_after();
+    let revoked = PuddleEvent { puddle: Some(id), after, event }.sign(&person_of(1), Moment(4));
+    one.say(&[revoked.encode()]);
+    assert_eq!(place.bytes(NAME), b"before");
 }
 
 #[test]

@@ -7,7 +7,7 @@ const PASSPHRASE: &str = "a passphrase of the test";
 /// A bench with a certified machine.
 fn enrolled() -> Bench {
     let bench = Bench::new();
-    bench.write("pass", &format!("{PASSPHRASE}\n"));
+    bench.write("pass", format!("{PASSPHRASE}\n"));
     let sealed = "--passphrase-file pass --memory 64MiB";
     bench.run(&format!("person new ada --words-file words {sealed}")).expect(0);
     bench.run(&format!("machine enroll bench {sealed}")).expect(0);
