@@ -20,6 +20,7 @@ mod folders;
 mod host;
 mod nearest;
 mod node;
+pub mod shared_names;
 mod traces;
 mod wait;
 mod watch;

@@ -1,5 +1,6 @@
 //! The node: a store, a kernel over it, and the endpoints that a fresh node has.
 
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::endpoints::{converters, descriptions};
 use crate::files::Files;
 use crate::host::{HostError, StoreHost};
 use crate::nearest;
+use crate::shared_names::SharedNames;
 use crate::traces::{decode, encode};
 use crate::wait::wait;
 
@@ -28,6 +30,8 @@ pub const SCOPE: &str = "node";
 pub struct NodeOptions {
     /// Where files may be read.
     pub files: Option<Files>,
+    /// The folder in which this machine keeps what it knows of people and of the names they vouch for.
+    pub trust: Option<PathBuf>,
     /// Machines whose traces are used beside this one's own: the sites of their stores.
     pub machines: Vec<String>,
     /// How many threads make answers. Without any, who asks makes them.
@@ -52,6 +56,7 @@ impl Default for NodeOptions {
     fn default() -> Self {
         Self {
             files: None,
+            trust: None,
             machines: Vec::new(),
             threads: 0,
             patience: PATIENCE,
@@ -108,7 +113,8 @@ impl Node {
     pub fn open(store: Store, options: NodeOptions) -> Result<Self, NodeError> {
         let clock = store.world().clock.clone();
         let machine = store.site().to_string();
-        let host = StoreHost::new(store, options.files.clone()).fresh(options.is_fresh);
+        let names = options.trust.clone().map(SharedNames::new);
+        let host = StoreHost::new(store, options.files.clone(), names).fresh(options.is_fresh);
         let host = Arc::new(host);
         let machines = [options.machines.clone(), vec![machine.clone()]].concat();
         let engine = EngineOptions {
