@@ -15,6 +15,7 @@ use vigil_store::{NamesError, PutError, ReadError, Store, Writer};
 
 use crate::blob::{BlobReader, Lost};
 use crate::files::Files;
+use crate::shared_names::SharedNames;
 
 /// The folder of the traces.
 const TRACES: &str = "traces";
@@ -39,7 +40,7 @@ impl Blamed for HostError {
     }
 }
 
-/// A store, and perhaps a folder whose files may be read.
+/// A store, and perhaps a folder whose files may be read, and names that people vouch for.
 pub struct StoreHost {
     store: Store,
     /// Open from the first put to the end, so that what is made is not collected meanwhile.
@@ -47,11 +48,13 @@ pub struct StoreHost {
     /// Tells this host's temporary files from those of other processes.
     suffix: String,
     files: Option<Files>,
+    names: Option<SharedNames>,
 }
 
 impl StoreHost {
-    /// Makes a host of a store; files below the folder of `files`, if given, may be read.
-    pub fn new(store: Store, files: Option<Files>) -> Self {
+    /// Makes a host of a store; files below the folder of `files`, if given, may be read, and `names` tells
+    /// what people vouch for.
+    pub fn new(store: Store, files: Option<Files>, names: Option<SharedNames>) -> Self {
         let mut random = [0; 8];
         let world = store.world();
         // Without random bytes two processes might write one temporary file, and then find it damaged.
@@ -59,7 +62,7 @@ impl StoreHost {
             Ok(()) => format!("{:016x}", u64::from_le_bytes(random)),
             Err(_) => "plain".to_owned(),
         };
-        Self { store, writer: Mutex::new(None), suffix, files }
+        Self { store, writer: Mutex::new(None), suffix, files, names }
     }
 
     /// Returns the writer, which several threads may use at once.
@@ -269,6 +272,10 @@ impl Roots for StoreHost {
     fn look(&self, root: &str) -> Result<Option<Vec<u8>>, HostFault> {
         match root.split_once('/') {
             Some(("name", name)) => self.read_name(name),
+            Some(("att", name)) => match &self.names {
+                Some(names) => names.look(name).map_err(|error| fault(&error)),
+                None => Ok(None),
+            },
             Some(("file", path)) => match &self.files {
                 Some(files) => files.look(path, &*self.writer()?),
                 None => Ok(None),

@@ -18,6 +18,7 @@ mod files;
 mod host;
 mod nearest;
 mod node;
+pub mod shared_names;
 #[cfg(test)]
 mod sources;
 mod watch;

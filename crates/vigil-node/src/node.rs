@@ -1,6 +1,7 @@
 //! The node: a store, a kernel over it, and the endpoints that a fresh node has.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use vigil_base::{Blame, Blamed, Vcid};
@@ -16,6 +17,7 @@ use crate::endpoints::{converters, descriptions};
 use crate::files::Files;
 use crate::host::{HostError, StoreHost, decode, encode};
 use crate::nearest;
+use crate::shared_names::SharedNames;
 
 /// The scope in which a node's own requests are resolved.
 pub const SCOPE: &str = "node";
@@ -25,6 +27,8 @@ pub const SCOPE: &str = "node";
 pub struct NodeOptions {
     /// Where files may be read.
     pub files: Option<Files>,
+    /// The folder in which this machine keeps what it knows of people and of the names they vouch for.
+    pub trust: Option<PathBuf>,
     /// Machines whose traces are used beside this one's own: the sites of their stores.
     pub machines: Vec<String>,
 }
@@ -73,7 +77,8 @@ impl Node {
     pub fn open(store: Store, options: NodeOptions) -> Result<Self, NodeError> {
         let clock = store.world().clock.clone();
         let machine = store.site().to_string();
-        let host = Arc::new(StoreHost::new(store, options.files));
+        let host =
+            Arc::new(StoreHost::new(store, options.files, options.trust.map(SharedNames::new)));
         let kernel_host = Host {
             blobs: host.clone(),
             traces: host.clone(),

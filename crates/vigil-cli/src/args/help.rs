@@ -238,7 +238,8 @@ Examples:
 
 pub(super) const NAME_LIST: &str = "\
 With --json, one line for each name: name, uri, kind, vcid, metadata (a Vcid or null), at (nanoseconds \
-since 1970), versions (how many).
+since 1970), versions (how many). With --shared: name, meaning (target, withdrawn, conflict or frozen), \
+uri and vcid (or null), settings (how many).
 
 Examples:
   All names:

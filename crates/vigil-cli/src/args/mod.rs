@@ -3,15 +3,19 @@
 //! Here a command line becomes checked text. What depends on the environment comes later, in
 //! [`Args::resolve`].
 
+mod agent;
+mod attest;
 mod data;
 mod dhall;
 mod help;
 mod help_dhall;
 mod help_log;
+mod help_sign;
 mod help_trust;
 mod kernel;
 mod log;
 mod query;
+mod sign;
 mod tier;
 mod trust;
 mod upkeep;
@@ -23,7 +27,11 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-pub use data::{AddArgs, CatArgs, DiffArgs, GetArgs, ListArgs, NameCommand, StatArgs, TarArgs};
+pub use agent::{AgentCommand, SocketArgs};
+pub use attest::{AttestArgs, AttestCommand, SLSA};
+pub use data::{
+    AddArgs, AnyName, CatArgs, DiffArgs, GetArgs, ListArgs, NameCommand, StatArgs, TarArgs,
+};
 pub use dhall::{
     DhallBounds, DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs,
     DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns,
@@ -37,6 +45,7 @@ pub use log::{
     LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
 };
 pub use query::{ResultFormat, SqlArgs};
+pub use sign::{KeyFormat, SignArgs, SignFormat};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use trust::{
     CostArgs, MachineCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
@@ -162,6 +171,13 @@ pub enum Command {
     /// Join machines to one Person, and say what each may do
     #[command(subcommand, after_help = help_trust::PUDDLE)]
     Puddle(PuddleCommand),
+    /// Keep this machine's key unlocked, and sign for git and ssh-keygen with it
+    #[command(subcommand, after_help = help_sign::AGENT)]
+    Agent(AgentCommand),
+    /// Say something about bytes, signed, in a git repository, and check what others said
+    Attest(AttestArgs),
+    /// Sign bytes for minisign or signify to verify
+    Sign(SignArgs),
     /// Tell what the store holds and how much room it takes
     Status(StatusArgs),
     /// Show the main things on real files, in seconds

@@ -105,6 +105,8 @@ fn environment() -> Environment {
     Environment {
         store: None,
         data_home: None,
+        runtime: None,
+        program: None,
         home: Some("/people/ada".into()),
         folder: PathBuf::new(),
         working_folder: None,

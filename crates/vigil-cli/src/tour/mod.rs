@@ -5,6 +5,7 @@
 
 mod guide;
 mod sample;
+mod vouch;
 
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,7 @@ pub(crate) fn tour(args: &TourArgs, session: &mut Session<'_>) -> Result<(), Com
     verify(&mut guide)?;
     carry(&mut guide, &chosen)?;
     collect(&mut guide)?;
+    vouch::vouch(&mut guide)?;
     guide.closing(start)?;
     scratch.remove()
 }

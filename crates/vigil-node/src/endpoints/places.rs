@@ -46,11 +46,11 @@ pub const ENDPOINTS: &[Description] = &[
     },
 ];
 
-fn kept((kind, vcid): (EntryKind, Vcid)) -> Produced {
+pub(super) fn kept((kind, vcid): (EntryKind, Vcid)) -> Produced {
     kept_as(if kind == EntryKind::Tree { TREE_TYPE } else { BYTES_TYPE }, vcid)
 }
 
-fn absent(text: String) -> Refusal {
+pub(super) fn absent(text: String) -> Refusal {
     Refusal::new(Reason::Absent, text)
 }
 
@@ -63,7 +63,7 @@ fn kind_text(kind: EntryKind) -> &'static str {
 }
 
 /// Follows a path down from a tree, or from what is none.
-fn descend(
+pub(super) fn descend(
     asked: &Asked<'_>,
     start: (EntryKind, Vcid),
     path: Option<&TreePath>,

@@ -8,6 +8,7 @@ mod interop;
 mod json;
 mod packing;
 mod pipelines;
+mod shared_names;
 mod support;
 mod text;
 mod travel;

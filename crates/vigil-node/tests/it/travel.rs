@@ -20,7 +20,7 @@ struct Place {
 
 impl Place {
     fn new(folder: &Path, machine: &str, policy: impl TracePolicy + 'static) -> Self {
-        let host = Arc::new(StoreHost::new(store(folder), None));
+        let host = Arc::new(StoreHost::new(store(folder), None, None));
         let kernel = Kernel::new(
             Host {
                 blobs: host.clone(),

@@ -3,11 +3,16 @@
 //! Each function asks for a signature of the one key that is for its format, so that what one format
 //! lays out is never signed with the key of another, whatever the bytes are.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use vigil_base::Vcid;
+
 use super::dsse::{Envelope, pre_authentication_encoding};
-use super::minisign::{MinisignError, MinisignKey, MinisignSignature, MinisignUnsigned, Prehash};
-use super::signify::{SignifyError, SignifyKey, SignifySignature};
+use super::minisign::{
+    MinisignError, MinisignHasher, MinisignKey, MinisignSignature, MinisignUnsigned,
+};
+use super::signify::{SignifyError, SignifyKey, SignifySignature, checksums};
 use super::ssh_cert::{Certificate, CertificateBody, CertificateError};
 use super::sshsig::{SshSignature, SshSigner, sshsig_message};
 use crate::keys::{KeyBytes, PublicKey, Signature};
@@ -147,9 +152,23 @@ pub fn sign_minisign<S: ForeignSigner>(
     message: &[u8],
     trusted_comment: &str,
 ) -> Result<MinisignSignature, SignError<S::Failure, MinisignError>> {
+    let mut file = MinisignHasher::default();
+    file.update(message);
+    sign_minisign_file(by, file, trusted_comment)
+}
+
+/// Does what [`sign_minisign`] does, for a file that came in parts.
+///
+/// # Errors
+/// Refuses a comment that is not one short line, and fails as `by` does.
+pub fn sign_minisign_file<S: ForeignSigner>(
+    by: &S,
+    file: MinisignHasher,
+    trusted_comment: &str,
+) -> Result<MinisignSignature, SignError<S::Failure, MinisignError>> {
     let key = by.foreign_public(Purpose::Minisign).map_err(SignError::Signer)?;
     let key = MinisignKey::new(key);
-    let unsigned = MinisignUnsigned::new(&key, Prehash::Blake2b, message, trusted_comment);
+    let unsigned = MinisignUnsigned::hashed(&key, &file.finish(), trusted_comment);
     let unsigned = unsigned.map_err(SignError::Format)?;
     let sign = |bytes: &[u8]| by.sign_foreign(Purpose::Minisign, bytes).map_err(SignError::Signer);
     let signature = sign(unsigned.signed_bytes())?;
@@ -170,4 +189,17 @@ pub fn sign_signify<S: ForeignSigner>(
     let key = by.foreign_public(Purpose::Signify).map_err(SignError::Signer)?;
     let signature = by.sign_foreign(Purpose::Signify, message).map_err(SignError::Signer)?;
     SignifySignature::new(&SignifyKey::new(key), signature, key_file).map_err(SignError::Format)
+}
+
+/// Signs a list of checksums as `signify -S -e` does: the signature, and then the list itself.
+///
+/// # Errors
+/// Refuses a name that is not one short line, and fails as `by` does.
+pub fn sign_checksums<S: ForeignSigner>(
+    by: &S,
+    files: &[(&str, Vcid)],
+    key_file: &str,
+) -> Result<String, SignError<S::Failure, SignifyError>> {
+    let list = checksums(files).map_err(SignError::Format)?;
+    Ok(sign_signify(by, list.as_bytes(), key_file)?.text() + &list)
 }

@@ -1,5 +1,6 @@
 //! The real program, on a real disk.
 
+mod agent;
 mod bench;
 mod crowd;
 mod dhall;
@@ -13,6 +14,7 @@ mod kill;
 mod large;
 mod log;
 mod moving;
+mod names;
 mod odd_files;
 mod pipelines;
 mod puddle;

@@ -20,11 +20,17 @@ fn the_tour_shows_real_commands_and_leaves_nothing() {
         "sealed 1 arena",
         "this time from the other store",
         "@tour~1  ",
+        "att://ada.example/result@1 now means ca://sha256:",
         "Where to go next",
     ] {
         assert!(ran.out.contains(part), "{part:?} is not in the tour:\n{}", ran.out);
     }
-    assert!(!ran.out.contains("error:"), "{}", ran.out);
+    // What is refused at the end is meant to be.
+    let refused = ["error: 1 attestation is refused", ": the signature beside it does not hold"];
+    let has_git = std::process::Command::new("git").arg("--version").output().is_ok();
+    assert!(!has_git || refused.iter().all(|part| ran.out.contains(part)), "{}", ran.out);
+    let rest = ran.out.replace(refused[0], "");
+    assert!(!rest.contains("error:"), "{}", ran.out);
     let left: Vec<_> = std::fs::read_dir(bench.path()).expect("a folder").collect();
     assert!(left.is_empty(), "{left:?}");
 }

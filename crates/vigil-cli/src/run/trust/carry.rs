@@ -81,7 +81,7 @@ pub(super) fn export(output: &Path, session: &mut Session<'_>) -> Result<(), Com
     session.say(format_args!("{size} of signed events, and no secret"))
 }
 
-pub(super) fn read_bundle(path: &Path) -> Result<Bundle, CommandError> {
+pub(in crate::run) fn read_bundle(path: &Path) -> Result<Bundle, CommandError> {
     let failed = |source| CommandError::File { action: "read", path: path.into(), source };
     let len = fs::metadata(path).map_err(failed)?.len();
     if len > vigil_base::limits::RECORD_BYTES_MAX as u64 {

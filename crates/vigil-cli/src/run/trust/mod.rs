@@ -4,10 +4,10 @@
 //! the words of a new Person, once, where they are asked for.
 
 mod asking;
-mod carry;
+pub(super) mod carry;
 mod machine;
 mod person;
-mod puddle;
+pub(super) mod puddle;
 mod show;
 
 use std::io;
@@ -33,7 +33,7 @@ use crate::trust_failure::TrustError;
 pub(super) use puddle::perform as puddle;
 
 /// The folder of the store that identity is kept in.
-const FOLDER: &str = "trust";
+pub(super) const FOLDER: &str = "trust";
 
 /// Longest file of words, passphrases, dice or codes, in bytes.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
@@ -53,7 +53,7 @@ pub(super) fn machine(
 }
 
 /// Opens the folder that identity is kept in, which only its owner may read.
-fn home(session: &Session<'_>) -> Result<Home, CommandError> {
+pub(super) fn home(session: &Session<'_>) -> Result<Home, CommandError> {
     // So that the folder around it is a store, whichever command comes first.
     session.store()?;
     let folder = session.store_folder.join(FOLDER);
@@ -70,13 +70,13 @@ fn home(session: &Session<'_>) -> Result<Home, CommandError> {
     Ok(Home::new(Arc::new(FolderDisk::private(folder))))
 }
 
-fn guard(session: &Session<'_>) -> Result<(), CommandError> {
+pub(super) fn guard(session: &Session<'_>) -> Result<(), CommandError> {
     let failed = |source| TrustError::System { action: "keep secrets out of core dumps", source };
     Ok(session.environment.trust.guard().map_err(failed)?)
 }
 
 /// Reads a small file of text.
-fn read_text(path: &Path) -> Result<Zeroizing<String>, CommandError> {
+pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, CommandError> {
     let failed = |source| CommandError::File { action: "read", path: path.into(), source };
     let read = || {
         let mut file = std::fs::File::open(path)?;
@@ -127,7 +127,7 @@ fn first_line(text: &str) -> Zeroizing<String> {
 }
 
 /// Reads a passphrase that exists, or asks twice for a new one.
-fn passphrase(
+pub(super) fn passphrase(
     file: Option<&Path>,
     whose: &str,
     is_new: bool,
@@ -180,18 +180,18 @@ fn entropy(dice: Option<&Path>, session: &Session<'_>) -> Result<(Certain, Ledge
 }
 
 /// Returns who the Person is.
-fn the_person(home: &Home) -> Result<Person, CommandError> {
+pub(super) fn the_person(home: &Home) -> Result<Person, CommandError> {
     let person = home.person().map_err(TrustError::from)?;
     Ok(person.ok_or(TrustError::NoPerson)?)
 }
 
 /// A machine that has been unlocked.
-struct Unlocked {
-    key: SecretKey,
-    passphrase: Zeroizing<String>,
+pub(super) struct Unlocked {
+    pub(super) key: SecretKey,
+    pub(super) passphrase: Zeroizing<String>,
 }
 
-fn unlock_machine(
+pub(super) fn unlock_machine(
     home: &Home,
     args: &PassphraseArgs,
     session: &mut Session<'_>,
@@ -227,7 +227,7 @@ struct UnlockedPerson {
 }
 
 /// Takes the Person's key from its words or from its sealed file.
-fn person_key(
+pub(super) fn person_key(
     home: &Home,
     args: &PersonKeyArgs,
     machine_passphrase: &str,

@@ -62,7 +62,7 @@ pub(super) fn clocks(session: &Session<'_>) -> Clocks {
 }
 
 /// A puddle as it is here, and the time to judge it by.
-pub(super) struct Opened {
+pub(in crate::run) struct Opened {
     pub here: PuddleHere,
     pub known: Known,
     pub clocks: Clocks,
@@ -199,7 +199,7 @@ fn one<T: Copy>(found: &[T], text: &str) -> Result<T, CommandError> {
 }
 
 /// Writes entries into this machine's feed, and what has become of the clock.
-fn append(
+pub(in crate::run) fn append(
     home: &Home,
     opened: &mut Opened,
     machine: &SecretKey,
