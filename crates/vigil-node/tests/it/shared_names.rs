@@ -12,9 +12,11 @@ use vigil_node::shared_names::{SharedNames, SharedNamesError};
 use vigil_store::FolderDisk;
 use vigil_trust::SecretKey;
 use vigil_trust::feed::FeedLog;
-use vigil_trust::home::{Bundle, Home, Person, PuddleHere};
+use vigil_trust::home::{Bundle, Home, HomeError, Person, PuddleHere};
 use vigil_trust::names::{AttName, NameEntry, NameTarget};
-use vigil_trust::puddle::{Event, FeedMark, JoinRequest, Lease, PuddleEvent, Target, TimeFloor};
+use vigil_trust::puddle::{
+    Clocks, Event, FeedMark, JoinRequest, Lease, PuddleEvent, Target, TimeHere,
+};
 
 use crate::support::Place;
 use crate::{Sevens, request};
@@ -78,14 +80,20 @@ impl Machine {
 
     fn join(&self, id: Vcid, seed: u8) {
         let home = self.home();
-        home.set_puddle(&PuddleHere { id, floor: TimeFloor(Moment(0)) }).expect("written");
+        let clocks = Clocks { wall: Moment(0), steady: None };
+        let set: Result<(), HomeError> = home.update_puddle(|here| {
+            *here = Some(PuddleHere { id, time: TimeHere::begin(&clocks) });
+            Ok(())
+        });
+        set.expect("written");
         home.set_person(&the_person(seed), None).expect("written");
     }
 
     fn bundle(&self, id: Vcid) -> Bundle {
         let home = self.home();
         let known = home.open_puddle(id).expect("readable");
-        Bundle::decode(&home.bundle(id, &known).expect("packed")).expect("it holds")
+        let packed = home.bundle(&known).expect("packed").bundle;
+        Bundle::decode(&packed.encode()).expect("it holds")
     }
 
     fn hear(&self, other: &Self, id: Vcid) {
