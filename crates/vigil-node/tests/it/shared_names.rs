@@ -258,6 +258,13 @@ fn a_machine_that_says_two_things_freezes_what_it_said_and_nothing_else() {
     assert_eq!(place.bytes(NAME), b"before");
 }
 
+fn set_known(machine: &Machine, people: Vec<Person>) -> Result<(), HomeError> {
+    machine.home().update_known(|known| {
+        *known = people;
+        Ok(())
+    })
+}
+
 #[test]
 fn a_domain_that_is_followed_is_its_puddles_alone_while_its_person_is_known() {
     let place = Place::new();
@@ -273,7 +280,7 @@ fn a_domain_that_is_followed_is_its_puddles_alone_while_its_person_is_known() {
     assert!(!one.folder.join("followed").exists(), "it left nothing behind");
     assert_eq!(place.bytes(NAME), b"ours");
 
-    one.home().set_known(&[the_person(9)]).expect("written");
+    set_known(&one, vec![the_person(9)]).expect("written");
     names.follow("ada.example", &bundle).expect("known");
     assert_eq!(place.bytes(NAME), b"theirs");
     one.say(&[entry(NAME, Some((EntryKind::File, own)), vec![])]);
@@ -287,7 +294,7 @@ fn a_domain_that_is_followed_is_its_puddles_alone_while_its_person_is_known() {
     let new = names.follow("ada.example", &theirs.bundle(id)).expect("known");
     assert_eq!((new.batches, place.bytes(NAME)), (1, b"newer".to_vec()));
 
-    one.home().set_known(&[]).expect("written");
+    set_known(&one, Vec::new()).expect("written");
     let absent = "Absent: nobody here has set att://ada.example/log@1";
     assert_eq!(place.refusal(NAME), absent);
     assert!(!names.domains().expect("readable")["ada.example"].is_known);
