@@ -37,9 +37,10 @@ pub use args::{
     GlobalArgs, KeepArgs, ListArgs, LogAppendArgs, LogCommand, LogCosignArgs, LogInitArgs,
     LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
     MachineArgs, MachineCommand, ManArgs, NameCommand, PassphraseArgs, PersonCommand,
-    PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCommand, PuddleGrantArgs, RepairArgs,
-    ResultFormat, SocketArgs, SqlArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs, TierChoice,
-    TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
+    PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCheckArgs, PuddleCommand,
+    PuddleGrantArgs, RepairArgs, ResultFormat, SocketArgs, SqlArgs, StatArgs, StatusArgs, TarArgs,
+    TierAddArgs, TierChoice, TierCommand, TimeSource, TourArgs, ValueError, VectraCommand,
+    VectraRunArgs, VerifyArgs, VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
@@ -56,7 +57,7 @@ pub use tiers::{
     TierArena, TierDoor, TierFailure, TierLink, TierPulled, TierReport, TierSent, TierSettings,
 };
 
-pub use trust::TrustDoor;
+pub use trust::{Steady, TrustDoor};
 pub use trust_failure::TrustError;
 
 /// What a person who met a bug is asked to do.

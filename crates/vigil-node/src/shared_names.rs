@@ -19,13 +19,13 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::world::{Disk, DiskError, DiskFault, Lock, OpenMode, replace_file};
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_store::FolderDisk;
-use vigil_trust::feed::{Batch, Equivocation, FeedId};
+use vigil_trust::KeyBytes;
+use vigil_trust::feed::{Equivocation, FeedId};
 use vigil_trust::home::{Bundle, Home, HomeError, Known, Taken};
 use vigil_trust::names::{
     AttName, Meaning, NameTarget, Pointer, Said, Setting, check_domain, fold_names,
 };
-use vigil_trust::puddle::{Authority, MachineState, View, fold};
-use vigil_trust::{KeyBytes, Statement};
+use vigil_trust::puddle::{Authority, MachineState, View};
 
 /// The file of the policy, and the folder of the puddles that are followed.
 const DOMAINS: &str = "domains";
@@ -131,8 +131,7 @@ pub fn pointers(known: &Known, evidence: &[Equivocation]) -> BTreeMap<AttName, P
         let machine = view.machines.get(&feed.machine);
         machine.is_some_and(|machine| matches!(machine.state, MachineState::Revoked { .. }))
     };
-    let batches = known.feeds.iter().flat_map(|file| &file.batches);
-    let said = batches.flat_map(|batch| {
+    let said = known.batches().flat_map(|batch| {
         let feed = batch.header().feed;
         batch.entries().map(move |(position, entry)| Said { feed, position, entry })
     });
@@ -221,7 +220,7 @@ impl SharedNames {
         }
         let home = self.followed(bundle.puddle);
         // In memory first: what is a stranger's leaves nothing behind.
-        let view = view_of(bundle)?;
+        let view = bundle.view().map_err(HomeError::from)?;
         match view.authority {
             Authority::Contested(_) => return Err(SharedNamesError::Contested),
             Authority::Person(key) if !self.is_known(&view)? => {
@@ -360,16 +359,6 @@ impl SharedNames {
         let Ok(name) = AttName::parse(name) else { return Ok(None) };
         Ok(self.all()?.get(&name).map(encode_state))
     }
-}
-
-/// Folds what a bundle says on its own.
-fn view_of(bundle: &Bundle) -> Result<View, SharedNamesError> {
-    let entries = bundle.batches.iter().flat_map(Batch::entries).map(|(_, entry)| entry);
-    let tagged = entries.filter(|entry| Statement::is_tagged(entry));
-    let statements: Vec<Statement> =
-        tagged.filter_map(|entry| Statement::decode(entry).ok()).collect();
-    let frozen = bundle.evidence.iter().map(Equivocation::feed).collect();
-    Ok(fold(bundle.puddle, &statements, &frozen).map_err(HomeError::from)?)
 }
 
 fn decode_policy(bytes: &[u8]) -> Result<BTreeMap<String, Vcid>, DecodeError> {

@@ -49,7 +49,7 @@ pub use sign::{KeyFormat, SignArgs, SignFormat};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use trust::{
     CostArgs, MachineCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
-    PersonRecoverArgs, PuddleCommand, PuddleGrantArgs,
+    PersonRecoverArgs, PuddleCheckArgs, PuddleCommand, PuddleGrantArgs, TimeSource,
 };
 pub use upkeep::{
     ArenaCommand, CompletionsArgs, GcArgs, KeepArgs, ManArgs, RepairArgs, StatusArgs, TourArgs,

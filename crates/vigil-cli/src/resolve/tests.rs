@@ -84,8 +84,12 @@ impl crate::TrustDoor for Still {
         Ok(())
     }
 
-    fn ask(&self, _: &str, _: bool) -> std::io::Result<Option<String>> {
-        Ok(None)
+    fn ask(&self, _: &str, _: bool, _: &mut Vec<u8>) -> std::io::Result<bool> {
+        Ok(false)
+    }
+
+    fn steady(&self) -> Option<crate::Steady> {
+        None
     }
 
     fn ticks(&self) -> u64 {

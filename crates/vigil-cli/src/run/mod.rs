@@ -14,6 +14,7 @@ mod look;
 mod names;
 mod pages;
 mod query;
+mod secret_file;
 mod shared_names;
 mod sign;
 mod status;

@@ -11,7 +11,8 @@ use vigil_trust::names::{AttName, Meaning, NameEntry, NameTarget, Pointer, Setti
 use super::Session;
 use super::get::locate;
 use super::trust;
-use super::trust::puddle::{Opened, append, read_bundle};
+use super::trust::carry::read_bundle;
+use super::trust::puddle::{Opened, append};
 use crate::args::{PassphraseArgs, ReachArgs, Target};
 use crate::failure::CommandError;
 use crate::human;

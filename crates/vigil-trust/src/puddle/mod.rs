@@ -19,6 +19,8 @@ pub use event::{
     AFTER_MAX, Event, EventError, FeedMark, JoinRequest, PuddleEvent, REASON_BYTES_MAX, Target,
 };
 pub use fold::{FoldError, fold};
-pub use freshness::{Freshness, Lease, TimeFloor};
-pub use scope::{Ask, DEPTH_MAX, Scope, ScopeError, VERBS_MAX};
-pub use view::{Authority, Denial, GrantView, Idle, MachineState, MachineView, Refusal, View};
+pub use freshness::{Believed, Clocks, Freshness, Lease, Steady, TimeHere};
+pub use scope::{Ask, DEPTH_MAX, Misfit, Scope, ScopeError, VERBS_MAX};
+pub use view::{
+    Authority, Denial, GrantView, Idle, MachineState, MachineView, Refusal, View, When,
+};

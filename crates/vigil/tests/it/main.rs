@@ -17,5 +17,7 @@ mod moving;
 mod names;
 mod odd_files;
 mod pipelines;
+mod puddle;
+mod secrets;
 mod session;
 mod tour;
