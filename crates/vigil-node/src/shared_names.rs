@@ -220,7 +220,7 @@ impl SharedNames {
         }
         let home = self.followed(bundle.puddle);
         // In memory first: what is a stranger's leaves nothing behind.
-        let view = view_of(bundle)?;
+        let view = bundle.view().map_err(HomeError::from)?;
         match view.authority {
             Authority::Contested(_) => return Err(SharedNamesError::Contested),
             Authority::Person(key) if !self.is_known(&view)? => {
@@ -361,11 +361,14 @@ impl SharedNames {
     }
 }
 
+<<<<<<< HEAD
 /// Folds what a bundle says on its own.
 fn view_of(bundle: &Bundle) -> Result<View, SharedNamesError> {
     Ok(bundle.view().map_err(HomeError::from)?)
 }
 
+=======
+>>>>>>> refs/heads/w-formats-cli
 fn decode_policy(bytes: &[u8]) -> Result<BTreeMap<String, Vcid>, DecodeError> {
     let mut decoder = Decoder::record(bytes, TAG, 2)?;
     let mut policy = BTreeMap::new();
