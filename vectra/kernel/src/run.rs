@@ -4,7 +4,7 @@ use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use vectra_abi::{Call, Kind};
-use vectra_core::{Body, Config, Frame, Machine, Outcome, Stop};
+use vectra_core::{Answer, Body, Config, Frame, Machine, Outcome, Stop};
 
 use crate::Arch;
 use crate::home::Home;
@@ -125,6 +125,23 @@ fn find_lines(machine: &mut Machine<Home>, task: Frame) {
 fn word_after(words: &'static [u8], key: &[u8]) -> Option<&'static str> {
     let word = words.split(|&byte| byte == b' ').find_map(|word| word.strip_prefix(key))?;
     core::str::from_utf8(word).ok()
+}
+
+/// Carries out a plain call if there is nothing else to do, and answers it in its frame. If not, nothing
+/// has happened, and [`called`] has to be asked. Only what the call itself saved is in the frame.
+pub fn called_plain(frame: &mut Registers) -> bool {
+    locked(|machine| {
+        let cpu = Arch::this();
+        let task = machine.platform.current[cpu];
+        let is_away = AWAY[cpu].load(Ordering::Relaxed);
+        if task == Frame::NONE || is_away || machine.platform.is_stale() || !machine.is_quiet() {
+            return false;
+        }
+        let (number, [word, ..]) = Arch::call(frame);
+        let Some(word) = machine.call_plain(task, number, word) else { return false };
+        Arch::answer_now(frame, Answer::ok([word, 0, 0, 0]));
+        true
+    })
 }
 
 /// Handles one call. Returns whether the frame is to be left to as a whole: then it may be another

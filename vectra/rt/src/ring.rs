@@ -141,9 +141,10 @@ pub struct Consumer<'a, W> {
     at: u64,
     /// Messages released.
     released: u64,
-    /// Messages that may be taken before the head has to be read again: no more than a quarter of
-    /// the Ring ahead, so that slots are given back by then.
+    /// Messages that may be taken before the head has to be read again.
     seen: u64,
+    /// So many are given back together.
+    quarter: u64,
     /// Messages that an upward Ring overwrote before they were popped.
     pub lost: u64,
 }
@@ -267,7 +268,8 @@ impl<'a, W: Word> Consumer<'a, W> {
     pub fn new(head: &'a [W], tail: Option<&'a [W]>, slots: &'a [W]) -> Self {
         let (head, tail, slots) = parts(head, tail, slots);
         let at = tail.map_or(0, |tail| tail[INDEX].load(Ordering::Relaxed));
-        Self { head, tail, slots, at, released: at, seen: at, lost: 0 }
+        let quarter = (slots.len() as u64 / 4).max(1);
+        Self { head, tail, slots, at, released: at, seen: at, quarter, lost: 0 }
     }
 
     #[inline]
@@ -285,15 +287,16 @@ impl<'a, W: Word> Consumer<'a, W> {
     }
 
     /// Pops one message to where it is wanted, which saves moving it. Returns whether the producer's
-    /// bell is to be rung. Slots are given back together: a quarter of the Ring, or all that was
-    /// there when it was looked.
+    /// bell is to be rung. Slots are given back together: by the quarter of the Ring, and all of them
+    /// when it is found empty.
     #[inline]
     pub fn pop_into(&mut self, message: &mut [u64; SLOT_WORDS]) -> Result<bool, PopError> {
         self.take(message)?;
-        Ok(self.at == self.seen && self.release())
+        Ok(self.at.wrapping_sub(self.released) >= self.quarter && self.release())
     }
 
-    /// Reads the next message, whose slot the producer does not get back before it is released.
+    /// Reads the next message, whose slot the producer does not get back before it is released, or
+    /// the Ring found empty.
     #[inline]
     pub fn take(&mut self, message: &mut [u64; SLOT_WORDS]) -> Result<(), PopError> {
         if self.tail.is_none() {
@@ -322,6 +325,7 @@ impl<'a, W: Word> Consumer<'a, W> {
         let pushed = self.head[INDEX].look();
         let ahead = pushed.wrapping_sub(self.at);
         if ahead == 0 {
+            self.release_rest();
             return Err(PopError::Empty);
         }
         // What is held and what is ahead together are what the producer may have filled.
@@ -329,9 +333,16 @@ impl<'a, W: Word> Consumer<'a, W> {
         if ahead > (self.slots.len() as u64).wrapping_sub(held) {
             return Err(PopError::PeerBroken);
         }
-        let quarter = (self.slots.len() as u64 / 4).max(1);
-        self.seen = self.at.wrapping_add(ahead.min(quarter));
+        self.seen = pushed;
         Ok(())
+    }
+
+    /// Gives back what is less than a quarter. Nobody has to be rung: a producer that sleeps has found
+    /// the Ring full, and since then a quarter of it has been given back, with a bell.
+    fn release_rest(&mut self) {
+        if self.released != self.at {
+            self.release();
+        }
     }
 
     /// Tries once round the Ring: a producer that is always faster makes this return `Empty`.
@@ -368,6 +379,7 @@ impl<'a, W: Word> Consumer<'a, W> {
     /// Says that this side will wait for its bell. Returns whether it really must: a message may
     /// have come meanwhile.
     pub fn park(&mut self) -> bool {
+        self.release_rest();
         match self.tail {
             Some(tail) => tail[PARKED].announce(1),
             None => W::fence(Ordering::SeqCst),

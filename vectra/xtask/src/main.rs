@@ -73,6 +73,7 @@ fn hosted(first: &str, here: bool) -> Done {
         typing: Some(std::io::stdin().as_fd().try_clone_to_owned()?),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         limit: None,
+        note: &|words| eprintln!("note: {words}"),
     };
     let code = if here { run_here(start) } else { run(start) }?;
     Ok(ExitCode::from(code as u8))

@@ -6,3 +6,4 @@ mod prices;
 mod shape;
 mod suite;
 mod tasks;
+mod without;
