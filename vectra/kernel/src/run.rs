@@ -155,7 +155,7 @@ pub fn called(frame: &mut Registers) -> bool {
         }
         let (number, words) = Arch::call(frame);
         // A call that suspends is answered in the saved context, so that is filled first.
-        if may_suspend(number) {
+        if may_suspend(number, words[1]) {
             put_away(machine, task, frame);
         }
         if let Outcome::Answered(answer) = machine.call(task, number, words) {
@@ -266,8 +266,10 @@ fn handle(machine: &mut Machine<Home>, task: Frame, trap: Trap, frame: &mut Regi
 }
 
 #[inline]
-fn may_suspend(number: u64) -> bool {
-    number == Call::signal_wait as u64 || number == Call::task_yield as u64
+fn may_suspend(number: u64, mask: u64) -> bool {
+    number == Call::signal_wait as u64
+        || number == Call::task_yield as u64
+        || number == Call::ring_bell as u64 && mask != 0
 }
 
 /// Says whether the Task has to make way: for one of higher priority, for one of its own at a

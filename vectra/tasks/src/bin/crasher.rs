@@ -8,7 +8,9 @@ use core::hint::black_box;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use vectra_tasks::rt::abi::{Access, Call, Kind, Name, SELF, Side, Status, TABLE};
-use vectra_tasks::rt::{Consumer, Producer, call, find, free_name, raw, words};
+use vectra_tasks::rt::{
+    Consumer, Producer, Slot, call, find, free_name, raw, ring_and_sleep, words,
+};
 use vectra_tasks::task;
 
 task!(main);
@@ -146,14 +148,13 @@ fn ends() -> Result<(u64, Ends), vectra_tasks::rt::Refused> {
 fn echo() -> Result<(), vectra_tasks::rt::Refused> {
     let (out, (mut consumer, mut producer)) = ends()?;
     loop {
+        let mut bell = None;
         while let Ok((message, _)) = consumer.pop() {
             if producer.push(&message) == Ok(true) {
-                call::ring_bell(out)?;
+                bell = Some(Slot(out));
             }
         }
-        if consumer.park() {
-            call::signal_wait(1, 0)?;
-        }
+        ring_and_sleep(bell, consumer.park(), 1)?;
         consumer.unpark();
     }
 }
@@ -352,6 +353,9 @@ fn hostile() {
                 words[place] = class;
                 if number == Call::signal_wait as u64 {
                     words[1] = 1;
+                }
+                if number == Call::ring_bell as u64 {
+                    words[2] = 1;
                 }
                 raw(number, words);
             }

@@ -187,10 +187,23 @@ fn rings(bench: &mut Bench) {
         let filled = (0..100).take_while(|_| producer.push(&[1; 7]).is_ok()).count();
         same(filled as u64, 64, "messages")?;
         call::signal_poll(3)?;
-        call::ring_bell(ring)?;
+        call::ring_bell(ring, 0, 0)?;
         same(call::signal_poll(3)?[0], 2, "the consumer's bit")?;
-        call::ring_bell(end)?;
+        call::ring_bell(end, 0, 0)?;
         same(call::signal_poll(3)?[0], 1, "the producer's bit")
+    });
+    bench.case("ring", "one call rings a bell and waits", |bench| {
+        let ring = bench.make(Kind::Ring, 1)?;
+        let [low, high] = Name::new("end").words();
+        let end = call::cap_copy(ring, u64::from(Rights::RECEIVE.0), low, high)?[0];
+        call::ring_bind(ring, Side::Producer as u64, AT, 1)?;
+        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
+        call::signal_poll(3)?;
+        same(call::ring_bell(ring, 2 | 4, 0)?[0], 2, "what it waited for")?;
+        same(call::ring_bell(ring, 0, 0)?[0], 0, "without a mask it waits for nothing")?;
+        same(call::signal_poll(7)?[0], 2, "the consumer's bit")?;
+        refused(call::ring_bell(end, 4, 1), Status::Timeout)?;
+        same(call::signal_poll(7)?[0], 1, "it was rung before the time ran out")
     });
     bench.case("ring", "an end is bound once", |bench| {
         let ring = bench.make(Kind::Ring, 1)?;
@@ -207,7 +220,7 @@ fn rings(bench: &mut Bench) {
         call::signal_poll(3)?;
         call::ring_unbind(end)?;
         same(call::signal_poll(3)?[0], 1, "the producer's bit")?;
-        refused(call::ring_bell(end), Status::WrongState)?;
+        refused(call::ring_bell(end, 1, 0), Status::WrongState)?;
         call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
         same(call::ring_info(ring)?[1], 1, "both are bound")
     });
