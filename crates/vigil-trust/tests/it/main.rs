@@ -3,6 +3,7 @@
 mod disk;
 mod feeds;
 mod formats;
+mod gate;
 mod home;
 mod interop;
 #[path = "../../../vigil-store/tests/it/sim.rs"]
