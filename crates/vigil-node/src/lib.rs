@@ -20,6 +20,7 @@ mod nearest;
 mod node;
 #[cfg(test)]
 mod sources;
+mod vouched;
 mod watch;
 mod worktree;
 
@@ -31,6 +32,7 @@ pub use endpoints::{BYTES_TYPE, JSON_LINES_TYPE, JSON_TYPE, TEXT_TYPE, TREE_TYPE
 pub use files::Files;
 pub use host::{HostError, StoreHost};
 pub use node::{Node, NodeError, NodeOptions, SCOPE};
+pub use vouched::Vouched;
 pub use watch::Watcher;
 pub use worktree::{
     Changed, RecordDamaged, Refreshed, Watching, WorkTree, WorkTreeError, WorkTreeRoots,

@@ -1,21 +1,23 @@
 //! The node: a store, a kernel over it, and the endpoints that a fresh node has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_kernel::engine::EngineOptions;
 use vigil_kernel::{
-    Host, HostFault, ImportError, Kernel, OfMachines, Owner, Provenance, Refusal, Representation,
-    Request, Space, SpaceError,
+    Host, HostFault, ImportError, Kernel, Owner, Provenance, Refusal, Representation, Request,
+    Space, SpaceError,
 };
 use vigil_store::Store;
+use vigil_trust::gate::Quorum;
 
 use crate::description::Described;
 use crate::endpoints::{converters, descriptions};
 use crate::files::Files;
 use crate::host::{HostError, StoreHost, decode, encode};
 use crate::nearest;
+use crate::vouched::Vouched;
 
 /// The scope in which a node's own requests are resolved.
 pub const SCOPE: &str = "node";
@@ -27,6 +29,8 @@ pub struct NodeOptions {
     pub files: Option<Files>,
     /// Machines whose traces are used beside this one's own: the sites of their stores.
     pub machines: Vec<String>,
+    /// How many of them must agree, and none disagree; each is believed alone if none.
+    pub agreeing: Option<usize>,
 }
 
 /// A kernel over a store.
@@ -68,6 +72,16 @@ impl Blamed for NodeError {
     }
 }
 
+fn policy(machines: Vec<String>, agreeing: Option<usize>, own: &str) -> Vouched {
+    let (mut trusted, mut voters) = (BTreeSet::from([own.to_owned()]), BTreeMap::new());
+    match agreeing {
+        None => trusted.extend(machines),
+        Some(_) => voters.extend(machines.into_iter().map(|site| (site.clone(), site))),
+    }
+    let quorum = agreeing.map(|agreeing| Quorum { agreeing, disagreeing: 0 });
+    Vouched { trusted, voters, quorum }
+}
+
 impl Node {
     /// Opens a node over a store.
     pub fn open(store: Store, options: NodeOptions) -> Result<Self, NodeError> {
@@ -79,7 +93,7 @@ impl Node {
             traces: host.clone(),
             roots: host.clone(),
             clock,
-            policy: Arc::new(OfMachines([options.machines, vec![machine.clone()]].concat())),
+            policy: Arc::new(policy(options.machines, options.agreeing, &machine)),
             machine,
             checks: BTreeMap::new(),
         };

@@ -71,8 +71,12 @@ pub fn read_dossier(input: &mut dyn Read) -> Result<Dossier, VpkgError> {
     if len > DOSSIER_BYTES_MAX {
         return Err(VpkgError::Long { found: len });
     }
-    let mut bytes = vec![0; len];
-    input.read_exact(&mut bytes).map_err(VpkgError::Read)?;
+    // It grows with what comes, not with what was announced.
+    let mut bytes = Vec::new();
+    input.take(len as u64).read_to_end(&mut bytes).map_err(VpkgError::Read)?;
+    if bytes.len() != len {
+        return Err(VpkgError::Read(io::ErrorKind::UnexpectedEof.into()));
+    }
     Ok(Dossier::decode(&bytes)?)
 }
 

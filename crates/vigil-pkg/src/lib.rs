@@ -18,5 +18,5 @@ mod profile;
 pub use file::{VpkgError, read_dossier, replace_dossier, write_vpkg};
 pub use generation::{Generation, GenerationError, InstalledPackage};
 pub use payload::{PayloadError, Survey, measure, unpack};
-pub use place::{FolderPlace, Place};
+pub use place::{Fill, FolderPlace, Place};
 pub use profile::{Profile, ProfileError};

@@ -480,6 +480,17 @@ impl Bundle {
         decoder.finish()?;
         Ok(Self { puddle, batches, evidence })
     }
+
+    /// Returns what its events mean by themselves, whatever is known here.
+    ///
+    /// # Errors
+    /// Fails if it has no genesis.
+    pub fn view(&self) -> Result<View, FoldError> {
+        let mut statements = BTreeMap::new();
+        collect(&self.batches, &mut statements);
+        let frozen: BTreeSet<FeedId> = self.evidence.iter().map(Equivocation::feed).collect();
+        fold(self.puddle, statements.values(), &frozen)
+    }
 }
 
 fn encode_person(encoder: &mut Encoder, person: &Person) {

@@ -54,7 +54,8 @@ impl Resolving {
         let folder = environment.locate(reach.files.as_deref().unwrap_or(".".as_ref()));
         let skips = super::add::identity(&session.store_folder).into_iter().collect();
         let files = Some(Files { folder, skips, threads: session.threads });
-        let options = NodeOptions { files, machines: reach.accept.clone() };
+        let agreeing = reach.agreeing.map(usize::from);
+        let options = NodeOptions { files, machines: reach.accept.clone(), agreeing };
         let node = Node::open(store.clone(), options).map_err(Box::new)?;
         let queries = super::query::attach(&node, &store, settings, session)?;
         let profile = reach.profile.as_ref().map(|file| environment.locate(file));

@@ -186,7 +186,7 @@ impl<'p> Gate<'p> {
                     return (Reason::holds(RULE, by), Some(Err(person)));
                 }
                 Err(error) => {
-                    notes.push(alloc::format!("a minisign file counts for nothing: {error}"))
+                    notes.push(alloc::format!("a minisign file counts for nothing: {error}"));
                 }
             }
         }

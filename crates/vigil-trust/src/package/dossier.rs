@@ -13,6 +13,7 @@ use super::manifest::{Manifest, ManifestError, decode_list};
 use crate::puddle::DEPTH_MAX;
 
 const TAG: &str = "vigil.package/1";
+const ATTESTATION: &str = "vigil.package-attestation/1";
 
 /// Longest dossier, in bytes. It is read as a whole.
 pub const DOSSIER_BYTES_MAX: usize = 4 << 20;
@@ -28,6 +29,28 @@ pub struct Attested {
     pub envelope: Vec<u8>,
     /// Statements, the Person's first.
     pub chain: Vec<Vec<u8>>,
+}
+
+impl Attested {
+    /// Returns the record of it alone, as a rebuilder hands it on.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut encoder = Encoder::record(ATTESTATION, 3);
+        encoder.bytes(&self.envelope);
+        list(&self.chain, &mut encoder);
+        encoder.finish()
+    }
+
+    /// Reads such a record strictly.
+    ///
+    /// # Errors
+    /// Fails for other records.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::record(bytes, ATTESTATION, 3)?;
+        let envelope = decoder.bytes()?.to_vec();
+        let chain = decode_chain(&mut decoder)?;
+        decoder.finish()?;
+        Ok(Self { envelope, chain })
+    }
 }
 
 /// In whose format evidence is.

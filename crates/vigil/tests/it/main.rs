@@ -15,5 +15,6 @@ mod log;
 mod moving;
 mod odd_files;
 mod pipelines;
+mod pkg;
 mod session;
 mod tour;

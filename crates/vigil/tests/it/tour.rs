@@ -19,12 +19,19 @@ fn the_tour_shows_real_commands_and_leaves_nothing() {
         "everything is as it was written",
         "sealed 1 arena",
         "this time from the other store",
+        "rebuilders  holds   the same bits: bob, cy, dee",
+        "unshare -rn vigil pkg install hello-1.0.vpkg",
+        "  hello from 1.0\n",
+        "  hello from 2.0\n",
+        "$ vigil pkg rollback --into installed",
         "@tour~1  ",
         "Where to go next",
     ] {
         assert!(ran.out.contains(part), "{part:?} is not in the tour:\n{}", ran.out);
     }
-    assert!(!ran.out.contains("error:"), "{}", ran.out);
+    // One package was altered, and nothing else went wrong.
+    assert_eq!(ran.out.matches("error:").count(), 1, "{}", ran.out);
+    assert!(ran.out.contains("error: could not believe altered.vpkg"), "{}", ran.out);
     let left: Vec<_> = std::fs::read_dir(bench.path()).expect("a folder").collect();
     assert!(left.is_empty(), "{left:?}");
 }

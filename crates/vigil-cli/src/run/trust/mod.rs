@@ -29,7 +29,7 @@ use crate::args::{CostArgs, MachineCommand, PassphraseArgs, PersonCommand, Perso
 use crate::failure::CommandError;
 use crate::trust_failure::TrustError;
 
-pub(super) use puddle::perform as puddle;
+pub(super) use puddle::{Opened, perform as puddle};
 
 /// The folder of the store that identity is kept in.
 const FOLDER: &str = "trust";
@@ -52,7 +52,7 @@ pub(super) fn machine(
 }
 
 /// Opens the folder that identity is kept in, which only its owner may read.
-fn home(session: &Session<'_>) -> Result<Home, CommandError> {
+pub(in crate::run) fn home(session: &Session<'_>) -> Result<Home, CommandError> {
     // So that the folder around it is a store, whichever command comes first.
     session.store()?;
     let folder = session.store_folder.join(FOLDER);
@@ -75,7 +75,7 @@ fn guard(session: &Session<'_>) -> Result<(), CommandError> {
 }
 
 /// Reads a small file of text.
-fn read_text(path: &Path) -> Result<Zeroizing<String>, CommandError> {
+pub(in crate::run) fn read_text(path: &Path) -> Result<Zeroizing<String>, CommandError> {
     let failed = |source| CommandError::File { action: "read", path: path.into(), source };
     let read = || {
         let mut file = std::fs::File::open(path)?;
@@ -181,12 +181,12 @@ fn the_person(home: &Home) -> Result<Person, CommandError> {
 }
 
 /// A machine that has been unlocked.
-struct Unlocked {
-    key: SecretKey,
+pub(in crate::run) struct Unlocked {
+    pub key: SecretKey,
     passphrase: Zeroizing<String>,
 }
 
-fn unlock_machine(
+pub(in crate::run) fn unlock_machine(
     home: &Home,
     args: &PassphraseArgs,
     session: &mut Session<'_>,
@@ -199,7 +199,7 @@ fn unlock_machine(
 }
 
 /// Takes the Person's key from its words or from its sealed file.
-fn person_key(
+pub(in crate::run) fn person_key(
     home: &Home,
     args: &PersonKeyArgs,
     machine_passphrase: &str,

@@ -56,7 +56,7 @@ pub(in crate::run) fn perform(
 }
 
 /// A puddle as it is here, and the time to judge it by.
-pub(super) struct Opened {
+pub(in crate::run) struct Opened {
     pub here: PuddleHere,
     pub known: Known,
     pub now: Moment,

@@ -13,7 +13,7 @@ use vigil_trust::package::{
     Payload, Rebuild, log_entry,
 };
 use vigil_trust::puddle::{Event, JoinRequest, Lease, PuddleEvent, Scope, View, fold};
-use vigil_trust::{KeyBytes, Purpose, SecretKey, Statement};
+use vigil_trust::{KeyBytes, SecretKey, Statement};
 
 use crate::transparency::world::{MemoryLog, log_signer, signer};
 
@@ -134,11 +134,8 @@ pub fn rebuild(manifest: &Manifest, got: Vcid, used: &[&str], machine: &SecretKe
         used: footprint(used),
     };
     let statement = rebuild.statement(&machine.public().bytes()).json().into_bytes();
-    let by = machine.subkey(Purpose::Dsse);
-    let envelope = sign_envelope(&by, STATEMENT_MEDIA_TYPE, statement);
-    let mut envelope = envelope.expect("a key for envelopes");
-    envelope.signatures[0].certificate = Some(machine.certify_subkey(Purpose::Dsse).encode());
-    envelope.json().into_bytes()
+    let envelope = sign_envelope(machine, STATEMENT_MEDIA_TYPE, statement);
+    envelope.expect("a key for envelopes").json().into_bytes()
 }
 
 /// A maintainer, three rebuilders, a log with two witnesses.
