@@ -83,7 +83,7 @@ fn a_chain_leads_from_a_person_who_is_known_to_whoever_signed() {
     none.chain.clear();
     check(&world, "", &none, &[Rule::Person]);
     // The Person themselves needs no chain.
-    let key = SecretKey::from_seed(&*world.ada.key.seed());
+    let key = SecretKey::from_seed(&world.ada.key.seed());
     let mut own = publish(&mut world, dossier.manifest.clone(), &key);
     own.chain.clear();
     check(&world, "", &own, &[]);
@@ -107,7 +107,7 @@ fn a_chain_leads_from_a_person_who_is_known_to_whoever_signed() {
     }
     // A grant that has ended since then held when the witnesses saw the claim.
     let until = world.ada.grant(1, &["publish"], "example.com", Some(hours(903)));
-    let mut ended = publish(&mut world, dossier.manifest.clone(), &machine);
+    let mut ended = publish(&mut world, dossier.manifest, &machine);
     ended.chain = vec![until];
     check(&world, "", &ended, &[]);
     check(&world, "inclusion waived", &ended, &[]);
@@ -201,7 +201,7 @@ fn attestations_of_other_packages_and_forged_ones_count_for_nothing() {
     check(&world, "", &dossier, &[Rule::Rebuilders]);
     // With the chain of another machine, with none, or with an altered envelope.
     let eve = world.attest(&manifest, 3);
-    with(Attested { chain: last.chain.clone(), ..eve.clone() }, &mut dossier);
+    with(Attested { chain: last.chain, ..eve.clone() }, &mut dossier);
     check(&world, "", &dossier, &[Rule::Rebuilders]);
     with(Attested { chain: vec![], ..eve.clone() }, &mut dossier);
     check(&world, "", &dossier, &[Rule::Rebuilders]);
@@ -309,8 +309,8 @@ fn a_key_that_was_rotated_away_keeps_what_its_rotation_had_seen() {
     late.chain = vec![grant];
     assert_eq!(judged(&late, &world), [Rule::Revocation]);
     // Nor may the old key sign a claim itself.
-    let key = SecretKey::from_seed(&*world.ada.key.seed());
-    let mut own = publish(&mut world, dossier.manifest.clone(), &key);
+    let key = SecretKey::from_seed(&world.ada.key.seed());
+    let mut own = publish(&mut world, dossier.manifest, &key);
     own.chain.clear();
     assert_eq!(judged(&own, &world), [Rule::Revocation]);
 }
@@ -332,7 +332,7 @@ fn what_was_seen_too_long_ago_is_stale() {
     check(&world, "max-age 97h", &one, &[Rule::Freshness]);
     // Nor does a claim come from there.
     let claim = Claim::sign(&world.ada.machine(1), hours(1002), &manifest);
-    let mut early = dossier.clone();
+    let mut early = dossier;
     early.claim = Some(claim.statement().encode());
     early.proof = Some(world.prove(&manifest, &claim, [999, 1000]));
     check(&world, "", &early, &[Rule::Freshness]);

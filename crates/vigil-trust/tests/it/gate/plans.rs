@@ -66,7 +66,7 @@ fn what_is_missing_or_too_old_is_named() {
     );
     check(
         &["x.y/a"],
-        &[needs.clone()],
+        std::slice::from_ref(&needs),
         &[],
         Err(
             "x.y/a needs x.y/b 2 or later, which is neither installed nor among the packages that were given",
