@@ -189,6 +189,16 @@ pub enum CommandError {
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A package is not as it should be, or is refused.
+    #[error("could not {action}")]
+    Pkg {
+        /// What was tried.
+        action: String,
+        /// Who can mend it.
+        blame: Blame,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// There is no such tier.
     #[error("{}", match name {
         Some(name) => format!("there is no tier {}", name.as_str()),
@@ -358,6 +368,7 @@ impl Blamed for CommandError {
             Self::Abandoned | Self::Conversion { .. } | Self::Untidy { .. } => Blame::Caller,
             Self::Tier { blame, .. }
             | Self::Log { blame, .. }
+            | Self::Pkg { blame, .. }
             | Self::Expression { blame, .. }
             | Self::Machine { blame, .. } => *blame,
             Self::File { source, .. } => match source.kind() {

@@ -34,15 +34,6 @@ pub use args::{
     CatArgs, Command, CompletionsArgs, CostArgs, DhallBounds, DhallCommand, DhallDiffArgs,
     DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs, DhallInput, DhallNormalizeArgs,
     DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs, FormatArgs, GcArgs, GetArgs,
-<<<<<<< HEAD
-    GlobalArgs, KeepArgs, ListArgs, LogAppendArgs, LogCommand, LogCosignArgs, LogInitArgs,
-    LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
-    MachineArgs, MachineCommand, ManArgs, NameCommand, PassphraseArgs, PersonCommand,
-    PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCheckArgs, PuddleCommand,
-    PuddleGrantArgs, RepairArgs, ResultFormat, SocketArgs, SqlArgs, StatArgs, StatusArgs, TarArgs,
-    TierAddArgs, TierChoice, TierCommand, TimeSource, TourArgs, ValueError, VectraCommand,
-    VectraRunArgs, VerifyArgs, VersionArgs,
-=======
     GlobalArgs, KeepArgs, KeyFormat, ListArgs, LogAppendArgs, LogCommand, LogCosignArgs,
     LogInitArgs, LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs, LogVerifyArgs,
     LogWitnessArgs, MachineArgs, MachineCommand, ManArgs, NameCommand, PassphraseArgs,
@@ -50,7 +41,6 @@ pub use args::{
     PuddleGrantArgs, RepairArgs, ResultFormat, SignArgs, SignFormat, SocketArgs, SqlArgs, StatArgs,
     StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TimeSource, TourArgs, ValueError,
     VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
->>>>>>> refs/heads/w-formats-cli
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;

@@ -121,6 +121,7 @@ fn locate_paths(command: &mut Command, environment: &Environment) {
             }
         }
         Command::Log(log) => log.paths_mut().into_iter().for_each(locate),
+        Command::Pkg(pkg) => pkg.paths_mut().into_iter().for_each(locate),
         Command::Dhall(dhall) => dhall.paths_mut().into_iter().for_each(locate),
         Command::Person(person) => person.paths_mut().into_iter().for_each(locate),
         Command::Machine(machine) => machine.paths_mut().into_iter().for_each(locate),

@@ -361,14 +361,6 @@ impl SharedNames {
     }
 }
 
-<<<<<<< HEAD
-/// Folds what a bundle says on its own.
-fn view_of(bundle: &Bundle) -> Result<View, SharedNamesError> {
-    Ok(bundle.view().map_err(HomeError::from)?)
-}
-
-=======
->>>>>>> refs/heads/w-formats-cli
 fn decode_policy(bytes: &[u8]) -> Result<BTreeMap<String, Vcid>, DecodeError> {
     let mut decoder = Decoder::record(bytes, TAG, 2)?;
     let mut policy = BTreeMap::new();

@@ -10,10 +10,12 @@ mod dhall;
 mod help;
 mod help_dhall;
 mod help_log;
+mod help_pkg;
 mod help_sign;
 mod help_trust;
 mod kernel;
 mod log;
+mod pkg;
 mod query;
 mod sign;
 mod tier;
@@ -43,6 +45,10 @@ pub use kernel::{
 pub use log::{
     LogAppendArgs, LogCommand, LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs,
     LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
+};
+pub use pkg::{
+    PkgAttestArgs, PkgBuildArgs, PkgCommand, PkgInstallArgs, PkgPlaceArgs, PkgPublishArgs,
+    PkgTrustArgs, PkgVerifyArgs, SignerArgs,
 };
 pub(crate) use query::check_name;
 pub use query::{ResultFormat, SqlArgs};
@@ -157,6 +163,9 @@ pub enum Command {
     /// Keep transparency logs, prove what is in them, and catch those that lie
     #[command(subcommand, after_help = help_log::LOG)]
     Log(LogCommand),
+    /// Make packages, judge them by a policy, install them, and go back
+    #[command(subcommand, after_help = help_pkg::PKG)]
+    Pkg(PkgCommand),
     /// Evaluate, check, format and convert expressions of the language Dhall
     #[command(subcommand, after_help = help_dhall::DHALL)]
     Dhall(DhallCommand),

@@ -62,6 +62,7 @@ impl Resolving {
             files,
             trust,
             machines: reach.accept.clone(),
+            agreeing: reach.agreeing.map(usize::from),
             threads: session.threads,
             is_fresh: reach.fresh,
             ..NodeOptions::default()

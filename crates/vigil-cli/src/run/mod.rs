@@ -13,6 +13,7 @@ mod log;
 mod look;
 mod names;
 mod pages;
+mod pkg;
 mod query;
 mod secret_file;
 mod shared_names;
@@ -151,6 +152,7 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
         },
         Command::Tier(command) => tier::perform(command, session),
         Command::Log(command) => log::perform(command, session),
+        Command::Pkg(command) => pkg::perform(command, session),
         Command::Dhall(command) => dhall::perform(command, session),
         Command::Vectra(command) => vectra::perform(command, session),
         Command::Person(command) => trust::person(command, session),

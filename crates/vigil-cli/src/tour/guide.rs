@@ -238,6 +238,60 @@ impl<'s, 'a> Guide<'s, 'a> {
         Ok(())
     }
 
+    /// Runs a command that has to be refused, and shows it and why.
+    pub fn refused(&mut self, words: &[&str]) -> Result<(), CommandError> {
+        let typed = typed(words);
+        self.command(&typed)?;
+        let (code, printed, _) = self.run(words, false);
+        for line in String::from_utf8_lossy(&printed).lines() {
+            self.line(&format!("  {line}"))?;
+        }
+        if code == 1 { Ok(()) } else { Err(CommandError::Tour { step: typed, blame: Blame::Us }) }
+    }
+
+    /// Runs a command where there is no network interface, in a process of its own. Says whether this
+    /// machine lets its users have such a place.
+    pub fn without_network(&mut self, words: &[&str]) -> Result<bool, CommandError> {
+        let Ok(program) = std::env::current_exe() else { return Ok(false) };
+        let mut command = std::process::Command::new("unshare");
+        command.arg("-rn").arg(program).arg("--store").arg(&self.store).args(words);
+        let output = match command.current_dir(self.scratch()).output() {
+            Ok(output) if output.status.success() => output,
+            _ => return Ok(false),
+        };
+        self.command(&format!("unshare -rn {}", typed(words)))?;
+        for bytes in [&output.stdout, &output.stderr] {
+            for line in String::from_utf8_lossy(bytes).lines() {
+                self.line(&format!("  {line}"))?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns a text out of a file of JSON.
+    pub fn field(&self, file: &str, name: &str) -> Result<String, CommandError> {
+        let path = self.scratch().join(file);
+        let failed = |source| CommandError::File { action: "read", path, source };
+        let text = std::fs::read(self.scratch().join(file)).map_err(failed)?;
+        let found = serde_json::from_slice::<serde_json::Value>(&text).ok();
+        let found = found.and_then(|found| found.get(name)?.as_str().map(str::to_owned));
+        let step = format!("find {name} in {file}");
+        found.ok_or(CommandError::Tour { step, blame: Blame::Us })
+    }
+
+    /// Runs a program of the scratch folder, and shows what it printed.
+    pub fn program(&mut self, path: &str) -> Result<(), CommandError> {
+        self.command(path)?;
+        let place = self.scratch().join(path);
+        let output = std::process::Command::new(&place).output();
+        let failed = |source| CommandError::File { action: "run", path: place, source };
+        let output = output.map_err(failed)?;
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            self.line(&format!("  {line}"))?;
+        }
+        Ok(())
+    }
+
     /// Adds a line to a file, and shows the command that does the same.
     pub fn append(&mut self, file: &Path, line: &str) -> Result<(), CommandError> {
         let shown = file.strip_prefix(self.scratch()).unwrap_or(file);

@@ -4,6 +4,7 @@
 //! is what that command printed. It reads the folder that it is shown on and never writes to it.
 
 mod guide;
+mod packages;
 mod sample;
 mod vouch;
 
@@ -84,6 +85,7 @@ pub(crate) fn tour(args: &TourArgs, session: &mut Session<'_>) -> Result<(), Com
     ask(&mut guide)?;
     verify(&mut guide)?;
     carry(&mut guide, &chosen)?;
+    packages::packages(&mut guide, &scratch.0)?;
     collect(&mut guide)?;
     vouch::vouch(&mut guide)?;
     guide.closing(start)?;

@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 
 use vigil_base::Vcid;
 
@@ -15,7 +16,7 @@ use super::minisign::{
 use super::signify::{SignifyError, SignifyKey, SignifySignature, checksums};
 use super::ssh_cert::{Certificate, CertificateBody, CertificateError};
 use super::sshsig::{SshSignature, SshSigner, sshsig_message};
-use crate::keys::{KeyBytes, PublicKey, Signature};
+use crate::keys::{KeyBytes, PublicKey, SecretKey, Signature};
 use crate::subkey::{ForeignKey, Purpose, SubkeyCertificate};
 
 /// Whoever holds subkeys.
@@ -82,6 +83,23 @@ impl ForeignSigner for ForeignKey {
     fn sign_foreign(&self, purpose: Purpose, bytes: &[u8]) -> Result<Signature, WrongPurpose> {
         self.foreign_public(purpose)?;
         Ok(self.sign(bytes))
+    }
+}
+
+/// Whoever holds a main key holds all of its subkeys.
+impl ForeignSigner for SecretKey {
+    type Failure = Infallible;
+
+    fn foreign_public(&self, purpose: Purpose) -> Result<PublicKey, Infallible> {
+        Ok(self.subkey(purpose).public())
+    }
+
+    fn certificate(&self, purpose: Purpose) -> Result<Option<SubkeyCertificate>, Infallible> {
+        Ok(Some(self.certify_subkey(purpose)))
+    }
+
+    fn sign_foreign(&self, purpose: Purpose, bytes: &[u8]) -> Result<Signature, Infallible> {
+        Ok(self.subkey(purpose).sign(bytes))
     }
 }
 

@@ -14,6 +14,7 @@ mod freshness;
 mod scope;
 mod view;
 
+pub(crate) use chain::check_statements;
 pub use chain::{ChainError, Link, check_chain};
 pub use event::{
     AFTER_MAX, Event, EventError, FeedMark, JoinRequest, PuddleEvent, REASON_BYTES_MAX, Target,

@@ -4,6 +4,7 @@ mod altered;
 mod disk;
 mod feeds;
 mod formats;
+mod gate;
 mod home;
 mod interop;
 mod quota;

@@ -17,6 +17,7 @@ mod moving;
 mod names;
 mod odd_files;
 mod pipelines;
+mod pkg;
 mod puddle;
 #[cfg(feature = "sql")]
 mod query;

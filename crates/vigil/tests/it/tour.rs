@@ -19,17 +19,24 @@ fn the_tour_shows_real_commands_and_leaves_nothing() {
         "everything is as it was written",
         "sealed 1 arena",
         "this time from the other store",
+        "rebuilders  holds   the same bits: bob, cy, dee",
+        "unshare -rn vigil pkg install hello-1.0.vpkg",
+        "  hello from 1.0\n",
+        "  hello from 2.0\n",
+        "$ vigil pkg rollback --into installed",
         "@tour~1  ",
         "att://ada.example/result@1 now means ca://sha256:",
         "Where to go next",
     ] {
         assert!(ran.out.contains(part), "{part:?} is not in the tour:\n{}", ran.out);
     }
-    // What is refused at the end is meant to be.
+    // What is refused is meant to be: an attestation at the end, and a package that was altered.
+    let altered = "error: could not believe altered.vpkg";
     let refused = ["error: 1 attestation is refused", ": the signature beside it does not hold"];
     let has_git = std::process::Command::new("git").arg("--version").output().is_ok();
     assert!(!has_git || refused.iter().all(|part| ran.out.contains(part)), "{}", ran.out);
-    let rest = ran.out.replace(refused[0], "");
+    assert!(ran.out.contains(altered), "{}", ran.out);
+    let rest = ran.out.replace(refused[0], "").replace(altered, "");
     assert!(!rest.contains("error:"), "{}", ran.out);
     if cfg!(feature = "sql") {
         asks_twice_and_of_another_version(&ran.out);

@@ -30,7 +30,7 @@ use crate::args::{CostArgs, MachineCommand, PassphraseArgs, PersonCommand, Perso
 use crate::failure::CommandError;
 use crate::trust_failure::TrustError;
 
-pub(super) use puddle::perform as puddle;
+pub(super) use puddle::{Opened, perform as puddle};
 
 /// The folder of the store that identity is kept in.
 pub(super) const FOLDER: &str = "trust";
@@ -53,7 +53,7 @@ pub(super) fn machine(
 }
 
 /// Opens the folder that identity is kept in, which only its owner may read.
-pub(super) fn home(session: &Session<'_>) -> Result<Home, CommandError> {
+pub(in crate::run) fn home(session: &Session<'_>) -> Result<Home, CommandError> {
     // So that the folder around it is a store, whichever command comes first.
     session.store()?;
     let folder = session.store_folder.join(FOLDER);
@@ -76,7 +76,7 @@ pub(super) fn guard(session: &Session<'_>) -> Result<(), CommandError> {
 }
 
 /// Reads a small file of text.
-pub(super) fn read_text(path: &Path) -> Result<Zeroizing<String>, CommandError> {
+pub(in crate::run) fn read_text(path: &Path) -> Result<Zeroizing<String>, CommandError> {
     let failed = |source| CommandError::File { action: "read", path: path.into(), source };
     let read = || {
         let mut file = std::fs::File::open(path)?;
@@ -186,12 +186,12 @@ pub(super) fn the_person(home: &Home) -> Result<Person, CommandError> {
 }
 
 /// A machine that has been unlocked.
-pub(super) struct Unlocked {
+pub(in crate::run) struct Unlocked {
     pub(super) key: SecretKey,
     pub(super) passphrase: Zeroizing<String>,
 }
 
-pub(super) fn unlock_machine(
+pub(in crate::run) fn unlock_machine(
     home: &Home,
     args: &PassphraseArgs,
     session: &mut Session<'_>,
@@ -227,7 +227,7 @@ struct UnlockedPerson {
 }
 
 /// Takes the Person's key from its words or from its sealed file.
-pub(super) fn person_key(
+pub(in crate::run) fn person_key(
     home: &Home,
     args: &PersonKeyArgs,
     machine_passphrase: &str,
