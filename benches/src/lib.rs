@@ -46,7 +46,7 @@ pub use inproc::{
 };
 pub use json::render as render_json;
 pub use machine::{Timed, drain, echo, read_timings, references};
-pub use program::{BuildError, build_vigil};
+pub use program::{BuildError, Parts, build_vigil};
 pub use report::render as render_report;
 pub use sections::{Gathered, Sizes, big, memory, tree};
 pub use tool::Present;

@@ -63,8 +63,12 @@ impl Project {
         let mut command = Command::new(&self.cargo);
         command.current_dir(self.root.join(workspace));
         command.env("CARGO_TARGET_DIR", self.target());
-        for name in OF_THIS_PACKAGE {
-            command.env_remove(name);
+        // What cargo sets for xtask itself; a build that saw it would be rebuilt for nothing.
+        for (name, _) in std::env::vars_os() {
+            let is_of = |start: &str| name.as_encoded_bytes().starts_with(start.as_bytes());
+            if is_of("CARGO_PKG_") || is_of("CARGO_MANIFEST_") {
+                command.env_remove(name);
+            }
         }
         command
     }
@@ -93,10 +97,6 @@ impl Project {
         root && self.find_program("apt-get").is_some()
     }
 }
-
-/// What cargo sets for xtask itself; a build that saw it would be rebuilt for nothing.
-const OF_THIS_PACKAGE: [&str; 4] =
-    ["CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "CARGO_PKG_NAME", "CARGO_PKG_VERSION"];
 
 fn find_program(path: &std::ffi::OsStr, name: &str) -> Option<PathBuf> {
     std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| is_program(file))

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use vigil_bench::{DhallBench, DhallSizes, build_vigil, failed};
+use vigil_bench::{DhallBench, DhallSizes, Parts, build_vigil, failed};
 
 /// Measures `vigil dhall hash` beside dhall-haskell, and prints ratios
 ///
@@ -52,7 +52,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let target = release.parent().ok_or("this program stands in no target folder")?;
     let vigil = match &arguments.vigil {
         Some(path) => fs::canonicalize(path)?,
-        None => build_vigil(release)?,
+        None => build_vigil(release, Parts::WithoutSql)?,
     };
     let unpacked = target.join("clients/dhall/dhall");
     let haskell = match (&arguments.haskell, arguments.alone) {

@@ -10,9 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use vigil_bench::{
-    Bench, Figures, Found, Gathered, Policy, Present, Sizes, Trash, Wanted, big, build_vigil,
-    failed, find, hash, hash_input, list, memory, open_or_gather, render_json, render_report, say,
-    tree,
+    Bench, Figures, Found, Gathered, Parts, Policy, Present, Sizes, Trash, Wanted, big,
+    build_vigil, failed, find, hash, hash_input, list, memory, open_or_gather, render_json,
+    render_report, say, tree,
 };
 
 /// Measures the store beside the tools a user would pick instead, and prints ratios
@@ -133,7 +133,7 @@ fn measure(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let vigil = match (&arguments.vigil, arguments.without_vigil) {
         (_, true) => None,
         (Some(program), _) => Some(fs::canonicalize(program)?),
-        (None, _) => Some(build_vigil(release)?),
+        (None, _) => Some(build_vigil(release, Parts::All)?),
     };
     let folder = target.join("bench").join("store");
     fs::create_dir_all(&folder)?;

@@ -46,7 +46,7 @@ pub use failure::{CommandError, RefusedBecause};
 pub use logs::{LogDoor, LogDoorFailure};
 pub use machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
 pub use output::Output;
-pub use query::{Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
+pub use query::{NoQueries, Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
 pub use resolve::{Request, ResolveArgsError};
 pub use run::{BUG, MISUSE, run};
 pub use talk::{Meter, Progress, Talk};

@@ -41,6 +41,11 @@ pub struct QueryRows {
 
 /// Runs queries.
 pub trait QueryDoor: Send + Sync {
+    /// Says what people should know where there are no queries in this program.
+    fn missing(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Returns what runs queries over a store. Nothing is started before the first one.
     fn open(&self, store: &Store, settings: &QuerySettings) -> Arc<dyn Queries>;
 
@@ -68,4 +73,40 @@ pub trait Queries: Send + Sync {
     /// # Errors
     /// Says why the bytes are no result.
     fn rows(&self, arrow: Vec<u8>, rows_max: usize) -> Result<QueryRows, String>;
+}
+
+/// The door of a program that was built without queries: it says so.
+#[derive(Clone, Copy, Debug)]
+pub struct NoQueries;
+
+impl NoQueries {
+    const WHY: &str = "this program was built without SQL; build it with the feature `sql`";
+}
+
+impl QueryDoor for NoQueries {
+    fn missing(&self) -> Option<&'static str> {
+        Some(Self::WHY)
+    }
+
+    fn open(&self, _: &Store, _: &QuerySettings) -> Arc<dyn Queries> {
+        Arc::new(Self)
+    }
+
+    fn editor(&self, _: Arc<Mutex<Vec<String>>>) -> io::Result<Box<dyn LineEditor>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, Self::WHY))
+    }
+}
+
+impl Queries for NoQueries {
+    fn space(&self) -> QuerySpace {
+        Ok(Space::new("sql"))
+    }
+
+    fn interruptible(&self, work: &mut dyn FnMut()) {
+        work();
+    }
+
+    fn rows(&self, _: Vec<u8>, _: usize) -> Result<QueryRows, String> {
+        Err(Self::WHY.to_owned())
+    }
 }

@@ -52,7 +52,7 @@ pub enum PipelineError {
     /// A stage is no URI.
     #[error("`{text}` is no URI")]
     Uri {
-        /// The text.
+        /// The text, or how it begins.
         text: String,
         /// Why.
         source: IdentifierError,
@@ -63,6 +63,20 @@ pub enum PipelineError {
         /// The URI.
         uri: String,
     },
+}
+
+/// Most characters of what is wrong that are shown.
+const SHOWN_MAX: usize = 80;
+
+impl PipelineError {
+    /// Says that a text is no URI. Calls within calls make URIs that are longer than what was typed.
+    fn no_uri(text: &str, source: IdentifierError) -> Self {
+        let mut shown: String = text.chars().take(SHOWN_MAX).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        Self::Uri { text: shown, source }
+    }
 }
 
 /// Writes text so that it may stand in the URI of a call.
@@ -99,7 +113,7 @@ impl Invocation {
             uri.push(sign);
             escape(text, &mut uri);
         }
-        Identifier::new(&uri).map_err(|source| PipelineError::Uri { text: uri, source })
+        Identifier::new(&uri).map_err(|source| PipelineError::no_uri(&uri, source))
     }
 
     /// Reads the URI of a call; `None` if it is another URI.
@@ -183,7 +197,7 @@ impl Reader {
             return self.fail("a pipeline starts with a URI");
         }
         let mut uri =
-            Identifier::new(&first).map_err(|source| PipelineError::Uri { text: first, source })?;
+            Identifier::new(&first).map_err(|source| PipelineError::no_uri(&first, source))?;
         loop {
             self.skip_blanks();
             match self.peek() {
@@ -288,7 +302,7 @@ impl Reader {
             return if self.take(')') { Ok(uri) } else { self.fail("`)` is missing") };
         }
         let text = self.bare();
-        Identifier::new(&text).map_err(|source| PipelineError::Uri { text, source })
+        Identifier::new(&text).map_err(|source| PipelineError::no_uri(&text, source))
     }
 }
 

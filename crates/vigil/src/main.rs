@@ -9,6 +9,7 @@ mod dhall;
 mod logs;
 mod machine;
 mod panic;
+#[cfg(feature = "sql")]
 mod query;
 mod tiers;
 mod trust;

@@ -12,7 +12,6 @@ use vigil_cli::Environment;
 use crate::dhall::Machine;
 use crate::logs::HttpLogs;
 use crate::machine::Carried;
-use crate::query::Asked;
 use crate::tiers::ObjectStores;
 use crate::trust::Keyboard;
 
@@ -73,7 +72,10 @@ pub(crate) fn environment() -> Environment {
         logs: Arc::new(HttpLogs),
         machine: Arc::new(Carried),
         trust: Arc::new(Keyboard),
-        queries: Arc::new(Asked),
+        #[cfg(feature = "sql")]
+        queries: Arc::new(crate::query::Asked),
+        #[cfg(not(feature = "sql"))]
+        queries: Arc::new(vigil_cli::NoQueries),
     }
 }
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::dhall::{DhallDoor, DhallSettings, LineEditor};
 use crate::logs::{LogDoor, LogDoorFailure};
 use crate::machine::{MachineDoor, MachineFailure, MachineHome, MachineSettings};
-use crate::query::{Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
+use crate::query::NoQueries;
 use crate::tiers::{TierDoor, TierFailure, TierLink, TierSettings};
 
 struct Still;
@@ -97,34 +97,6 @@ impl crate::TrustDoor for Still {
     }
 }
 
-/// A world without queries.
-impl QueryDoor for Still {
-    fn open(&self, _: &vigil_store::Store, _: &QuerySettings) -> Arc<dyn Queries> {
-        Arc::new(Still)
-    }
-
-    fn editor(
-        &self,
-        _: Arc<std::sync::Mutex<Vec<String>>>,
-    ) -> std::io::Result<Box<dyn LineEditor>> {
-        Err(std::io::ErrorKind::Unsupported.into())
-    }
-}
-
-impl Queries for Still {
-    fn space(&self) -> QuerySpace {
-        Ok(vigil_kernel::Space::new("none"))
-    }
-
-    fn interruptible(&self, work: &mut dyn FnMut()) {
-        work();
-    }
-
-    fn rows(&self, _: Vec<u8>, _: usize) -> Result<QueryRows, String> {
-        Err("there are none".into())
-    }
-}
-
 fn environment() -> Environment {
     Environment {
         store: None,
@@ -144,7 +116,7 @@ fn environment() -> Environment {
         logs: Arc::new(Still),
         machine: Arc::new(Still),
         trust: Arc::new(Still),
-        queries: Arc::new(Still),
+        queries: Arc::new(NoQueries),
     }
 }
 
@@ -206,4 +178,35 @@ fn what_cannot_be_meant_is_refused() {
     check_refused("vigil tar @a", |e| e.is_output_terminal = true, tar);
     let arena = ResolveArgsError::Terminal { what: "an arena" };
     check_refused("vigil arena export 1", |e| e.is_output_terminal = true, arena);
+}
+
+#[test]
+fn a_program_without_sql_says_so() {
+    let environment = environment();
+    let (out, talk) = (Written::default(), Written::default());
+    let argv = ["vigil", "sql", "select 1"].map(Into::into);
+    let (shown, said) = (Box::new(out.clone()), Box::new(talk.clone()));
+    assert_eq!(crate::run(argv, &environment, shown, said), 1);
+    assert!(talk.text().contains("built without SQL"), "{}", talk.text());
+    assert_eq!(out.text(), "");
+}
+
+/// Memory that somebody writes to.
+#[derive(Clone, Default)]
+struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Written {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("nobody panicked")).into_owned()
+    }
+}
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("nobody panicked").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

@@ -95,6 +95,9 @@ struct Asking<'a> {
 }
 
 pub(super) fn sql(args: &SqlArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
+    if let Some(what) = session.environment.queries.missing() {
+        return Err(refused(Reason::Misuse, what));
+    }
     let settings =
         QuerySettings { memory_bytes: args.memory, time: args.timeout, ..settings(session) };
     let kernel = Resolving::start_with(&args.reach, &settings, session)?;

@@ -72,6 +72,11 @@ impl<'s, 'a> Guide<'s, 'a> {
         self.session.finish()
     }
 
+    /// Says why this program answers no queries, where it does not.
+    pub fn misses_queries(&self) -> Option<&'static str> {
+        self.inner.queries.missing()
+    }
+
     pub fn text(&mut self, text: &str) -> Result<(), CommandError> {
         self.line(text)
     }

@@ -207,6 +207,9 @@ fn change(guide: &mut Guide<'_, '_>, scratch: &Path, chosen: &Chosen) -> Result<
 
 fn ask(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {
     guide.chapter("Ask with SQL")?;
+    if let Some(why) = guide.misses_queries() {
+        return guide.text(&format!("Left out: {why}."));
+    }
     guide.text(
         "The list of files is a table. It becomes Parquet, which is stored like anything else; a query over\n\
          it is a resource of its own, whose answer is kept.",

@@ -87,7 +87,8 @@ impl AllowedSigners {
             pattern: pattern.into(),
             authority,
             namespaces: namespaces.split(',').map(String::from).collect(),
-            comment: comment.into(),
+            // As it is written.
+            comment: comment.chars().filter(|c| !c.is_control()).collect::<String>().trim().into(),
         };
         // What would not be written is not read either.
         found.line().is_ok().then_some(found)
