@@ -410,10 +410,8 @@ impl<'b> Reader<'b> {
 
     fn union(&mut self) -> Decode<ExprKind> {
         let count = self.map()?;
-        let mut alternatives = Vec::with_capacity(count.min(self.bytes.len() - self.at));
-        for _ in 0..count {
-            alternatives.push((Label::new(self.text()?), self.optional_expr()?));
-        }
+        let alternative = |_| Ok((Label::new(self.text()?), self.optional_expr()?));
+        let alternatives = (0..count).map(alternative).collect::<Decode<_>>()?;
         Ok(ExprKind::UnionType(alternatives))
     }
 
@@ -566,10 +564,7 @@ impl<'b> Reader<'b> {
     }
 
     fn path(&mut self, parts: usize) -> Decode<ImportPath> {
-        let mut directory = Vec::new();
-        for _ in 1..parts {
-            directory.push(Arc::from(self.text()?));
-        }
+        let directory = (1..parts).map(|_| self.text().map(Arc::from)).collect::<Decode<_>>()?;
         Ok(ImportPath { directory, file: Arc::from(self.text()?) })
     }
 
