@@ -1,6 +1,6 @@
 //! The node: a store, a kernel over it, and the endpoints that a fresh node has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;

@@ -10,7 +10,7 @@ use vigil_base::world::Moment;
 use super::judge::Gate;
 use crate::keys::KeyBytes;
 use crate::puddle::{
-    Ask, Authority, Freshness, Link, MachineState, PuddleEvent, Refusal, View, check_statements,
+    Ask, Authority, Link, MachineState, PuddleEvent, Refusal, View, check_statements,
 };
 
 /// The subsystem of grants that are about packages.
@@ -113,10 +113,7 @@ impl Gate<'_> {
     /// Returns since when nothing was heard of a speaker's puddle that its lease would not allow.
     pub(super) fn stale_since(&self, speaker: &Speaker, views: &[View]) -> Option<Moment> {
         let view = views.iter().find(|view| Some(view.id) == speaker.puddle)?;
-        match view.lease.judge(view.signed_at, self.now) {
-            Freshness::Stale { since } => Some(since),
-            Freshness::Fresh { .. } => None,
-        }
+        view.lease.end(view.signed_at()).filter(|end| self.now >= *end)
     }
 }
 

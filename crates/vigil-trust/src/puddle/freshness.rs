@@ -207,16 +207,23 @@ pub enum Freshness {
 }
 
 impl Lease {
+    /// Returns when a lease ends that began then; `None` for never.
+    pub fn end(self, heard: Moment) -> Option<Moment> {
+        let Self::Seconds(seconds) = self else { return None };
+        let span = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
+        Some(Moment(heard.0.saturating_add(span)))
+    }
+
     /// Judges by what is known of the time here, and by the last date that the Person signed.
     pub fn judge(self, time: &TimeHere, signed_at: Moment, clocks: &Clocks) -> Freshness {
         if let Some(signed) = time.doubt(signed_at, clocks) {
             return Freshness::Doubtful { signed };
         }
-        let Self::Seconds(seconds) = self else { return Freshness::Fresh { until: None } };
-        let span = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000_000);
         let now = time.now(clocks);
         // What was heard while the clock ran ahead was heard by now.
-        let end = Moment(time.heard.min(now).0.saturating_add(span));
+        let Some(end) = self.end(time.heard.min(now)) else {
+            return Freshness::Fresh { until: None };
+        };
         if now >= end {
             Freshness::Stale { since: end }
         } else {
