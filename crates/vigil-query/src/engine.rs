@@ -21,6 +21,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{FunctionRegistry as _, SessionState, SessionStateBuilder};
 use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
@@ -36,6 +37,9 @@ use crate::plan::{self, Allowed};
 use crate::source::{self, Format, Objects, Opened, Source};
 use crate::summary;
 use crate::write::write_to;
+
+/// How long work that was stopped may take to clear away what it has spilled.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Stack of each thread: enough for an expression of as many levels as a query may have words, most of
 /// which is never touched.
@@ -138,9 +142,13 @@ struct Ready {
 
 impl Drop for Ready {
     fn drop(&mut self) {
-        // Threads that are in the middle of something must not hold up the end of the program.
+        // Whoever still spills must clear that away; but threads that are in the middle of something must not
+        // hold up the end of the program for long, nor can one of them wait for itself.
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            match tokio::runtime::Handle::try_current() {
+                Ok(_) => runtime.shutdown_background(),
+                Err(_) => runtime.shutdown_timeout(PATIENCE),
+            }
         }
     }
 }
@@ -271,7 +279,7 @@ impl Engine {
         let engine = self.clone();
         let over = Over::default();
         let work = runtime.spawn(work(over.clone()));
-        let stopper = StopOnDrop(work.abort_handle(), over);
+        let stopper = StopOnDrop(work.abort_handle(), over.clone());
         // A task of its own: the work may be long without looking up.
         let guard = runtime.spawn(async move {
             let limit = engine.settings.time_max;
@@ -281,13 +289,19 @@ impl Engine {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                result = work => result.unwrap_or_else(|error| Err(broken_off(&error))),
-                () = late => {
-                    Err(QueryError::Late { limit: limit.unwrap_or_default() })
+            let mut work = work;
+            let why = tokio::select! {
+                result = &mut work => {
+                    return result.unwrap_or_else(|error| Err(broken_off(&error)));
                 }
-                () = engine.stop.asked() => Err(QueryError::Stopped),
-            }
+                () = late => QueryError::Late { limit: limit.unwrap_or_default() },
+                () = engine.stop.asked() => QueryError::Stopped,
+            };
+            over.set();
+            work.abort();
+            // Its answer, if there is one after all, comes too late.
+            let _ = tokio::time::timeout(PATIENCE, work).await;
+            Err(why)
         });
         let result = guard.await;
         drop(stopper);
@@ -483,10 +497,14 @@ fn template(
     options.execution.time_zone = Some("+00:00".to_owned());
     options.execution.listing_table_ignore_subdirectory = false;
     options.sql_parser.collect_spans = true;
+    // Before others push projections into scans, and after they have joined filters.
+    let mut rules = PhysicalOptimizer::new().rules;
+    rules.insert(0, Arc::new(plan::Guards));
+    rules.push(Arc::new(plan::Guards));
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(plan::Guards))
+        .with_physical_optimizer_rules(rules)
         .build();
     let passing = plan::restrict(&mut state)?;
     for function in plan::bounded(&state, settings.memory_bytes_max / 2)? {

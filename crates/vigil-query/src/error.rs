@@ -149,13 +149,15 @@ fn of_limits_and_world(error: &(dyn StdError + 'static)) -> Option<QueryError> {
     if let Some(own) = error.downcast_ref::<QueryError>() {
         return Some(own.clone());
     }
+    // A quota is told as an error of the file that was not written, whatever wraps it.
+    let text = error.to_string();
+    if text.contains("disk space during the spilling process") {
+        return Some(QueryError::Spill { what: text });
+    }
     if error.is::<vigil_store::ReadError>() {
         return Some(QueryError::world(error));
     }
     match error.downcast_ref::<DataFusionError>()? {
-        DataFusionError::ResourcesExhausted(what) if what.contains("spilling") => {
-            Some(QueryError::Spill { what: what.clone() })
-        }
         DataFusionError::ResourcesExhausted(what) => {
             Some(QueryError::Memory { what: what.clone() })
         }

@@ -124,7 +124,7 @@ fn settings(threads: usize, batch_rows: usize) -> Settings {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 3, ..ProptestConfig::default() })]
     #[test]
     fn nothing_shows_but_the_bytes(rows in rows(), cuts in 2_usize..6) {
         let shelf = Shelf::new();
