@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vigil_base::Vcid;
 
-use crate::engine::Cx;
+use crate::engine::{Cx, Failed, Key};
 use crate::keys::RootKey;
 use crate::profile::Wait;
 use crate::refusal::{Reason, Refusal};
@@ -13,6 +13,7 @@ use crate::representation::{Label, Representation};
 use crate::request::{Identifier, Request};
 use crate::resolver::{Answer, ResourceKey, Waits, refused};
 use crate::trace::{Input, Read};
+use crate::typed::MarksKey;
 
 /// Needs that nobody has granted yet, by the request that has them.
 pub type Wants = BTreeMap<Request, BTreeSet<String>>;
@@ -42,6 +43,16 @@ pub struct Record {
     pub wants: Wants,
     /// Whether something failed for a reason that does not last.
     pub is_passing: bool,
+    /// Whether something was read that only this process can name, so that no trace can tell of it.
+    pub is_local: bool,
+}
+
+impl Record {
+    /// Joins the label of something that was read.
+    fn join(&mut self, label: &Label) {
+        let joined = self.label.as_ref().map_or_else(|| label.clone(), |own| own.join(label));
+        self.label = Some(joined);
+    }
 }
 
 impl<'a> Context<'a> {
@@ -84,6 +95,30 @@ impl<'a> Context<'a> {
         found.ok_or_else(|| self.passing(&format!("nothing named {vcid} is kept here")))
     }
 
+    /// Reads a typed key of this process: a build target, a manifest that was taken apart. What the key has
+    /// read of resources counts as read here: its labels and needs are the answer's too. No trace can tell
+    /// of a key that has no name elsewhere, so the answer is kept in memory and made anew by the next
+    /// process; what is made of it is kept as ever.
+    pub async fn get<K: Key>(&self, key: &K) -> Result<K::Value, Refusal> {
+        self.record().is_local = true;
+        let value = self.cx.get(key).await;
+        let marks = self.cx.get(&MarksKey(key.clone())).await;
+        let marks = marks.map_err(|failure| self.failed(&failure))?;
+        let mut record = self.record();
+        marks.label.iter().for_each(|label| record.join(label));
+        record.needs.extend(marks.needs.iter().cloned());
+        record.wants.extend(marks.wants.iter().map(|(a, b)| (a.clone(), b.clone())));
+        record.is_passing |= marks.is_passing;
+        drop(record);
+        value.map_err(|failure| self.failed(&failure))
+    }
+
+    /// Says in a refusal that a computation failed, which does not last.
+    fn failed(&self, failure: &Failed) -> Refusal {
+        self.record().is_passing = true;
+        refused(failure).met_by(&self.key.request.uri)
+    }
+
     fn passing(&self, what: &str) -> Refusal {
         self.record().is_passing = true;
         Refusal::new(Reason::World, what).met_by(&self.key.request.uri)
@@ -120,11 +155,7 @@ impl<'a> Context<'a> {
             .is_on()
             .then(|| keys.iter().map(|key| profile.ask(key, &peek)).collect::<Vec<_>>());
         let answers = self.cx.get_all(keys.iter().cloned()).await;
-        let flat = answers.into_iter().map(|answer| match answer {
-            Ok(answer) => answer,
-            Err(failure) => Arc::new(Answer::refused(refused(&failure))),
-        });
-        let answers: Vec<Arc<Answer>> = flat.collect();
+        let answers: Vec<Arc<Answer>> = answers.into_iter().map(flat).collect();
         for ((asked, key), answer) in asked.into_iter().flatten().zip(&keys).zip(&answers) {
             let waits = asked.map(|asked| profile.answered(asked, key, answer, &peek));
             self.note_waits(waits.unwrap_or_default());
@@ -147,13 +178,10 @@ impl<'a> Context<'a> {
         record.inputs.push(Input { what: Read::Resource(request), gave, with_previous });
         record.needs.extend(answer.needs.iter().cloned());
         record.wants.extend(answer.wants.iter().map(|(a, b)| (a.clone(), b.clone())));
+        // That there is nothing, and why, may be as secret as what there is.
+        record.join(answer.label());
         match &answer.result {
-            Ok(representation) => {
-                let label = &representation.label;
-                let joined = record.label.as_ref().map_or_else(|| label.clone(), |l| l.join(label));
-                record.label = Some(joined);
-                Ok(representation.clone())
-            }
+            Ok(representation) => Ok(representation.clone()),
             Err(refusal) => {
                 record.is_passing |= !refusal.is_lasting();
                 Err(refusal.clone().met_by(&self.key.request.uri))
@@ -176,7 +204,7 @@ impl<'a> Context<'a> {
             let state = match state {
                 Ok(Ok(state)) => Ok(state),
                 Ok(Err(fault)) => Err(self.passing(&fault.what)),
-                Err(failure) => Err(refused(&failure)),
+                Err(failure) => Err(self.failed(&failure)),
             };
             if let Ok(state) = &state {
                 let what = Read::Root((*root).to_owned());
@@ -210,7 +238,7 @@ impl<'a> Context<'a> {
             Read::Resource(_) => answers.next().map(|answer| answer.digest()),
             Read::Root(_) => states.next().map(|state| match state {
                 Ok(state) => root_digest(state.as_deref()),
-                Err(refusal) => refusal.digest(),
+                Err(refusal) => refusal.digest(&Label::default()),
             }),
         };
         let both = inputs.iter().filter_map(|input| Some((input, now(input)?)));
@@ -226,6 +254,11 @@ impl<'a> Context<'a> {
     pub fn note(&self, evidence: &str) {
         self.record().evidence.insert(evidence.to_owned());
     }
+}
+
+/// Takes an answer that could not be computed for one that refuses.
+pub fn flat(answer: Result<Arc<Answer>, Failed>) -> Arc<Answer> {
+    answer.unwrap_or_else(|failure| Arc::new(Answer::refused(refused(&failure))))
 }
 
 /// Returns the hash that stands for the state of a root in traces.

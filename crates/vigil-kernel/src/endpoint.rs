@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::Vcid;
 
@@ -58,6 +58,7 @@ pub struct Given<'a> {
     /// What it is. Its label goes with the bytes.
     pub representation: Representation,
     pub(crate) blobs: &'a dyn Blobs,
+    pub(crate) changes: Mutex<BTreeSet<String>>,
 }
 
 impl Given<'_> {
@@ -67,6 +68,13 @@ impl Given<'_> {
         let world = |what: String| Refusal::new(Reason::World, what);
         let found = self.blobs.get(vcid).map_err(|fault| world(fault.what))?;
         found.ok_or_else(|| world(format!("the bytes {vcid} are gone from the store")))
+    }
+
+    /// Says that a root is going to change. Said before anything is written, so that whoever has read it
+    /// looks again even if the endpoint fails half way.
+    pub fn changes(&self, root: &str) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.insert(root.to_owned());
     }
 }
 
@@ -114,8 +122,15 @@ pub trait Endpoint: Send + Sync {
     fn only_looks_up(&self) -> bool {
         false
     }
-    /// Returns what it needs of the world that its caller must grant, such as `network:example.org`.
+    /// Returns what it needs of the world, such as `network:example.org`. Its caller must grant it, but for
+    /// what it owns by its installation: see [`crate::Space::install`].
     fn needs(&self, call: &Call) -> BTreeSet<String> {
+        let _ = call;
+        BTreeSet::new()
+    }
+    /// Returns the secrecy tags that whatever it gives to a call carries, refusals among them: what it
+    /// says beside its bytes may tell of them too. A kept run that lacks one is not believed.
+    fn secrecy(&self, call: &Call) -> BTreeSet<String> {
         let _ = call;
         BTreeSet::new()
     }
@@ -126,9 +141,9 @@ pub trait Endpoint: Send + Sync {
     fn verbs(&self) -> &[Verb] {
         &[]
     }
-    /// Takes something in, and returns the roots that this has changed. Called once for each request,
-    /// by the thread that asks, after the caller has granted what the endpoint needs.
-    fn sink(&self, call: &Call, given: &Given<'_>) -> Result<Vec<String>, Refusal> {
+    /// Takes something in; which roots that changes it says through [`Given::changes`]. Called once for
+    /// each request, by the thread that asks, after the caller has granted what the endpoint needs.
+    fn sink(&self, call: &Call, given: &Given<'_>) -> Result<(), Refusal> {
         let _ = given;
         let text = format!("{} takes nothing in", self.name());
         Err(Refusal::new(Reason::Misuse, text).met_by(&call.request.uri))

@@ -1,29 +1,27 @@
 //! The kernel: `source(request) → representation`, with everything that follows from that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::Vcid;
 
 use crate::endpoint::{Call, Given};
-use crate::engine::{Edit, Engine, EngineOptions, Failed};
-use crate::host::{Authority, HostFault};
+use crate::engine::{Edit, Engine, EngineOptions, Failed, Key};
+use crate::host::{Authority, HostFault, Traces};
 use crate::keys::{BindingKey, RootKey, ScopeKey};
 use crate::profile::Profile;
 use crate::refusal::{Reason, Refusal};
 use crate::representation::{Label, Representation};
 use crate::request::{Argument, GIVEN, Identifier, MediaType, Request, Verb};
-use crate::resolver::{Answer, Host, ResourceKey, Site, refused};
+use crate::resolver::{Answer, ResourceKey, Sought, refused};
+use crate::site::{Host, Site};
 use crate::space::{Explanation, Space};
-use crate::trace::{Read, Trace};
-use crate::why::Provenance;
-
-/// Most answers that a provenance tree shows.
-const PROVENANCE_MAX: usize = 10_000;
+use crate::trace::Trace;
+use crate::typed::Resources;
 
 /// Finds the endpoint for a request, keeps what it gives, and records how it came about.
 ///
@@ -41,6 +39,17 @@ pub enum ImportError {
     /// The bytes are no trace.
     #[error("the bytes are not a trace")]
     Damaged(#[source] vigil_base::cbor::DecodeError),
+    /// It says that it was made here, and it is not among what was: that anybody can write.
+    #[error(
+        "the trace of {uri} says that this machine, {machine}, made it, and it is not kept here\n\
+         hint: resolve it once, which makes it anew"
+    )]
+    NotOurs {
+        /// What it answers.
+        uri: Identifier,
+        /// This machine's name in traces.
+        machine: String,
+    },
     /// It could not be kept.
     #[error("the trace could not be kept")]
     Host(#[from] HostFault),
@@ -49,7 +58,7 @@ pub enum ImportError {
 impl vigil_base::Blamed for ImportError {
     fn blame(&self) -> vigil_base::Blame {
         match self {
-            Self::Damaged(_) => vigil_base::Blame::Caller,
+            Self::Damaged(_) | Self::NotOurs { .. } => vigil_base::Blame::Caller,
             Self::Host(_) => vigil_base::Blame::World,
         }
     }
@@ -89,9 +98,26 @@ impl Kernel {
         self.engine.edit(edits);
     }
 
-    fn key(&self, scope: &Arc<str>, request: &Request) -> ResourceKey {
+    pub(crate) fn traces(&self) -> &dyn Traces {
+        &*self.site.host.traces
+    }
+
+    /// Returns the key of a request.
+    pub(crate) fn key(&self, scope: &Arc<str>, request: &Request) -> ResourceKey {
         let request = Arc::new(request.clone());
         ResourceKey { site: self.site.clone(), scope: scope.clone(), request }
+    }
+
+    /// Returns what typed keys ask for resources of a scope through.
+    pub fn resources(&self, scope: &str) -> Resources {
+        Resources { site: self.site.clone(), scope: scope.into() }
+    }
+
+    /// Reads a typed key, holding what it reads of resources against collection meanwhile. Whoever has a
+    /// key's type owns the machine: nobody is asked what it may have.
+    pub async fn get<K: Key>(&self, key: &K) -> Result<K::Value, Refusal> {
+        let _running = self.site.holding.begin(&self.site, &self.engine).map_err(world)?;
+        self.engine.get(key).await.map_err(|failure| refused(&failure))
     }
 
     /// Resolves a request for a caller.
@@ -138,11 +164,13 @@ impl Kernel {
         scope: &str,
         request: &Request,
     ) -> Option<Result<Representation, Refusal>> {
-        if !self.site.holding.is_held() || self.site.profile.is_on() {
+        // What is taken in is taken in each time; an endpoint that tried to may have left an answer.
+        let is_looked_for = request.verb != Verb::Sink && !self.site.profile.is_on();
+        if !is_looked_for || !self.site.holding.is_held() {
             return None;
         }
         let is = |key: &ResourceKey| *key.scope == *scope && *key.request == *request;
-        let found = self.engine.peek_like::<ResourceKey>(&(scope, request), is);
+        let found = self.engine.peek_like::<ResourceKey>(&Sought(request), is);
         let answer = found?.ok().filter(|answer| answer.wants.is_empty())?;
         Some(allow(authority, &answer, request))
     }
@@ -179,6 +207,8 @@ impl Kernel {
             if answer.wants.is_empty() {
                 return Ok(answer);
             }
+            // What is wanted may be named after what was read.
+            check_label(authority, answer.label(), &key.request.uri)?;
             for (needing, needs) in &answer.wants {
                 check_needs(authority, needs, &needing.uri)?;
             }
@@ -213,7 +243,7 @@ impl Kernel {
             request: Request { uri: bound.uri.clone(), ..request.clone() },
             parts: bound.parts.clone(),
         };
-        check_needs(authority, &bound.endpoint.needs(&call), &request.uri)?;
+        check_needs(authority, &bound.needs(&call).0, &request.uri)?;
         let blobs = &*self.site.host.blobs;
         let representation = match request.arguments.get(GIVEN) {
             Some(Argument::Reference(uri)) => {
@@ -231,15 +261,16 @@ impl Kernel {
                 return Err(Refusal::new(Reason::Misuse, text).met_by(&request.uri));
             }
         };
-        let given = Given { representation, blobs };
+        let given = Given { representation, blobs, changes: Mutex::default() };
         let taken = catch_unwind(AssertUnwindSafe(|| bound.endpoint.sink(&call, &given)));
         let taken = taken.unwrap_or_else(|_| {
             let text = format!("the endpoint {name} panicked while it took something in");
             Err(Refusal::new(Reason::Broken, text))
         });
-        for root in taken.map_err(|refusal| refusal.met_by(&request.uri))? {
-            self.root_changed(&root);
-        }
+        // However it ended: it may have written before it failed.
+        let changes = given.changes.into_inner().unwrap_or_else(PoisonError::into_inner);
+        changes.iter().for_each(|root| self.root_changed(root));
+        taken.map_err(|refusal| refusal.met_by(&request.uri))?;
         Ok(given.representation)
     }
 
@@ -291,91 +322,45 @@ impl Kernel {
         self.engine.block_on(self.engine.get(&ScopeKey(scope.into()))).ok().flatten()
     }
 
-    /// Returns how what was last found for a request came about: the first of the list, and what it
-    /// was made of. Empty if nothing was found yet, or something below has changed since.
-    pub fn why(&self, scope: &str, request: &Request) -> Vec<Provenance> {
-        let scope: Arc<str> = scope.into();
-        let mut list: Vec<Provenance> = Vec::new();
-        let mut places: HashMap<Request, usize> = HashMap::new();
-        let mut open: Vec<(Request, Option<usize>)> = vec![(request.clone(), None)];
-        while let Some((request, above)) = open.pop() {
-            let known = places.get(&request).copied();
-            let place = known.unwrap_or(list.len());
-            if let Some(above) = above {
-                list[above].below.push(place);
-            }
-            if known.is_some() || list.len() >= PROVENANCE_MAX {
-                continue;
-            }
-            let Some(Ok(answer)) = self.engine.peek(&self.key(&scope, &request)) else {
-                if let Some(above) = above {
-                    list[above].below.pop();
-                }
-                continue;
-            };
-            places.insert(request.clone(), place);
-            for input in answer.story.inputs.iter().rev() {
-                if let Read::Resource(below) = &input.what {
-                    open.push((below.clone(), Some(place)));
-                }
-            }
-            let key = self.key(&scope, &request);
-            list.push(Provenance {
-                name: format!("{key:?}"),
-                gave: answer.result.clone().map_err(|refusal| refusal.message),
-                story: answer.story.clone(),
-                below: Vec::new(),
-            });
-        }
-        list
-    }
-
     /// Returns how many kept traces were dropped because they were damaged or contradicted themselves.
     pub fn traces_dropped(&self) -> u64 {
         self.site.traces_dropped.load(Ordering::Relaxed)
     }
 
-    /// Returns the records of all traces that an answer rests on, to be taken in elsewhere.
-    pub fn export_traces(&self, scope: &str, request: &Request) -> Result<Vec<Vec<u8>>, HostFault> {
-        let mut records = Vec::new();
-        let mut done: BTreeSet<Vcid> = BTreeSet::new();
-        for item in self.why(scope, request) {
-            let Some(name) = item.story.trace.filter(|name| done.insert(*name)) else { continue };
-            let found = self.trace_record(&item, name)?;
-            records.extend(found);
-        }
-        Ok(records)
-    }
-
-    fn trace_record(&self, item: &Provenance, name: Vcid) -> Result<Option<Vec<u8>>, HostFault> {
-        let Some(filed) = item.story.filed_under else { return Ok(None) };
-        let kept = self.site.host.traces.find(filed)?;
-        Ok(kept.into_iter().find(|(other, _)| *other == name).map(|(_, bytes)| bytes.to_vec()))
-    }
-
     /// Takes in a trace from elsewhere. Whether it is ever used, the policy says; that its inputs are as
-    /// they were, and its bytes what they claim, is looked at each time.
+    /// they were, and its bytes what they claim, is looked at each time. One that this machine is said to
+    /// have made is refused unless it is kept already: the policy believes what carries its name.
     pub fn import_trace(&self, record: &[u8]) -> Result<Trace, ImportError> {
         let trace = Trace::decode(record).map_err(ImportError::Damaged)?;
-        self.site.host.traces.keep(trace.request.digest(), record)?;
+        let (filed, name) = (trace.request.digest(), Vcid::of(record));
+        let Host { traces, machine, .. } = &self.site.host;
+        if trace.machine != *machine {
+            traces.keep(filed, record)?;
+        } else if !traces.find(filed)?.iter().any(|(other, _)| *other == name) {
+            let (uri, machine) = (trace.request.uri, machine.clone());
+            return Err(ImportError::NotOurs { uri, machine });
+        }
         Ok(trace)
     }
 }
 
 /// Hands an answer out, if the caller may have it.
-fn allow(
+pub(crate) fn allow(
     authority: &dyn Authority,
     answer: &Answer,
     request: &Request,
 ) -> Result<Representation, Refusal> {
     check_needs(authority, &answer.needs, &request.uri)?;
-    let representation = answer.result.clone()?;
-    let secret = representation.label.secrecy.iter().find(|tag| !authority.is_cleared(tag));
-    match secret {
-        None => Ok(representation),
+    // Before anything of it is said: a refusal may tell of a secret too.
+    check_label(authority, answer.label(), &request.uri)?;
+    answer.result.clone()
+}
+
+fn check_label(authority: &dyn Authority, label: &Label, uri: &Identifier) -> Result<(), Refusal> {
+    match label.secrecy.iter().find(|tag| !authority.is_cleared(tag)) {
+        None => Ok(()),
         Some(tag) => {
-            let text =
-                format!("{} is labelled `{tag}`, which the caller is not cleared for", request.uri);
+            let text = format!("{uri} is labelled `{tag}`, which the caller is not cleared for");
             Err(Refusal::new(Reason::Denied, text))
         }
     }

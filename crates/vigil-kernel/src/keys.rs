@@ -11,7 +11,8 @@ use crate::engine::{Cx, Key};
 use crate::host::HostFault;
 use crate::refusal::{Reason, Refusal};
 use crate::request::Identifier;
-use crate::resolver::{Site, refused};
+use crate::resolver::refused;
+use crate::site::Site;
 use crate::space::{Bound, Space};
 
 /// A space by name, as its owner has set it.
@@ -26,8 +27,10 @@ impl Key for ScopeKey {
     }
 
     fn same(before: &Self::Value, after: &Self::Value) -> bool {
-        let digest = |space: &Self::Value| space.as_ref().map(|space| space.digest());
-        digest(before) == digest(after)
+        match (before, after) {
+            (Some(before), Some(after)) => before.is_same(after),
+            (before, after) => before.is_none() && after.is_none(),
+        }
     }
 }
 
@@ -57,7 +60,10 @@ impl Key for BindingKey {
     fn same(before: &Self::Value, after: &Self::Value) -> bool {
         match (before, after) {
             (Ok(a), Ok(b)) => {
-                (a.version, &a.uri, a.endpoint.name()) == (b.version, &b.uri, b.endpoint.name())
+                (a.version, &a.uri, a.endpoint.name(), &a.owned)
+                    == (b.version, &b.uri, b.endpoint.name(), &b.owned)
+                    && (a.endpoint.verbs(), a.endpoint.gives())
+                        == (b.endpoint.verbs(), b.endpoint.gives())
             }
             (Err(a), Err(b)) => a == b,
             _ => false,

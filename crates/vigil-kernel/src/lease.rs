@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::engine::Engine;
 use crate::host::{Era, HostFault, Lease};
 use crate::representation::Representation;
-use crate::resolver::{ResourceKey, Site};
+use crate::resolver::ResourceKey;
+use crate::site::Site;
 
 /// Who holds what against collection.
 #[derive(Default)]

@@ -23,12 +23,15 @@ mod keys;
 mod lease;
 mod pipeline;
 mod profile;
+mod recall;
 mod refusal;
 mod representation;
 mod request;
 mod resolver;
+mod site;
 mod space;
 mod trace;
+mod typed;
 mod why;
 
 pub use context::{Context, Wants};
@@ -50,7 +53,8 @@ pub use representation::{Label, Representation};
 pub use request::{
     Argument, GIVEN, Identifier, IdentifierError, MediaType, MediaTypeError, Request, Verb,
 };
-pub use resolver::{Check, Host};
+pub use site::{Check, Host};
 pub use space::{Bound, Converter, Explanation, Space, SpaceError};
 pub use trace::{Input, Read, Trace};
+pub use typed::Resources;
 pub use why::{How, Provenance, Story, render as render_provenance};

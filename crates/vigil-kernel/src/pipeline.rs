@@ -192,7 +192,7 @@ impl Reader {
             return self.fail("calls are nested too deep");
         }
         self.skip_blanks();
-        let first = self.bare();
+        let first = self.leaf()?;
         if first.is_empty() {
             return self.fail("a pipeline starts with a URI");
         }
@@ -220,6 +220,11 @@ impl Reader {
             self.at += 1;
         }
         text
+    }
+
+    /// Reads a URI as it is, or in quotes.
+    fn leaf(&mut self) -> Result<String, PipelineError> {
+        if self.peek() == Some('"') { self.value() } else { Ok(self.bare()) }
     }
 
     fn stage(&mut self, operand: Identifier, depth: usize) -> Result<Identifier, PipelineError> {
@@ -301,8 +306,16 @@ impl Reader {
             let uri = self.pipeline(depth + 1)?;
             return if self.take(')') { Ok(uri) } else { self.fail("`)` is missing") };
         }
-        let text = self.bare();
+        let text = self.leaf()?;
         Identifier::new(&text).map_err(|source| PipelineError::no_uri(&text, source))
+    }
+}
+
+/// Writes a URI that is no call, in quotes where it would not be read as one word.
+fn render_leaf(uri: &Identifier) -> String {
+    match uri.as_str().contains(['|', '(', ')', '"']) {
+        true => quote(uri.as_str()),
+        false => uri.to_string(),
     }
 }
 
@@ -316,7 +329,7 @@ pub fn render(uri: &Identifier) -> String {
         stages.push(render_stage(&call));
         uri = operand;
     }
-    stages.push(uri.to_string());
+    stages.push(render_leaf(&uri));
     stages.reverse();
     stages.join(" | ")
 }
@@ -341,7 +354,7 @@ fn render_stage(call: &Invocation) -> String {
             Argument::Reference(uri) if Invocation::from_uri(uri).is_some() => {
                 write!(out, " {key}@({})", render(uri))
             }
-            Argument::Reference(uri) => write!(out, " {key}@{uri}"),
+            Argument::Reference(uri) => write!(out, " {key}@{}", render_leaf(uri)),
         };
     }
     out

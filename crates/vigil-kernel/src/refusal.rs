@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use vigil_base::cbor::Encoder;
 use vigil_base::{Blame, Blamed, Vcid};
 
 use crate::pipeline::render;
+use crate::representation::{Label, write_set};
 use crate::request::Identifier;
 
 /// What sort of reason there is.
@@ -68,9 +70,15 @@ impl Refusal {
         matches!(self.reason, Reason::Unresolved | Reason::Absent | Reason::Misuse)
     }
 
-    /// Returns the hash that stands for it in traces.
-    pub fn digest(&self) -> Vcid {
-        Vcid::of(format!("vigil.refusal/1 {:?} {}", self.reason, self.message).as_bytes())
+    /// Returns the hash that stands for it in traces, with the label of all that it follows from. Drawn in
+    /// `docs/format/kernel.md`.
+    pub fn digest(&self, label: &Label) -> Vcid {
+        let mut encoder = Encoder::record("vigil.refusal/2", 5);
+        encoder.text(&format!("{:?}", self.reason));
+        encoder.text(&self.message);
+        write_set(&mut encoder, &label.secrecy);
+        write_set(&mut encoder, &label.integrity);
+        Vcid::of(&encoder.finish())
     }
 }
 

@@ -4,140 +4,45 @@
 //! otherwise after it. What an endpoint gives is another: it is taken from a kept trace if everything
 //! that the trace has read is as it was, and made otherwise.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
+use std::future::poll_fn;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
 use vigil_base::Vcid;
-use vigil_base::world::Clock;
 
 use crate::context::{Context, Record, Wants};
 use crate::convert;
 use crate::endpoint::{Body, Call, Produced};
-use crate::engine::{Cx, Failed, Failure, Key};
-use crate::host::{Blobs, CHECKED_BYTES_MAX, HostFault, Roots, TracePolicy, Traces};
+use crate::engine::{Cx, Failed, Failure, Key, panic_message};
+use crate::host::{CHECKED_BYTES_MAX, HostFault};
 use crate::keys::BindingKey;
-use crate::lease::Holding;
 use crate::pipeline::render;
-use crate::profile::{Recorder, Wait, nanos, thread_number};
+use crate::profile::{Wait, nanos, thread_number};
+use crate::recall::Asked;
 use crate::refusal::{Reason, Refusal};
 use crate::representation::{Label, Representation};
 use crate::request::{MediaType, Request, Verb};
+use crate::site::Site;
 use crate::space::Bound;
 use crate::trace::{Input, Trace};
-use crate::why::{DERIVED, How, LOOKED_UP, Story};
-
-/// Says whether bytes are of a media type, or what is wrong with them. It is shown the first 64 KiB.
-pub type Check = fn(&[u8]) -> Result<(), String>;
-
-/// What the kernel runs on.
-#[derive(Clone)]
-pub struct Host {
-    /// Keeps bytes.
-    pub blobs: Arc<dyn Blobs>,
-    /// Keeps traces.
-    pub traces: Arc<dyn Traces>,
-    /// Knows the state of roots.
-    pub roots: Arc<dyn Roots>,
-    /// Says how long answers take.
-    pub clock: Arc<dyn Clock>,
-    /// Judges kept traces.
-    pub policy: Arc<dyn TracePolicy>,
-    /// The machine's name in traces.
-    pub machine: String,
-    /// Media types whose bytes are looked at before they are believed.
-    pub checks: BTreeMap<MediaType, Check>,
-}
-
-/// What all keys of one kernel share.
-pub struct Site {
-    pub host: Host,
-    /// Needs that a caller has granted, for as long as it waits.
-    approvals: Mutex<Vec<Approval>>,
-    approval_last: AtomicU64,
-    /// Kept traces that were dropped because they were damaged or contradicted themselves.
-    pub traces_dropped: AtomicU64,
-    /// The number of the next answer that is begun.
-    pub serial: AtomicU64,
-    pub profile: Recorder,
-    pub holding: Holding,
-}
+use crate::why::{DERIVED, How, Story};
 
 /// For what a computation waited: filled only while a profile is recorded.
 pub type Waits = Mutex<Vec<Wait>>;
-
-struct Approval {
-    id: u64,
-    scope: Arc<str>,
-    request: Request,
-    needs: BTreeSet<String>,
-}
-
-impl Site {
-    pub fn new(host: Host) -> Self {
-        Self {
-            host,
-            approvals: Mutex::default(),
-            approval_last: AtomicU64::new(0),
-            traces_dropped: AtomicU64::new(0),
-            serial: AtomicU64::new(1),
-            profile: Recorder::default(),
-            holding: Holding::default(),
-        }
-    }
-
-    fn approvals(&self) -> MutexGuard<'_, Vec<Approval>> {
-        self.approvals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes that a caller who waits for it has granted what a request needs.
-    pub fn approve(&self, scope: &Arc<str>, request: &Request, needs: &BTreeSet<String>) -> u64 {
-        let id = self.approval_last.fetch_add(1, Ordering::Relaxed);
-        let (scope, request, needs) = (scope.clone(), request.clone(), needs.clone());
-        self.approvals().push(Approval { id, scope, request, needs });
-        id
-    }
-
-    /// Takes approvals back.
-    pub fn withdraw(&self, ids: &[u64]) {
-        self.approvals().retain(|approval| !ids.contains(&approval.id));
-    }
-
-    fn is_approved(&self, scope: &str, request: &Request, needs: &BTreeSet<String>) -> bool {
-        needs.is_empty()
-            || self.approvals().iter().any(|approval| {
-                &*approval.scope == scope
-                    && approval.request == *request
-                    && approval.needs.is_superset(needs)
-            })
-    }
-
-    /// Returns the kept traces of a request that can be read; what cannot is dropped.
-    fn kept(&self, request: &Request) -> Result<Vec<Trace>, HostFault> {
-        let name = request.digest();
-        let mut kept = Vec::new();
-        for (claimed, bytes) in self.host.traces.find(name)? {
-            let trace = Trace::decode(&bytes).ok();
-            let is_honest = Vcid::of(&bytes) == claimed;
-            match trace.filter(|trace| is_honest && trace.request == *request) {
-                Some(trace) => kept.push(trace),
-                None => {
-                    self.traces_dropped.fetch_add(1, Ordering::Relaxed);
-                    self.host.traces.forget(name, claimed)?;
-                }
-            }
-        }
-        Ok(kept)
-    }
-}
 
 /// What a request has come to.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The representation, or why there is none.
     pub result: Result<Representation, Refusal>,
+    /// The label of a refusal: it may tell of what was read before. That of a representation is its own.
+    pub refusal_label: Label,
     /// What it, and all below it, needs of its caller.
     pub needs: BTreeSet<String>,
     /// Needs that must be granted before it can be made.
@@ -150,15 +55,23 @@ pub struct Answer {
 
 impl Answer {
     pub fn refused(refusal: Refusal) -> Self {
-        let (needs, wants) = Default::default();
-        Self { result: Err(refusal), needs, wants, story: Story::default(), serial: 0 }
+        let (refusal_label, needs, wants, story) = Default::default();
+        Self { result: Err(refusal), refusal_label, needs, wants, story, serial: 0 }
+    }
+
+    /// Returns the label of what it says, be that bytes or a refusal.
+    pub fn label(&self) -> &Label {
+        match &self.result {
+            Ok(representation) => &representation.label,
+            Err(_) => &self.refusal_label,
+        }
     }
 
     /// Returns the hash that stands for it in traces.
     pub fn digest(&self) -> Vcid {
         match &self.result {
             Ok(representation) => representation.digest(),
-            Err(refusal) => refusal.digest(),
+            Err(refusal) => refusal.digest(&self.refusal_label),
         }
     }
 }
@@ -190,8 +103,23 @@ impl Eq for ResourceKey {}
 
 impl Hash for ResourceKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // As of the pair that `Kernel::resolve` looks for.
-        (&*self.scope, &*self.request).hash(state);
+        Sought(&self.request).hash(state);
+    }
+}
+
+/// A request that is looked for: hashes as its key does in any scope. There are few scopes, and each write
+/// to a hasher costs as much as ten bytes of one.
+pub struct Sought<'a>(pub &'a Request);
+
+impl Hash for Sought<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Request { verb, uri, arguments, wanted } = self.0;
+        let is_plain = arguments.is_empty() && wanted.is_none();
+        state.write(uri.as_str().as_bytes());
+        state.write_u8(*verb as u8 | u8::from(is_plain) << 7);
+        if !is_plain {
+            (arguments, wanted).hash(state);
+        }
     }
 }
 
@@ -224,8 +152,8 @@ impl Key for ResourceKey {
     }
 
     fn same(before: &Arc<Answer>, after: &Arc<Answer>) -> bool {
-        (&before.result, &before.needs, &before.wants)
-            == (&after.result, &after.needs, &after.wants)
+        (&before.result, before.label(), &before.needs, &before.wants)
+            == (&after.result, after.label(), &after.needs, &after.wants)
     }
 
     fn is_transient(answer: &Arc<Answer>) -> bool {
@@ -285,9 +213,11 @@ impl ResourceKey {
             request: Request { uri: bound.uri.clone(), ..(*self.request).clone() },
             parts: bound.parts.clone(),
         };
-        let own_needs = bound.endpoint.needs(&call);
+        let (own_needs, owned) = bound.needs(&call);
+        let secrecy = bound.endpoint.secrecy(&call);
         let context = Context::new(cx, self, waits);
-        let why = match self.find_kept(cx, &context, bound, &call, &own_needs).await {
+        let asked = Asked { bound, call: &call, needs: &own_needs, secrecy: &secrecy };
+        let why = match self.find_kept(&context, &asked).await {
             Ok(answer) => return answer,
             Err(why) => why,
         };
@@ -299,11 +229,13 @@ impl ResourceKey {
             let wants = [((*self.request).clone(), own_needs)].into();
             return Answer { wants, ..Answer::refused(refusal) };
         }
-        let produced = bound.endpoint.serve(&call, &context).await;
+        let (name, is_kept) = (bound.endpoint.name(), !bound.endpoint.only_looks_up());
+        let maker = Maker { name, version: bound.version, why, is_kept, secrecy };
+        let produced = contain(&maker, async { bound.endpoint.serve(&call, &context).await }).await;
         let mut record = context.take_record();
         record.needs.extend(own_needs);
-        let is_kept = !bound.endpoint.only_looks_up();
-        let maker = Maker { name: bound.endpoint.name(), version: bound.version, why, is_kept };
+        let uses = owned.iter().map(|need| format!("{} owns {need}", maker.name));
+        record.evidence.extend(uses);
         let gives = bound.endpoint.gives();
         let is_source = call.request.verb == Verb::Source;
         let produced = produced.and_then(|produced| match gives.contains(&produced.media_type) {
@@ -314,127 +246,6 @@ impl ResourceKey {
             _ => check_verb(&maker, call.request.verb, produced),
         });
         self.conclude(cx, call.request, maker, produced, record)
-    }
-
-    /// Looks for a kept trace whose inputs are all as they were; says why there is none.
-    async fn find_kept(
-        &self,
-        cx: &Cx,
-        context: &Context<'_>,
-        bound: &Bound,
-        call: &Call,
-        own_needs: &BTreeSet<String>,
-    ) -> Result<Answer, String> {
-        if bound.endpoint.only_looks_up() {
-            return Err(LOOKED_UP.to_owned());
-        }
-        let mut why = None;
-        let kept = self.site.kept(&call.request).map_err(|fault| fault.what)?;
-        for trace in &kept {
-            context.take_record();
-            let differs = match self.difference(context, bound, trace, &kept).await {
-                Some(differs) => differs,
-                None => match self.take_over(context, trace, own_needs) {
-                    Ok(answer) => {
-                        if context.take_record().is_passing {
-                            cx.set_transient();
-                        }
-                        return Ok(answer);
-                    }
-                    Err(why) => why,
-                },
-            };
-            why.get_or_insert(differs);
-        }
-        Err(why.unwrap_or_else(|| "there is no earlier run".to_owned()))
-    }
-
-    /// Returns the first thing in which a kept trace differs from what would be found now.
-    async fn difference(
-        &self,
-        context: &Context<'_>,
-        bound: &Bound,
-        trace: &Trace,
-        kept: &[Trace],
-    ) -> Option<String> {
-        if trace.endpoint != bound.endpoint.name() {
-            let (was, is) = (&trace.endpoint, bound.endpoint.name());
-            return Some(format!("the endpoint was {was}, and is {is}"));
-        }
-        if trace.version != bound.version {
-            return Some(format!(
-                "the endpoint's version was {}, and is {}",
-                trace.version, bound.version
-            ));
-        }
-        if !self.site.host.policy.accepts(trace, kept) {
-            return Some(format!("the policy does not accept the run of {}", trace.machine));
-        }
-        for group in trace.groups() {
-            if let Some((input, gives)) = context.first_changed(group).await {
-                let name = input.name();
-                return Some(format!("the input {name} gave {}, and gives {gives}", input.gave));
-            }
-        }
-        None
-    }
-
-    /// Takes the output of a kept trace whose inputs hold, unless it contradicts them.
-    fn take_over(
-        &self,
-        context: &Context<'_>,
-        trace: &Trace,
-        own_needs: &BTreeSet<String>,
-    ) -> Result<Answer, String> {
-        let record = context.take_record();
-        let (request, record_name) = (trace.request.digest(), trace.digest());
-        let drop_it = |text: String| {
-            self.site.traces_dropped.fetch_add(1, Ordering::Relaxed);
-            match self.site.host.traces.forget(request, record_name) {
-                Ok(()) => text,
-                Err(fault) => format!("{text}; {}", fault.what),
-            }
-        };
-        let secrets = record.label.clone().unwrap_or_default().secrecy;
-        let all_needs: BTreeSet<String> = record.needs.union(own_needs).cloned().collect();
-        let output = &trace.output;
-        if !output.label.secrecy.is_superset(&secrets) || !trace.needs.is_superset(&all_needs) {
-            return Err(drop_it(
-                "the kept trace hides what its inputs need or must keep".to_owned(),
-            ));
-        }
-        match self.site.host.blobs.size(output.vcid) {
-            Err(fault) => return Err(fault.what),
-            Ok(None) => return Err(format!("the bytes {} are not kept any longer", output.vcid)),
-            Ok(Some(size)) if size != output.size => {
-                return Err(drop_it(format!(
-                    "{} has {size} bytes, not {}",
-                    output.vcid, output.size
-                )));
-            }
-            Ok(Some(_)) => {}
-        }
-        match self.site.host.blobs.is_whole(output.vcid, &output.media_type) {
-            Err(fault) => return Err(fault.what),
-            Ok(false) => return Err(format!("what {} names is not kept any longer", output.vcid)),
-            Ok(true) => {}
-        }
-        Ok(Answer {
-            result: Ok(output.clone()),
-            needs: trace.needs.clone(),
-            wants: Wants::new(),
-            story: Story {
-                endpoint: trace.endpoint.clone(),
-                version: Some(trace.version),
-                inputs: trace.inputs.clone(),
-                trace: Some(record_name),
-                filed_under: Some(request),
-                how: How::Kept,
-                why: format!("kept by {}", trace.machine),
-                nanos: 0,
-            },
-            serial: 0,
-        })
     }
 
     /// Answers what the kernel itself knows how to make of other answers.
@@ -458,7 +269,8 @@ impl ResourceKey {
         };
         let version =
             Vcid::of(format!("vigil-kernel {name} {}", env!("CARGO_PKG_VERSION")).as_bytes());
-        let maker = Maker { name, version, why: DERIVED.to_owned(), is_kept: false };
+        let (why, secrecy) = (DERIVED.to_owned(), BTreeSet::new());
+        let maker = Maker { name, version, why, is_kept: false, secrecy };
         let record = context.take_record();
         self.conclude(cx, (*self.request).clone(), maker, produced, record)
     }
@@ -476,13 +288,19 @@ impl ResourceKey {
         if passing {
             cx.set_transient();
         }
-        let label =
-            |own: &Label| record.label.as_ref().map_or_else(|| own.clone(), |l| l.join(own));
+        let label = |own: &Label| {
+            let joined = record.label.as_ref().map_or_else(|| own.clone(), |l| l.join(own));
+            let secrecy = joined.secrecy.union(&maker.secrecy).cloned().collect();
+            Label { secrecy, ..joined }
+        };
         let made = produced.and_then(|produced| {
             let (vcid, size) = self.take_in(&maker, &produced)?;
             let label = label(&produced.label);
             Ok(Representation { vcid, media_type: produced.media_type, size, label })
         });
+        // Nothing vouches for a refusal, and it may tell of whatever was read.
+        let refusal_label = if made.is_err() { label(&Label::default()) } else { Label::default() };
+        let refusal_label = Label { integrity: BTreeSet::new(), ..refusal_label };
         let mut story = Story {
             endpoint: maker.name.to_owned(),
             version: Some(maker.version),
@@ -494,15 +312,15 @@ impl ResourceKey {
             nanos: 0,
         };
         let result = made.map_err(|refusal| refusal.met_by(&self.request.uri));
-        if let (Ok(output), false, true) = (&result, passing, maker.is_kept) {
+        if let (Ok(output), false, true) = (&result, passing || record.is_local, maker.is_kept) {
             let trace = Trace {
                 request,
                 endpoint: maker.name.to_owned(),
                 version: maker.version,
-                inputs: record.inputs,
+                inputs: record.inputs.clone(),
                 output: output.clone(),
                 needs: record.needs.clone(),
-                evidence: record.evidence,
+                evidence: record.evidence.clone(),
                 machine: self.site.host.machine.clone(),
             };
             let bytes = trace.encode();
@@ -514,7 +332,8 @@ impl ResourceKey {
                 story.why = format!("{}; not kept: {}", story.why, fault.what);
             }
         }
-        Answer { result, needs: record.needs, wants: record.wants, story, serial: 0 }
+        let Record { needs, wants, .. } = record;
+        Answer { result, refusal_label, needs, wants, story, serial: 0 }
     }
 
     /// Takes in the bytes, after looking whether they are what the endpoint says.
@@ -557,22 +376,48 @@ impl ResourceKey {
 }
 
 /// Who made an answer, and why it had to be made.
-struct Maker<'a> {
-    name: &'a str,
-    version: Vcid,
-    why: String,
+pub struct Maker<'a> {
+    pub name: &'a str,
+    pub version: Vcid,
+    pub why: String,
     /// Whether a trace of it is kept.
-    is_kept: bool,
+    pub is_kept: bool,
+    /// Tags that whatever it gives carries.
+    pub secrecy: BTreeSet<String>,
+}
+
+/// Runs an endpoint. A panic is its broken word: what it says may tell of what was read, so it gets the
+/// label of that, as any refusal does.
+async fn contain(
+    maker: &Maker<'_>,
+    serving: impl Future<Output = Result<Produced, Refusal>>,
+) -> Result<Produced, Refusal> {
+    let mut serving = pin!(serving);
+    let polled = poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| serving.as_mut().poll(context)));
+        polled.unwrap_or_else(|panic| {
+            Poll::Ready(Err(broken(maker, &format!("panicked: {}", panic_message(&*panic)))))
+        })
+    });
+    polled.await
 }
 
 /// Looks whether what an endpoint gives to `exists` or `meta` is that.
-fn check_verb(maker: &Maker<'_>, verb: Verb, produced: Produced) -> Result<Produced, Refusal> {
+pub fn check_verb(
+    maker: &Maker<'_>,
+    verb: Verb,
+    mut produced: Produced,
+) -> Result<Produced, Refusal> {
     let (is_right, want) = match (verb, &produced.body) {
         (Verb::Exists, Body::Bytes(bytes)) => {
             (matches!(&bytes[..], b"true" | b"false"), "`true` or `false`")
         }
         (Verb::Meta, Body::Bytes(bytes)) => {
-            (Representation::decode(bytes).is_ok(), "the record of a representation")
+            let described = Representation::decode(bytes);
+            // Who may not have the bytes may not know what they are.
+            let own = described.as_ref().map(|it| it.label.join(&produced.label));
+            produced.label = own.unwrap_or_default();
+            (described.is_ok(), "the record of a representation")
         }
         (Verb::Exists | Verb::Meta, _) => (false, "the bytes of an answer"),
         _ => (true, ""),
@@ -591,7 +436,8 @@ fn text(text: &str) -> Produced {
     Produced::bytes(MediaType::new("text/plain").expect("it is one"), text.into())
 }
 
-fn one_of(types: &[MediaType]) -> String {
+/// Returns the names of media types.
+pub fn one_of(types: &[MediaType]) -> String {
     let names: Vec<&str> = types.iter().map(MediaType::as_str).collect();
     names.join(" or ")
 }

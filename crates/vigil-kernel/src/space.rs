@@ -4,14 +4,16 @@
 //! a circle. To look a name up it asks, in this order: what is laid over it, its aliases, its own
 //! endpoints, what is mounted in it, what it imports.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use vigil_base::Vcid;
 use vigil_base::cbor::Encoder;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Call, Endpoint};
 use crate::grammar::Parts;
+use crate::representation::write_set;
 use crate::request::{Identifier, MediaType};
 
 /// Most aliases and mounts that one name may go through.
@@ -42,10 +44,16 @@ pub struct Space {
     depth: usize,
     overlays: Vec<Arc<Space>>,
     aliases: Vec<(String, String)>,
-    endpoints: Vec<Arc<dyn Endpoint>>,
+    endpoints: Vec<Installed>,
     mounts: Vec<Mount>,
     imports: Vec<Arc<Space>>,
     converters: Vec<Converter>,
+}
+
+/// An endpoint, and what it may use of the world without its caller's grant.
+struct Installed {
+    endpoint: Arc<dyn Endpoint>,
+    owned: Arc<BTreeSet<String>>,
 }
 
 struct Mount {
@@ -86,6 +94,15 @@ pub struct Bound {
     pub uri: Identifier,
     /// The parts of that name.
     pub parts: Parts,
+    /// The needs that it owns by its installation.
+    pub owned: Arc<BTreeSet<String>>,
+}
+
+impl Bound {
+    /// Returns what a call needs, split into what its caller must grant and what the endpoint owns.
+    pub fn needs(&self, call: &Call) -> (BTreeSet<String>, BTreeSet<String>) {
+        self.endpoint.needs(call).into_iter().partition(|need| !self.owned.contains(need))
+    }
 }
 
 impl fmt::Debug for Bound {
@@ -143,8 +160,19 @@ impl Space {
     }
 
     /// Adds an endpoint, unless another one of this space answers one of its names.
-    pub fn with(mut self, endpoint: Arc<dyn Endpoint>) -> Result<Self, SpaceError> {
-        for other in &self.endpoints {
+    pub fn with(self, endpoint: Arc<dyn Endpoint>) -> Result<Self, SpaceError> {
+        self.install(endpoint, BTreeSet::new())
+    }
+
+    /// As [`Space::with`], for an endpoint that owns some of its needs: whoever installs it grants them
+    /// to it, its own secret for instance, so that no caller has to. That they were used stands in the
+    /// evidence of its traces.
+    pub fn install(
+        mut self,
+        endpoint: Arc<dyn Endpoint>,
+        owned: BTreeSet<String>,
+    ) -> Result<Self, SpaceError> {
+        for Installed { endpoint: other, .. } in &self.endpoints {
             if let Some(example) = other.grammar().overlap(endpoint.grammar()) {
                 return Err(SpaceError::Overlap {
                     first: other.grammar().to_string(),
@@ -153,7 +181,7 @@ impl Space {
                 });
             }
         }
-        self.endpoints.push(endpoint);
+        self.endpoints.push(Installed { endpoint, owned: Arc::new(owned) });
         Ok(self)
     }
 
@@ -211,13 +239,13 @@ impl Space {
 
     /// Returns the endpoints of this space and of those in it, with the space that has them.
     pub fn endpoints(&self) -> Vec<(String, Arc<dyn Endpoint>)> {
-        let own = self.endpoints.iter().map(|endpoint| (self.name.clone(), endpoint.clone()));
+        let own = self.endpoints.iter().map(|it| (self.name.clone(), it.endpoint.clone()));
         own.chain(self.inner_spaces().flat_map(|space| space.endpoints())).collect()
     }
 
     /// Returns a hash of all that a lookup may depend on.
     pub fn digest(&self) -> Vcid {
-        let mut encoder = Encoder::record("vigil.space/1", 8);
+        let mut encoder = Encoder::record("vigil.space/2", 8);
         encoder.text(&self.name);
         encoder.array(self.overlays.len());
         self.overlays.iter().for_each(|space| encoder.bytes(space.digest().as_bytes()));
@@ -226,10 +254,16 @@ impl Space {
             encoder.text(from);
             encoder.text(to);
         }
-        encoder.array(2 * self.endpoints.len());
-        for endpoint in &self.endpoints {
+        encoder.array(6 * self.endpoints.len());
+        for Installed { endpoint, owned } in &self.endpoints {
+            encoder.text(endpoint.name());
             encoder.text(endpoint.grammar().pattern());
             encoder.bytes(endpoint.version().as_bytes());
+            encoder.array(endpoint.verbs().len());
+            endpoint.verbs().iter().for_each(|verb| encoder.unsigned(*verb as u64));
+            encoder.array(endpoint.gives().len());
+            endpoint.gives().iter().for_each(|kind| encoder.text(kind.as_str()));
+            write_set(&mut encoder, owned);
         }
         encoder.array(3 * self.mounts.len());
         for mount in &self.mounts {
@@ -247,6 +281,16 @@ impl Space {
             encoder.text(&converter.call);
         }
         Vcid::of(&encoder.finish())
+    }
+
+    /// Returns whether another space looks up the same names in the same way and finds the very same
+    /// endpoints: one that was made anew may run on something else.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let (own, others) = (self.endpoints(), other.endpoints());
+        let mut both = own.iter().zip(&others);
+        own.len() == others.len()
+            && both.all(|((_, a), (_, b))| Arc::ptr_eq(a, b))
+            && self.digest() == other.digest()
     }
 
     /// Finds the endpoint that answers a name, and says how.
@@ -270,11 +314,11 @@ impl Space {
             let Some((from, to)) = alias else { break };
             uri = self.rewrite(&uri, from, to, depth, search)?;
         }
-        for endpoint in &self.endpoints {
+        for Installed { endpoint, owned } in &self.endpoints {
             if let Some(parts) = endpoint.grammar().parse(uri.as_str()) {
                 search.say(depth, format!("{} answers {}", endpoint.name(), endpoint.grammar()));
-                let version = endpoint.version();
-                return Some(Bound { endpoint: endpoint.clone(), version, uri, parts });
+                let (endpoint, owned) = (endpoint.clone(), owned.clone());
+                return Some(Bound { version: endpoint.version(), endpoint, uri, parts, owned });
             }
         }
         for mount in &self.mounts {
@@ -289,7 +333,8 @@ impl Space {
                 return Some(bound);
             }
         }
-        let tried: Vec<&str> = self.endpoints.iter().map(|e| e.grammar().pattern()).collect();
+        let tried = self.endpoints.iter().map(|it| it.endpoint.grammar().pattern());
+        let tried: Vec<&str> = tried.collect();
         let tried = match tried.len() {
             0 => "no endpoints".to_owned(),
             count if count > TRIED_SHOWN_MAX => format!("none of {count} patterns is like it"),

@@ -1,9 +1,17 @@
 //! Provenance: how an answer came about, as a tree.
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
 use vigil_base::Vcid;
 
+use crate::host::{Authority, HostFault, Owner};
+use crate::kernel::{Kernel, allow};
+use crate::keys::RootKey;
 use crate::pipeline;
 use crate::representation::Representation;
+use crate::request::Request;
+use crate::resolver::{Answer, ResourceKey};
 use crate::trace::{Input, Read};
 
 /// Why there is no trace of what is quickly found, and of what the kernel makes of other answers.
@@ -52,6 +60,9 @@ pub struct Provenance {
     pub story: Story,
     /// Indices, in the list that this is part of, of what it read; roots stand in the story.
     pub below: Vec<usize>,
+    /// How many of the answers that it read are not in the list: there are too many of them, or what they
+    /// were has been dropped to save memory since.
+    pub hidden: usize,
 }
 
 impl Input {
@@ -61,6 +72,101 @@ impl Input {
             Read::Resource(request) => pipeline::render(&request.uri),
             Read::Root(root) => format!("root {root}"),
         }
+    }
+}
+
+/// Most answers that a provenance tree shows.
+const PROVENANCE_MAX: usize = 10_000;
+
+impl Kernel {
+    /// Returns how what was last found for a request came about, for the machine's owner: see
+    /// [`Kernel::why_for`].
+    pub fn why(&self, scope: &str, request: &Request) -> Vec<Provenance> {
+        self.why_for(&Owner, scope, request)
+    }
+
+    /// Returns how what was last found for a request came about: the first of the list, and what it
+    /// was made of. Empty if nothing was found yet, or something below has changed since. Of an answer that
+    /// the caller may not have only that is said.
+    pub fn why_for(
+        &self,
+        authority: &dyn Authority,
+        scope: &str,
+        request: &Request,
+    ) -> Vec<Provenance> {
+        let scope: Arc<str> = scope.into();
+        let mut list: Vec<Provenance> = Vec::new();
+        let mut places: HashMap<Request, usize> = HashMap::new();
+        let mut open: Vec<(Request, Option<usize>)> = vec![(request.clone(), None)];
+        while let Some((request, above)) = open.pop() {
+            let known = places.get(&request).copied();
+            let place = known.or_else(|| {
+                let key = self.key(&scope, &request);
+                let answer = self.engine().peek(&key)?.ok()?;
+                (list.len() < PROVENANCE_MAX).then(|| {
+                    list.push(Provenance::of(&key, &answer, authority));
+                    list.len() - 1
+                })
+            });
+            match (above, place) {
+                (Some(above), Some(place)) => list[above].below.push(place),
+                (Some(above), None) => list[above].hidden += 1,
+                (None, _) => {}
+            }
+            let Some(place) = place.filter(|_| known.is_none()) else { continue };
+            for input in list[place].story.inputs.iter().rev() {
+                if let Read::Resource(below) = &input.what {
+                    open.push((below.clone(), Some(place)));
+                }
+            }
+            places.insert(request, place);
+        }
+        list
+    }
+
+    /// Returns the roots that what was last found for a request follows from, however it ended and however
+    /// many there are: also where it failed, and through typed keys.
+    pub fn roots_below(&self, scope: &str, request: &Request) -> BTreeSet<String> {
+        let key = self.key(&scope.into(), request);
+        let roots = self.engine().all_below::<ResourceKey, RootKey>(&key);
+        roots.into_iter().map(|key| key.root.to_string()).collect()
+    }
+
+    /// Returns the records of all traces that an answer rests on, to be taken in elsewhere.
+    pub fn export_traces(&self, scope: &str, request: &Request) -> Result<Vec<Vec<u8>>, HostFault> {
+        let mut records = Vec::new();
+        let mut done: BTreeSet<Vcid> = BTreeSet::new();
+        let key = self.key(&scope.into(), request);
+        for key in self.engine().all_below::<ResourceKey, ResourceKey>(&key) {
+            let Some(Ok(answer)) = self.engine().peek(&key) else { continue };
+            let Story { trace: Some(name), filed_under: Some(filed), .. } = answer.story else {
+                continue;
+            };
+            if done.insert(name) {
+                let kept = self.traces().find(filed)?;
+                let found = kept.into_iter().find(|(other, _)| *other == name);
+                records.extend(found.map(|(_, bytes)| bytes.to_vec()));
+            }
+        }
+        Ok(records)
+    }
+}
+
+impl Provenance {
+    fn of(key: &ResourceKey, answer: &Answer, authority: &dyn Authority) -> Self {
+        let name = format!("{key:?}");
+        let (below, hidden) = Default::default();
+        // Why a caller may not have it is no part of how it came about.
+        let is_allowed = match &answer.result {
+            Err(_) if answer.label().secrecy.is_empty() => Ok(()),
+            _ => allow(authority, answer, &key.request).map(|_| ()),
+        };
+        if let Err(refusal) = is_allowed {
+            let story = Story::default();
+            return Self { name, gave: Err(refusal.message), story, below, hidden };
+        }
+        let gave = answer.result.clone().map_err(|refusal| refusal.message);
+        Self { name, gave, story: answer.story.clone(), below, hidden }
     }
 }
 
@@ -100,6 +206,12 @@ pub fn render(list: &[Provenance]) -> String {
             if let Read::Root(root) = &input.what {
                 out += &format!("{indent}  root {root} was {}\n", input.gave);
             }
+        }
+        if item.hidden > 0 {
+            out += &format!("{indent}  and {} that are not shown\n", item.hidden);
+        }
+        if depth >= DEPTH_MAX && !item.below.is_empty() {
+            out += &format!("{indent}  and {} deeper down\n", item.below.len());
         }
         if depth < DEPTH_MAX {
             open.extend(item.below.iter().rev().map(|below| (*below, depth + 1)));

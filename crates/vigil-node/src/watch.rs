@@ -20,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 use vigil_base::percent_decode;
-use vigil_kernel::{Read, Request};
+use vigil_kernel::Request;
 
 use crate::files::Files;
 use crate::node::Node;
@@ -64,14 +64,8 @@ impl Watcher {
     /// Of an answer that could not even be made nobody knows what it is made of: then what was watched
     /// stays so, and it is looked again by the clock.
     pub fn follow(&mut self, node: &Node, request: &Request) -> io::Result<BTreeSet<String>> {
-        let list = node.kernel().why(crate::SCOPE, request);
-        let inputs = list.iter().flat_map(|item| &item.story.inputs);
-        let roots = inputs.filter_map(|input| match &input.what {
-            Read::Root(root) => Some(root.clone()),
-            Read::Resource(_) => None,
-        });
-        let mut roots: BTreeSet<String> = roots.collect();
-        self.is_blind = list.is_empty();
+        let mut roots = node.kernel().roots_below(crate::SCOPE, request);
+        self.is_blind = node.kernel().why(crate::SCOPE, request).is_empty();
         if self.is_blind {
             roots.append(&mut self.all);
         }

@@ -359,6 +359,7 @@ fn json_of_answer(list: &[Provenance], item: &Provenance) -> Value {
         "version": item.story.version.map(|version| version.to_string()),
         "inputs": inputs,
         "below": below,
+        "hidden": item.hidden,
         "trace": item.story.trace.map(|trace| trace.to_string()),
         "nanoseconds": item.story.nanos,
     })

@@ -9,7 +9,7 @@
 //! - whoever waits stands in the entry of what it waits for, so the entries are the graph of waits.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -88,8 +88,11 @@ pub struct Core {
     pub effects: Effects,
     pub bytes_held: usize,
     pub bytes_max: usize,
-    pub hand: u32,
-    /// Rises with each edit.
+    /// What may be evicted, in the order in which the evicting hand passes: every node with a value that
+    /// was computed, and some without. Empty while there is no budget.
+    pub evictable: VecDeque<NodeId>,
+    /// Rises with each edit, and whenever something that was sound ceases to be without one: where a walk
+    /// has been holds for one revision.
     pub revision: u64,
     attempt_last: u32,
     /// Walks to be advanced before the lock is free.
@@ -115,7 +118,7 @@ impl Core {
             effects: Effects::default(),
             bytes_held: 0,
             bytes_max,
-            hand: 0,
+            evictable: VecDeque::new(),
             revision: 0,
             attempt_last: 0,
             resumed: Vec::new(),
@@ -173,6 +176,30 @@ impl Core {
     pub fn peek<K: Key>(&mut self, key: &K) -> Option<Result<K::Value, Failed>> {
         let (node, slot) = self.table::<K>().1.find(key)?;
         self.is_at_hand(node).then(|| self.take_up::<K>(node, slot))
+    }
+
+    /// Returns the keys of type `B` at or below a key, and what was passed on the way there; where not
+    /// `all`, what lies below one of them is left out.
+    pub fn below<K: Key, B: Key>(&mut self, key: &K, all: bool) -> (Vec<B>, Vec<Seen>) {
+        let (mut keys, mut passed) = (Vec::new(), Vec::new());
+        let Some((start, _)) = self.table::<K>().1.find(key) else { return (keys, passed) };
+        let family = self.table::<B>().0;
+        let mut known = HashSet::from([start]);
+        let mut open = vec![start];
+        while let Some(node) = open.pop() {
+            let version = self.graph.version(node);
+            passed.push(Seen { node, version, with_previous: false });
+            let (own_family, slot) = self.graph.place(node);
+            if own_family == family {
+                keys.push(self.table::<B>().1.key(slot).clone());
+                if !all {
+                    continue;
+                }
+            }
+            let dependencies: Vec<NodeId> = self.graph.dependencies(node).collect();
+            open.extend(dependencies.into_iter().rev().filter(|below| known.insert(*below)));
+        }
+        (keys, passed)
     }
 
     /// Makes sure that a node is under way or at hand, and returns whether it is at hand.
@@ -333,14 +360,16 @@ impl Core {
         let node = job.node;
         let (_, slot) = self.graph.place(node);
         let owns_transience = K::is_transient(&value) || job.is_transient();
+        let had_none = self.table::<K>().1.value(slot).is_none();
         let fingerprint = self.fingerprints.remove(&node).flatten();
         let same = match (same, fingerprint) {
             (Some(same), _) => same,
-            // Computed again only because it was dropped, so what it follows from is as it was; not to
-            // rely on that would start anew, without end, what was waiting for it.
-            _ if self.graph.standing(node) == Standing::Sound => true,
+            // Also of one that was sound and only dropped: it may tell of the world, and find another
+            // one there before anybody has said that it changed.
             (None, Some(before)) => K::fingerprint(&value) == Some(before),
-            (None, None) => false,
+            // Without a hash, what it follows from must do: that is as it was. Not to rely on it would
+            // start anew, without end, what was waiting for it.
+            (None, None) => self.graph.standing(node) == Standing::Sound,
         };
         if owns_transience {
             self.expiring.push(node);
@@ -350,7 +379,8 @@ impl Core {
         let swapped = self.table::<K>().1.replace(slot, value);
         self.account(swapped);
         self.graph.set(node, Flag::EVICTED, false);
-        self.graph.set(node, Flag::INJECTED, false);
+        let was_injected = self.graph.set(node, Flag::INJECTED, false);
+        self.can_be_evicted(node, had_none || was_injected);
         let is_transient = owns_transience || self.any_transient(&seen);
         let has_changed =
             self.graph.set(node, Flag::TRANSIENT, is_transient) || has_changed_kind || !same;
@@ -445,7 +475,11 @@ impl Core {
         self.statistics.changed += u64::from(has_changed);
         self.graph.set(node, Flag::USED, true);
         let crew = self.crew.clone();
+        let doubted = self.graph.doubted();
         self.graph.settle(node, seen, has_changed, is_sound, &*crew);
+        // Something that was sound is not any longer, and no edit has said so: walks that have passed it
+        // must look again.
+        self.revision += u64::from(self.graph.doubted() != doubted);
         if self.graph.standing(node) == Standing::Sound {
             self.end(node);
         } else {
@@ -475,6 +509,21 @@ impl Core {
         self.fingerprints.remove(&node);
         for flag in [Flag::FAILED, Flag::TRANSIENT, Flag::EVICTED] {
             self.graph.set(node, flag, false);
+        }
+    }
+
+    /// Notes that a node has a value that can be computed again; `is_new` if it did not before.
+    pub fn can_be_evicted(&mut self, node: NodeId, is_new: bool) {
+        if !is_new || self.bytes_max == usize::MAX {
+            return;
+        }
+        self.evictable.push_back(node);
+        // Some stand there twice, after a failure for instance; not so many that it would matter.
+        if self.evictable.len() > 2 * self.graph.len() {
+            let mut known: Vec<NodeId> = self.evictable.drain(..).collect();
+            known.sort_unstable();
+            known.dedup();
+            self.evictable = known.into();
         }
     }
 

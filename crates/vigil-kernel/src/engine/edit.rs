@@ -10,7 +10,7 @@ use super::key::{Key, Swapped};
 
 impl Core {
     /// Injects a value.
-    pub fn set<K: Key>(&mut self, key: &K, value: K::Value, shared: &Arc<Shared>) {
+    pub fn set<K: Key>(&mut self, key: &K, value: K::Value) {
         let (node, slot) = self.intern(key);
         if self.graph.standing(node) == Standing::Absent {
             let swapped = self.table::<K>().1.replace(slot, value);
@@ -18,35 +18,37 @@ impl Core {
             let crew = self.crew.clone();
             self.graph.settle(node, &[], true, true, &*crew);
             self.graph.set(node, Flag::INJECTED, true);
-            self.forsake(node, shared);
+            self.forsake(node);
             return;
         }
         let table = self.table::<K>().1;
         let same = table.value(slot).is_some_and(|before| K::same(before, &value));
-        let is_plain = self.graph.has(node, Flag::INJECTED);
+        let lasts =
+            ![Flag::FAILED, Flag::TRANSIENT].into_iter().any(|flag| self.graph.has(node, flag));
+        let crew = self.crew.clone();
         let table = self.table::<K>().1;
-        if same && is_plain {
+        if same && lasts {
+            // Whoever has read it has read this, whether it was injected or computed.
             table.drop_pending(slot);
             self.graph.set(node, Flag::PENDING, false);
-            self.graph.unsoil(node);
-            self.forsake(node, shared);
-            return;
+            self.graph.set(node, Flag::INJECTED, true);
+            self.graph.settle(node, &[], false, true, &*crew);
+        } else {
+            table.set_pending(slot, value);
+            self.graph.set(node, Flag::PENDING, true);
+            self.graph.soil(node, &*crew);
         }
-        table.set_pending(slot, value);
-        self.graph.set(node, Flag::PENDING, true);
-        let crew = self.crew.clone();
-        self.graph.soil(node, &*crew);
-        self.forsake(node, shared);
+        self.forsake(node);
     }
 
-    /// Ends what was computing a node that has been given a value.
-    fn forsake(&mut self, node: NodeId, shared: &Arc<Shared>) {
+    /// Ends what was computing a node that has been given a value. Walks that waited for it go on when
+    /// the edit is whole: what they have passed may be another in it.
+    fn forsake(&mut self, node: NodeId) {
         let Some(entry) = self.entries.get_mut(&node) else { return };
         if let Work::Job(job) = std::mem::replace(&mut entry.work, Work::Walk(None)) {
             self.effects.cancelled.push(job);
         }
         self.end(node);
-        self.advance_resumed(shared);
     }
 
     /// Makes a node compute anew when it is next asked for.
@@ -91,6 +93,7 @@ impl Core {
         for node in stale {
             self.restart(node, shared);
         }
+        self.advance_resumed(shared);
     }
 
     /// Makes all that is transient compute anew.
@@ -104,15 +107,18 @@ impl Core {
         }
     }
 
-    /// Drops values that were not used lately until the rest fits.
+    /// Drops values that were not used lately until the rest fits. What was injected is not looked at, so
+    /// that a budget that it fills alone costs nothing.
     pub fn evict_over_budget(&mut self) {
         // Two rounds clear every flag and then take every value; what is left is pinned.
-        let mut steps = 2 * self.graph.len();
+        let mut steps = 2 * self.evictable.len();
         while self.bytes_held > self.bytes_max && steps > 0 {
             steps -= 1;
-            self.hand = (self.hand + 1) % self.graph.len() as u32;
-            let node = NodeId(self.hand);
-            if !self.graph.set(node, Flag::USED, false) {
+            let Some(node) = self.evictable.pop_front() else { return };
+            let is_pinned = self.pins.contains_key(&node);
+            if self.graph.set(node, Flag::USED, false) || is_pinned {
+                self.evictable.push_back(node);
+            } else {
                 self.evict(node);
             }
         }

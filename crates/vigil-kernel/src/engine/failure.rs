@@ -30,13 +30,24 @@ pub enum Failure {
         /// How long it may hold a thread, in milliseconds.
         limit_ms: u64,
     },
+    /// No thread was left to compute it: those that do not yield hold them all.
+    #[error(
+        "no thread is left for {key}: {stuck} computations hold theirs without yielding\n\
+         hint: end the process that they run in, and begin it anew"
+    )]
+    Crowded {
+        /// What was to be computed.
+        key: String,
+        /// How many computations were given up and still hold a thread.
+        stuck: usize,
+    },
 }
 
 impl Blamed for Failure {
     fn blame(&self) -> Blame {
         match self {
             Self::Cycle { .. } => Blame::Caller,
-            Self::Panicked { .. } | Self::Stuck { .. } => Blame::Us,
+            Self::Panicked { .. } | Self::Stuck { .. } | Self::Crowded { .. } => Blame::Us,
         }
     }
 }

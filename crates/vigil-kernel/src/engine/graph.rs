@@ -120,6 +120,8 @@ pub struct Graph {
     has_marks: bool,
     stamp_last: u32,
     dirty_count: usize,
+    /// How often nodes that were in no doubt came into it.
+    doubted: u64,
     scratch: Scratch,
 }
 
@@ -139,6 +141,7 @@ impl Default for Graph {
             has_marks: false,
             stamp_last: 0,
             dirty_count: 0,
+            doubted: 0,
             scratch: Scratch::default(),
         }
     }
@@ -249,8 +252,14 @@ impl Graph {
         }
     }
 
+    /// Returns a number that rises whenever nodes that were in no doubt come into it.
+    pub fn doubted(&self) -> u64 {
+        self.doubted
+    }
+
     /// Marks the node and everything above it, level by level, stopping at what is marked.
     fn doubt_above(&mut self, node: NodeId, crew: &dyn Crew) {
+        self.doubted += 1;
         *self.mark[node.at()].get_mut() = self.epoch;
         self.has_marks = true;
         // Kept from walk to walk: fresh memory for a million nodes costs as much as the walk.
@@ -411,19 +420,6 @@ impl Graph {
         }
         if self.dirty_count == 0 {
             self.end_doubts();
-        }
-    }
-
-    /// Notes that a dirty node has its earlier value after all.
-    pub fn unsoil(&mut self, node: NodeId) {
-        let state = &mut self.state[node.at()];
-        if *state & STATE == DIRTY {
-            *state = *state & !STATE | VALID;
-            *self.mark[node.at()].get_mut() = 0;
-            self.dirty_count -= 1;
-            if self.dirty_count == 0 {
-                self.end_doubts();
-            }
         }
     }
 

@@ -157,6 +157,10 @@ impl Engine {
         core.graph.take_in(part, family, is_injected);
         *core.table::<K>().1 = table;
         core.bytes_held += bytes;
+        if core.bytes_max < usize::MAX {
+            let computed = (0..columns.nodes as u32).filter(|node| !is_injected(*node as usize));
+            core.evictable.extend(computed.map(NodeId));
+        }
         Ok(columns.nodes)
     }
 }

@@ -222,7 +222,8 @@ impl Wake for Job {
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+/// Returns what a panic said.
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "it said nothing that is text".to_owned())

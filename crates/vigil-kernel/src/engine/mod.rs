@@ -52,6 +52,7 @@ pub use self::pool::Pool;
 use self::core::{Core, Effects};
 use self::demand::Asker;
 use self::job::Job;
+pub(crate) use self::job::panic_message;
 
 /// How an engine behaves.
 #[derive(Clone)]
@@ -211,6 +212,15 @@ impl Cx {
         self.job.shared.lock().peek(key)
     }
 
+    /// Returns the keys of type `B` nearest below a key: what its value was made of through keys of other
+    /// types. Records that the computation depends on all that it passes, so it costs as much as lies
+    /// between.
+    pub fn nearest_below<K: Key, B: Key>(&self, key: &K) -> Vec<B> {
+        let (keys, seen) = self.job.shared.lock().below(key, false);
+        self.job.see(seen);
+        keys
+    }
+
     /// Says that the result is of use in this run only, whatever [`Key::is_transient`] says.
     pub fn set_transient(&self) {
         self.job.set_transient();
@@ -230,12 +240,18 @@ pub struct Edit<'a> {
 impl Edit<'_> {
     /// Injects a value: what the key's computation says does not matter any longer.
     pub fn set<K: Key>(&mut self, key: &K, value: K::Value) {
-        self.core.set(key, value, self.shared);
+        self.core.set(key, value);
     }
 
     /// Says that the key must be computed again when it is next needed, and an injected value is void.
     pub fn invalidate<K: Key>(&mut self, key: &K) {
         self.core.invalidate(key, self.shared);
+    }
+}
+
+impl Drop for Edit<'_> {
+    fn drop(&mut self) {
+        self.core.finish_edit(self.shared);
     }
 }
 
@@ -311,7 +327,8 @@ impl Engine {
         like: &impl Hash,
         is: impl Fn(&K) -> bool,
     ) -> Option<Result<K::Value, Failed>> {
-        let mut core = self.shared().lock();
+        // Nothing follows from a look, so nothing must happen when the lock is free again.
+        let mut core = locked(&self.shared().core);
         let (node, slot) = core.table::<K>().1.find_like(like, is)?;
         core.is_at_hand(node).then(|| core.take_up::<K>(node, slot))
     }
@@ -328,12 +345,15 @@ impl Engine {
         Some(core.graph.dependencies(node).map(|below| core.describe(below)).collect())
     }
 
+    /// Returns the keys of type `B` that a value was made of, however far below, itself among them where it
+    /// is one, whether they are sound or not; in the order in which they were read, each once.
+    pub fn all_below<K: Key, B: Key>(&self, key: &K) -> Vec<B> {
+        self.shared().lock().below(key, true).0
+    }
+
     /// Makes edits; they become visible together. The closure may not call the engine.
     pub fn edit<R>(&self, edits: impl FnOnce(&mut Edit<'_>) -> R) -> R {
-        let mut edit = Edit { core: self.shared().lock(), shared: self.shared() };
-        let result = edits(&mut edit);
-        edit.core.finish_edit(self.shared());
-        result
+        edits(&mut Edit { core: self.shared().lock(), shared: self.shared() })
     }
 
     /// Begins a run: what was transient is computed anew when it is next needed.
@@ -405,7 +425,18 @@ impl Engine {
         stuck.into_iter().map(|(_, thread)| thread).collect()
     }
 
-    /// Waits for a future on this thread, running computations meanwhile.
+    /// Fails whatever is ready to run, because nobody is left to run it.
+    fn give_up_ready(&self, stuck: usize) {
+        let mut core = self.shared().lock();
+        for job in std::mem::take(&mut core.ready) {
+            let key = core.describe(job.node);
+            core.conclude_failed(&job, Failure::Crowded { key, stuck }, self.shared());
+            core.effects.cancelled.push(job);
+        }
+    }
+
+    /// Waits for a future on this thread, running computations meanwhile. One that does not yield holds
+    /// this thread too: who must not be held asks [`Pool::wait`].
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         // Most of what is asked for is at hand, and needs no waking.

@@ -312,8 +312,167 @@ fn who_does_not_yield_is_named_and_its_thread_replaced() {
     check(&answers.recv().unwrap(), named);
     ask(3);
     check(&answers.recv().unwrap(), expect!["3"]);
-    let_go.send(()).unwrap();
+    // Nobody waits for the one that is stuck, not even who drops the pool.
     drop(pool);
+    let_go.send(()).unwrap();
+}
+
+/// Endpoints that never yield cost a few threads and not one each; when none is left, who asks is told.
+#[test]
+fn threads_are_replaced_up_to_a_bound() {
+    let (let_go, held) = mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let (tell, began) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let cell = cells!(|cell, _cx| {
+        if cell.number >= 100 {
+            tell.lock().unwrap().send(()).unwrap();
+            // Until the test lets all of them go.
+            let _ = held.lock().unwrap().recv();
+        }
+        async move { Ok(cell.number as i64) }
+    });
+    let clock = Arc::new(Hands::default());
+    let patience = Some((Duration::from_millis(40), clock.clone() as Arc<dyn Clock>));
+    let engine = Engine::new(EngineOptions { patience, ..EngineOptions::default() });
+    let pool = Pool::start(&engine, 1).unwrap();
+    std::thread::scope(|scope| {
+        let (engine, pool, cell) = (&engine, &pool, &cell);
+        for number in 100..105 {
+            let asked = scope.spawn(move || flat(pool.wait(engine.get(&cell.at(number)))));
+            began.recv().unwrap();
+            clock.0.fetch_add(41_000_000, Ordering::AcqRel);
+            let answer = asked.join().unwrap().unwrap_err();
+            assert!(answer.contains("without yielding, and was given up"), "{answer}");
+        }
+        assert_eq!(pool.threads(), 5, "one, replaced four times");
+        check(
+            &flat(pool.wait(engine.get(&cell.at(7)))),
+            expect![[r#"
+                no thread is left for cell 7: 5 computations hold theirs without yielding
+                hint: end the process that they run in, and begin it anew"#]],
+        );
+        // They come back, and one of them goes on where none was left.
+        drop(let_go);
+        loop {
+            engine.begin_run();
+            if flat(pool.wait(engine.get(&cell.at(7)))) == Ok(7) {
+                break;
+            }
+        }
+    });
+}
+
+/// A demand for very many, and a look at very many that may have changed, keep only so many going.
+#[test]
+fn only_so_many_computations_are_under_way_at_once() {
+    const COUNT: u64 = 5000;
+    let going = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+    let counts = going.clone();
+    let cell = cells!(|cell, cx| {
+        let counts = counts.clone();
+        async move {
+            match cell.number {
+                0 => Ok(1),
+                1..=COUNT => {
+                    let most = counts.0.fetch_add(1, Ordering::Relaxed) + 1;
+                    counts.1.fetch_max(most, Ordering::Relaxed);
+                    let below = read(cx, cell.at(0)).await;
+                    (pause().await, pause().await);
+                    counts.0.fetch_sub(1, Ordering::Relaxed);
+                    below.map(|below| below + cell.number as i64)
+                }
+                _ => {
+                    let all = cx.get_all((1..=COUNT).map(|number| cell.at(number))).await;
+                    all.into_iter().map(flat).sum()
+                }
+            }
+        }
+    });
+    let engine = Engine::default();
+    for (seed, most) in [(0, 1024), (1, 65)] {
+        engine.edit(|edit| edit.set(&cell.at(0), Ok(seed as i64)));
+        // Newest first is what threads do; by seed, the others too.
+        let mut random = Random(seed);
+        drive(&engine, &mut random, engine.get(&cell.at(COUNT + 1))).unwrap().unwrap();
+        let seen = going.1.swap(0, Ordering::Relaxed);
+        assert!((most / 2..=most).contains(&seen), "{seen} were under way, at most {most} may be");
+    }
+}
+
+#[test]
+fn as_many_computations_run_as_there_are_threads() {
+    let running = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+    let counts = running.clone();
+    let cell = cells!(|cell, cx| {
+        let counts = counts.clone();
+        async move {
+            if cell.number == 0 {
+                let all = cx.get_all((1..=300).map(|number| cell.at(number))).await;
+                return all.into_iter().map(flat).sum();
+            }
+            let most = counts.0.fetch_add(1, Ordering::AcqRel) + 1;
+            counts.1.fetch_max(most, Ordering::AcqRel);
+            // Work that does not wait: a thread is held by one of these at a time.
+            let sum = (0..20_000u64).fold(cell.number, |sum, at| std::hint::black_box(sum ^ at));
+            counts.0.fetch_sub(1, Ordering::AcqRel);
+            Ok((sum % 2) as i64)
+        }
+    });
+    let engine = Engine::default();
+    let pool = Pool::start(&engine, 3).unwrap();
+    flat(pool.wait(engine.get(&cell))).unwrap();
+    let most = running.1.load(Ordering::Acquire);
+    assert!((1..=3).contains(&most), "{most} ran at once on three threads");
+}
+
+/// One edit that changes one input, and gives another, which is being looked at, the value that it had: what
+/// reads both is looked at only when the edit is whole.
+#[test]
+fn an_edit_is_seen_whole_by_what_is_under_way() {
+    let cell = cells!(|cell, cx| async move {
+        match cell.number {
+            0 => Ok(read(cx, cell.at(1)).await? + read(cx, cell.at(2)).await?),
+            _ => loop {
+                pause().await;
+            },
+        }
+    });
+    let engine = Engine::default();
+    engine.edit(|edit| {
+        edit.set(&cell.at(1), Ok(1));
+        edit.set(&cell.at(2), Ok(2));
+    });
+    assert_eq!(flat(engine.block_on(engine.get(&cell))), Ok(3));
+    engine.edit(|edit| edit.invalidate(&cell.at(2)));
+    let mut asked = Polled::new(engine.get(&cell));
+    assert!(asked.poll().is_none());
+    assert_eq!(engine.step(), Step::Ran);
+    engine.edit(|edit| {
+        edit.set(&cell.at(1), Ok(5));
+        edit.set(&cell.at(2), Ok(2));
+    });
+    assert_eq!(flat(engine.block_on(asked.into_future())), Ok(7));
+}
+
+/// Injecting what was computed anyway is no change.
+#[test]
+fn injecting_what_was_computed_concerns_nobody_above() {
+    let cell = cells!(|cell, cx| async move {
+        match cell.number {
+            0 => Ok(4),
+            _ => read(cx, cell.at(0)).await,
+        }
+    });
+    let engine = Engine::default();
+    assert_eq!(flat(engine.block_on(engine.get(&cell.at(1)))), Ok(4));
+    engine.edit(|edit| edit.set(&cell.at(0), Ok(4)));
+    assert_eq!(flat(engine.block_on(engine.get(&cell.at(1)))), Ok(4));
+    assert_eq!(engine.statistics().started, 2);
+    engine.edit(|edit| edit.set(&cell.at(0), Ok(5)));
+    assert_eq!(flat(engine.block_on(engine.get(&cell.at(1)))), Ok(5));
+    engine.edit(|edit| edit.invalidate(&cell.at(0)));
+    assert_eq!(flat(engine.block_on(engine.get(&cell.at(1)))), Ok(4));
 }
 
 /// Waits for a future without running anything.

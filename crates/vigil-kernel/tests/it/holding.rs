@@ -209,12 +209,16 @@ impl Endpoint for Cell {
         }
     }
 
-    fn sink(&self, call: &Call, given: &Given<'_>) -> Result<Vec<String>, Refusal> {
+    fn sink(&self, call: &Call, given: &Given<'_>) -> Result<(), Refusal> {
         self.taken.fetch_add(1, Ordering::Relaxed);
         let bytes = given.bytes()?;
-        assert_ne!(&*bytes, b"a bomb");
+        given.changes(&call.parts["name"]);
         self.memory.set_root(&call.parts["name"], Some(&bytes));
-        Ok(vec![call.parts["name"].clone()])
+        assert_ne!(&*bytes, b"a bomb");
+        match &*bytes {
+            b"too much" => Err(Refusal::new(Reason::World, "the disk is full now")),
+            _ => Ok(()),
+        }
     }
 
     fn serve<'a>(&'a self, call: &'a Call, context: &'a Context<'a>) -> Serving<'a> {
@@ -326,6 +330,16 @@ fn what_is_taken_in_is_taken_once_and_seen_by_all_who_read_it() {
         Broken: the endpoint cell panicked while it took something in
           in cell:a"#]]
     .assert_eq(&world.show(world.ask_as(Owner, value("a bomb"))));
+    // What was written before it failed is seen.
+    world.check("cell:a", expect!["a bomb"]);
+    expect![[r#"
+        World: the disk is full now
+          in cell:a"#]]
+    .assert_eq(&world.show(world.ask_as(Owner, value("too much"))));
+    world.check("cell:a", expect!["too much"]);
+    // What an endpoint was refused for asking the very same is no answer for a caller.
+    assert_eq!(world.show(world.ask_as(Owner, value("x"))), "x");
+    world.check("cell:a", expect!["x"]);
 }
 
 #[test]

@@ -5,11 +5,12 @@
 //! inputs, looked at in the order in which they were read, have changed since it last ran.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use vigil_kernel::engine::{Cx, Engine, EngineOptions, Key, Step};
 
-use crate::seeds::{Polled, Random, drive, pause};
+use crate::seeds::{Polled, Random, Runs, drive, for_seeds, pause};
 
 /// What a computation does, in order.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ enum Act {
     Yield,
     /// Panics if what was read so far is a multiple of this.
     Panic(u64),
+    /// Fails while the world does.
+    World,
 }
 
 /// One graph: inputs below `inputs`, computations above.
@@ -48,7 +51,7 @@ impl Plan {
                     let end = if breaks && random.one_in(12) { count } else { node };
                     random.below(end as usize) as u32
                 };
-                list.push(match random.below(if breaks { 14 } else { 10 }) {
+                list.push(match random.below(if breaks { 16 } else { 10 }) {
                     0..=3 => Act::Read(below(random)),
                     4 | 5 => {
                         let count = random.below(6);
@@ -58,7 +61,8 @@ impl Plan {
                     }
                     6..=8 => Act::Choose(below(random), below(random)),
                     9..=12 => Act::Yield,
-                    _ => Act::Panic(2 + random.below(7) as u64),
+                    13 => Act::Panic(2 + random.below(7) as u64),
+                    _ => Act::World,
                 });
             }
             acts.push(list);
@@ -73,11 +77,21 @@ impl Plan {
 
 type Value = Result<u64, String>;
 
+const WORLD: &str = "world: no link";
+
+/// What all nodes of a test share.
+struct Shared {
+    plan: Plan,
+    begun: Mutex<Vec<u32>>,
+    runs: Runs,
+    has_fault: AtomicBool,
+}
+
 /// A node of the plan. The plan is data of the test and not of the key, which stays small.
 #[derive(Clone)]
 struct Node {
     number: u32,
-    shared: Arc<(Plan, Mutex<Vec<u32>>)>,
+    shared: Arc<Shared>,
 }
 
 impl PartialEq for Node {
@@ -115,8 +129,9 @@ impl Key for Node {
     type Value = Value;
 
     async fn compute(&self, cx: &Cx) -> Value {
-        let (plan, begun) = &*self.shared;
+        let Shared { plan, begun, runs, has_fault } = &*self.shared;
         begun.lock().expect("nobody panics with it").push(self.number);
+        let run = runs.begin(self.number);
         let mut sum = u64::from(self.number);
         for act in &plan.acts[self.number as usize] {
             let numbers = match act {
@@ -130,14 +145,20 @@ impl Key for Node {
                 Act::Panic(divisor) if sum.is_multiple_of(*divisor) => {
                     panic!("{self:?} does not like {sum}");
                 }
-                Act::Panic(_) => continue,
+                Act::World if has_fault.load(Ordering::Relaxed) => return Err(WORLD.to_owned()),
+                Act::Panic(_) | Act::World => continue,
             };
             for answer in cx.get_all(numbers.into_iter().map(|number| self.other(number))).await {
                 let value = answer.map_err(|failure| failure.to_string())?;
                 sum = join(sum, value?);
             }
         }
+        run.end();
         Ok(sum % plan.modulus)
+    }
+
+    fn is_transient(value: &Value) -> bool {
+        value.as_ref().is_err_and(|text| text == WORLD)
     }
 
     fn same(before: &Value, after: &Value) -> bool {
@@ -170,7 +191,14 @@ struct Model<'a> {
     begun: BTreeMap<u32, u32>,
 }
 
-impl Model<'_> {
+impl<'a> Model<'a> {
+    fn new(plan: &'a Plan) -> Self {
+        let zeros = vec![0; plan.inputs as usize];
+        let (inputs, input_versions) = (zeros.clone(), zeros.clone());
+        let (kept, fresh, begun) = Default::default();
+        Self { plan, inputs, kept, input_versions, input_read: zeros, fresh, begun }
+    }
+
     /// Brings a node up to date as an engine with cut-off must, and returns its version.
     fn bring(&mut self, node: u32) -> (u64, u64) {
         if node < self.plan.inputs {
@@ -197,7 +225,7 @@ impl Model<'_> {
                 Act::Read(number) => vec![number],
                 Act::ReadAll(numbers) => numbers,
                 Act::Choose(a, b) => vec![if sum.is_multiple_of(2) { a } else { b }],
-                Act::Yield | Act::Panic(_) => continue,
+                Act::Yield | Act::Panic(_) | Act::World => continue,
             };
             let answers: Vec<_> = numbers.iter().map(|number| self.bring(*number)).collect();
             for (number, (value, version)) in numbers.into_iter().zip(answers) {
@@ -253,7 +281,7 @@ fn from_scratch_acts(plan: &Plan, inputs: &[u64], node: u32, path: &mut Vec<u32>
             Act::Read(number) => vec![*number],
             Act::ReadAll(numbers) => numbers.clone(),
             Act::Choose(a, b) => vec![if sum.is_multiple_of(2) { *a } else { *b }],
-            Act::Yield => continue,
+            Act::Yield | Act::World => continue,
             Act::Panic(divisor) if sum.is_multiple_of(*divisor) => {
                 return Scratch::Failed([format!("n{node:02} panicked")].into());
             }
@@ -290,8 +318,10 @@ fn agree(got: &Result<Value, String>, want: &Scratch) -> bool {
 struct World {
     random: Random,
     engine: Engine,
-    shared: Arc<(Plan, Mutex<Vec<u32>>)>,
+    shared: Arc<Shared>,
     inputs: Vec<u64>,
+    /// Whether the world failed in this run.
+    had_fault: bool,
 }
 
 impl World {
@@ -301,8 +331,9 @@ impl World {
         let options = EngineOptions { memory_bytes_max, ..EngineOptions::default() };
         let engine = Engine::new(options);
         let inputs = vec![0; plan.inputs as usize];
-        let shared = Arc::new((plan, Mutex::new(Vec::new())));
-        let world = Self { random, engine, shared, inputs };
+        let (begun, runs, has_fault) = Default::default();
+        let shared = Arc::new(Shared { plan, begun, runs, has_fault });
+        let world = Self { random, engine, shared, inputs, had_fault: false };
         world.engine.edit(|edit| {
             for input in 0..world.plan().inputs {
                 edit.set(&world.node(input), Ok(0));
@@ -312,11 +343,33 @@ impl World {
     }
 
     fn plan(&self) -> &Plan {
-        &self.shared.0
+        &self.shared.plan
     }
 
     fn node(&self, number: u32) -> Node {
         Node { number, shared: self.shared.clone() }
+    }
+
+    /// Lets some inputs be what they are without anybody's saying so, some be injected, all at once.
+    fn rough_edit(&mut self) {
+        let modulus = self.plan().modulus;
+        let voided = self.random.below(self.plan().inputs as usize) as u32;
+        let is_voided = self.random.one_in(3);
+        let edits = if is_voided && self.random.one_in(2) { vec![] } else { self.random_edit() };
+        self.engine.edit(|edit| {
+            if is_voided {
+                edit.invalidate(&self.node(voided));
+            }
+            for (input, value) in &edits {
+                edit.set(&self.node(*input), Ok(*value));
+            }
+        });
+        if is_voided {
+            self.inputs[voided as usize] = u64::from(voided) % modulus;
+        }
+        for (input, value) in edits {
+            self.inputs[input as usize] = value;
+        }
     }
 
     fn random_edit(&mut self) -> Vec<(u32, u64)> {
@@ -340,6 +393,9 @@ impl World {
     }
 
     fn check_answer(&self, number: u32, got: &Result<Value, String>, when: &str) {
+        if self.had_fault && matches!(got, Ok(Err(text)) if text == WORLD) {
+            return;
+        }
         let want = from_scratch(self.plan(), &self.inputs, number, &mut Vec::new());
         assert!(
             agree(got, &want),
@@ -350,34 +406,13 @@ impl World {
     }
 }
 
-/// Runs `case` for many seeds; one that fails is printed first, and can be run alone.
-fn for_seeds(name: &str, count: u64, case: impl Fn(u64)) {
-    println!("{name}: seeds 0..{count}");
-    for seed in 0..count {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(seed)));
-        if let Err(panic) = result {
-            println!("{name}: seed {seed} failed");
-            std::panic::resume_unwind(panic);
-        }
-    }
-}
-
 /// Without failures and cancellations: right answers, and not one computation too many or too few.
 #[test]
 fn computes_exactly_what_cut_off_allows() {
     for_seeds("exact", 3000, |seed| {
         let mut world = World::new(seed, false, usize::MAX);
         let shared = world.shared.clone();
-        let count = shared.0.inputs as usize;
-        let mut model = Model {
-            plan: &shared.0,
-            inputs: vec![0; count],
-            kept: HashMap::new(),
-            input_versions: vec![0; count],
-            input_read: vec![0; count],
-            fresh: BTreeSet::new(),
-            begun: BTreeMap::new(),
-        };
+        let mut model = Model::new(&shared.plan);
         for step in 0..12 {
             if step > 0 {
                 let edits = world.random_edit();
@@ -396,18 +431,63 @@ fn computes_exactly_what_cut_off_allows() {
                 assert_eq!(answer.unwrap(), Ok(want), "seed {seed}, step {step}, n{number:02}");
             }
             let mut begun: BTreeMap<u32, u32> = BTreeMap::new();
-            for number in shared.1.lock().unwrap().drain(..) {
+            for number in shared.begun.lock().unwrap().drain(..) {
                 *begun.entry(number).or_default() += 1;
             }
             let want = std::mem::take(&mut model.begun);
             assert_eq!(
                 begun, want,
                 "seed {seed}, step {step}: computations begun\n{:#?}",
-                shared.0
+                shared.plan
             );
             assert_eq!(world.engine.under_way(), 0, "seed {seed}, step {step}");
         }
     });
+}
+
+/// With questions that are given up half way: what came to its end is no more than what must have, also
+/// where those questions had been answered. So all that is lost is what was interrupted.
+#[test]
+fn giving_up_costs_what_was_interrupted_and_no_more() {
+    let lost = AtomicU32::new(0);
+    for_seeds("given up", 1500, |seed| {
+        let mut world = World::new(seed, false, usize::MAX);
+        let shared = world.shared.clone();
+        let mut model = Model::new(&shared.plan);
+        for step in 0..12 {
+            if step > 0 {
+                let edits = world.random_edit();
+                world.edit(&edits);
+                edits.iter().for_each(|(input, value)| model.edit(*input, *value));
+            }
+            let engine = world.engine.clone();
+            for _ in 0..1 + world.random.below(3) {
+                let number = world.random.below(world.plan().len() as usize) as u32;
+                let mut asked = Polled::new(engine.get(&world.node(number)));
+                let want = model.bring(number).0;
+                let mut answer = asked.poll();
+                for _ in 0..world.random.below(20) {
+                    if answer.is_none() {
+                        engine.step_by(|count| world.random.below(count));
+                        answer = asked.poll();
+                    }
+                }
+                if answer.is_none() && world.random.one_in(2) {
+                    answer = Some(drive(&engine, &mut world.random, asked.into_future()));
+                }
+                if let Some(answer) = answer {
+                    assert_eq!(answer.unwrap(), Ok(want), "seed {seed}, step {step}");
+                }
+            }
+        }
+        let (ended, interrupted) = shared.runs.ended();
+        for (number, count) in &ended {
+            let least = model.begun.get(number).copied().unwrap_or_default();
+            assert!(*count <= least, "seed {seed}: n{number:02} ran {count} times, not {least}");
+        }
+        lost.fetch_add(interrupted, Ordering::Relaxed);
+    });
+    assert!(lost.into_inner() > 1000, "many were interrupted");
 }
 
 /// With panics, cycles, edits in between, abandoned questions and little memory: right answers still.
@@ -442,13 +522,15 @@ fn survives_whatever_happens() {
                     }
                     continue;
                 }
-                match world.random.below(12) {
+                match world.random.below(14) {
                     0 => drop(asked.swap_remove(index)),
-                    1 => {
-                        let edits = world.random_edit();
-                        world.edit(&edits);
+                    1 | 2 => world.rough_edit(),
+                    3 => engine.begin_run(),
+                    4 => {
+                        let is_failing = world.random.one_in(2);
+                        world.shared.has_fault.store(is_failing, Ordering::Relaxed);
+                        world.had_fault |= is_failing;
                     }
-                    2 => engine.begin_run(),
                     _ => {
                         engine.step_by(|count| world.random.below(count));
                     }
@@ -462,12 +544,14 @@ fn survives_whatever_happens() {
                 let answer = answer.map_err(|failure| failure.to_string());
                 world.check_answer(number, &answer, &when);
             }
+            // The weather clears, and what failed for its sake is tried again.
+            world.shared.has_fault.store(false, Ordering::Relaxed);
+            world.had_fault = false;
             engine.begin_run();
             // What waits in a circle, given up by all others, is found when nothing else is ready.
             while engine.step() == Step::Ran {}
             assert_eq!(engine.under_way(), 0, "{when}: nobody waits, so nothing is under way");
-            let edits = world.random_edit();
-            world.edit(&edits);
+            world.rough_edit();
         }
     });
     drop(std::panic::take_hook());

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use expect_test::expect;
 use vigil_base::Vcid;
+use vigil_kernel::engine::EngineOptions;
 use vigil_kernel::{
-    Agreed, Authority, Blobs, Body, Identifier, Label, MediaType, Memory, OfMachines, Owner,
-    Produced, Reason, Representation, Request, TracePolicy, Verb, parse_pipeline,
+    Agreed, Blobs, Body, Identifier, Kernel, Label, MediaType, Memory, OfMachines, Owner, Produced,
+    Reason, Representation, Request, TracePolicy, Verb, parse_pipeline, render_provenance,
 };
 
-use crate::toys::{World, boxes, first, id, operand, plain, ran, space, text, toy, upper};
+use crate::toys::{
+    Allows, World, boxes, first, host, id, operand, plain, ran, secret, space, text, toy, upper,
+};
 
 #[test]
 fn a_pipeline_is_made_once_and_cut_off_early() {
@@ -104,15 +107,10 @@ fn damaged_and_lying_traces_are_dropped() {
 
 #[test]
 fn a_trace_that_hides_a_secret_is_dropped() {
-    let secret = || {
-        toy("secret", "secret:{name:word}", |call, _| {
-            let mut produced = plain(&call.parts["name"]);
-            produced.label.secrecy.insert("payroll".to_owned());
-            Box::pin(async { Ok(produced) })
-        })
-    };
     let (old_space, _) = space(vec![secret(), upper()]);
-    let world = World::new(old_space);
+    // Of another machine, which is believed here: one that says it is this one's is not taken in.
+    let world = World::on(&Arc::default(), OfMachines(Vec::new()), "there");
+    world.kernel.set_scope("s", old_space);
     let pipeline = "secret:a | upper";
     let honest = world.ask(pipeline).unwrap();
     assert!(honest.label.secrecy.contains("payroll"), "labels are joined");
@@ -125,7 +123,8 @@ fn a_trace_that_hides_a_secret_is_dropped() {
             tried += 1;
             trace.output.label = Label::default();
             let (new_space, runs) = space(vec![secret(), upper()]);
-            let next = World::again(&Arc::default(), new_space);
+            let next = World::on(&Arc::default(), OfMachines(vec!["there".to_owned()]), "here");
+            next.kernel.set_scope("s", new_space);
             next.memory.put(b"A").unwrap();
             next.kernel.import_trace(&trace.encode()).unwrap();
             assert_eq!(next.ask(pipeline).unwrap().label, honest.label);
@@ -209,22 +208,6 @@ fn what_the_world_refused_is_not_kept() {
     ran(&runs, &[1, 1]);
 }
 
-/// Grants and clears what it is told to.
-struct Allows(&'static [&'static str], &'static [&'static str]);
-
-impl Authority for Allows {
-    fn grants(&self, need: &str) -> Result<(), String> {
-        match self.0.contains(&need) {
-            true => Ok(()),
-            false => Err("the bundle has no such capability".to_owned()),
-        }
-    }
-
-    fn is_cleared(&self, tag: &str) -> bool {
-        self.1.contains(&tag)
-    }
-}
-
 #[test]
 fn a_cache_never_leaks_what_its_first_caller_was_allowed() {
     let fetch = || {
@@ -267,6 +250,66 @@ fn a_cache_never_leaks_what_its_first_caller_was_allowed() {
     ran(&runs, &[0, 0]);
 }
 
+/// What was dropped to save memory and is read again may find another world before anybody is told of it:
+/// what was made of the earlier one is then made anew, and not only when it changes once more.
+#[test]
+fn a_root_that_was_dropped_and_has_changed_unnoticed_is_noticed() {
+    let other = toy("other", "other:{name:word}", |call, context| {
+        Box::pin(async move {
+            let state = context.root(&call.parts["name"]).await?.unwrap_or_default();
+            Ok(plain(&state.len().to_string()))
+        })
+    });
+    let (space, _) = space(vec![boxes(), other]);
+    let memory: Arc<Memory> = Arc::default();
+    let host = host(&memory, OfMachines(vec!["here".to_owned()]), "here");
+    // Room for answers, and not for the state of the root.
+    let options = EngineOptions { memory_bytes_max: 8_000, ..EngineOptions::default() };
+    let world = World { memory, kernel: Kernel::new(host, options) };
+    world.kernel.set_scope("s", space);
+    let long = |c: &str| c.repeat(10_000);
+    world.memory.set_root("a", Some(long("x").as_bytes()));
+    assert_eq!(world.show(world.ask("box:a")), long("x"));
+    assert!(world.kernel.engine().statistics().evicted > 0, "the state went");
+    // It changes; somebody else reads it before the news arrives.
+    world.memory.set_root("a", Some(long("y").as_bytes()));
+    world.check("other:a", expect!["10000"]);
+    world.kernel.root_changed("a");
+    assert_eq!(world.show(world.ask("box:a")), long("y"));
+}
+
+/// So many answers below one that not all are shown; all are exported, and all roots are known.
+#[test]
+fn nothing_is_left_out_silently_however_much_there_is() {
+    const COUNT: usize = 10_500;
+    let many = toy("many", "many:{x:rest}", |_, context| {
+        Box::pin(async move {
+            let uris: Vec<_> = (0..COUNT).map(|at| id(&format!("box:b{at}"))).collect();
+            let found = context.source_all(&uris).await;
+            Ok(plain(&found.iter().filter(|found| found.is_ok()).count().to_string()))
+        })
+    });
+    let (space, _) = space(vec![boxes(), many]);
+    let world = World::new(space);
+    (0..COUNT).for_each(|at| world.memory.set_root(&format!("b{at}"), Some(b"x")));
+    assert_eq!(world.show(world.ask("many:")), COUNT.to_string());
+    let request = Request::source(id("many:"));
+    let tree = world.kernel.why("s", &request);
+    assert_eq!(tree.len(), 10_000);
+    assert!(tree.iter().flat_map(|item| &item.below).all(|below| *below < tree.len()));
+    assert_eq!((tree[0].below.len(), tree[0].hidden), (9_999, COUNT - 9_999));
+    let text = render_provenance(&tree);
+    assert!(text.contains("and 501 that are not shown"));
+    assert_eq!(world.kernel.roots_below("s", &request).len(), COUNT);
+    assert_eq!(world.kernel.export_traces("s", &request).unwrap().len(), COUNT + 1);
+    // Of what failed, the roots are known all the same.
+    world.memory.set_fault(Some("no disk"));
+    world.kernel.root_changed("b7");
+    let failing = Request::source(id("box:b7"));
+    assert!(world.ask("box:b7").is_err());
+    assert_eq!(world.kernel.roots_below("s", &failing), ["b7".to_owned()].into());
+}
+
 #[test]
 fn liars_are_named() {
     let json = || MediaType::new("application/json").unwrap();
@@ -307,7 +350,7 @@ fn liars_are_named() {
     world.check(
         "panics:",
         expect![[r#"
-        Broken: panics: panicked: no way
+        Broken: the endpoint panics panicked: no way
           in panics:"#]],
     );
     assert_eq!(world.memory.traces().len(), 0, "nothing of that is kept");

@@ -5,6 +5,7 @@
 //! each endpoint runs exactly when no kept trace of it has the inputs that it would read now.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use vigil_base::Vcid;
@@ -14,7 +15,7 @@ use vigil_kernel::{
     Refusal, Request, Serving, Space, Traces,
 };
 
-use crate::seeds::{Polled, Random, drive, pause};
+use crate::seeds::{Polled, Random, Runs, drive, for_seeds, pause};
 use crate::toys::{Still, id, plain};
 
 /// How many traces the host keeps for each request.
@@ -70,6 +71,7 @@ fn join(sum: u64, value: u64) -> u64 {
 struct Nodes {
     plan: Arc<Plan>,
     begun: Arc<Mutex<Vec<usize>>>,
+    runs: Arc<Runs>,
     grammar: Grammar,
 }
 
@@ -102,6 +104,7 @@ impl Endpoint for Nodes {
         Box::pin(async move {
             let node: usize = call.parts["n"].parse().expect("the test is right");
             self.begun.lock().expect("nobody panics with it").push(node);
+            let run = self.runs.begin(node as u32);
             let mut sum = node as u64;
             for act in &self.plan.acts[node] {
                 let below = match act {
@@ -124,6 +127,7 @@ impl Endpoint for Nodes {
             }
             // Of its own for each node, so that bytes that are gone are gone for one.
             let value = sum % self.plan.modulus + 100 * node as u64;
+            run.end();
             Ok::<Produced, Refusal>(plain(&value.to_string()))
         })
     }
@@ -184,6 +188,7 @@ struct World {
     memory: Arc<Memory>,
     kernel: Kernel,
     begun: Arc<Mutex<Vec<usize>>>,
+    runs: Arc<Runs>,
     budget: usize,
     model: Model,
 }
@@ -195,18 +200,19 @@ impl World {
         let roots = vec![0; plan.roots];
         // Every third has memory for an answer or two.
         let budget = if seed.is_multiple_of(3) { 700 } else { usize::MAX };
-        let (memory, begun) = (Arc::<Memory>::default(), Arc::default());
+        let (memory, begun, runs) = (Arc::<Memory>::default(), Arc::default(), Arc::default());
         (0..plan.roots).for_each(|root| memory.set_root(&format!("r{root}"), Some(b"0")));
-        let kernel = process(&memory, &plan, &begun, budget);
+        let kernel = process(&memory, &plan, (&begun, &runs), budget);
         let (kept, fresh, counts) = Default::default();
         let model = Model { plan, roots, kept, fresh, begun: counts };
-        Self { random, memory, kernel, begun, budget, model }
+        Self { random, memory, kernel, begun, runs, budget, model }
     }
 
     /// A process that has only what was kept.
     fn restart(&mut self) {
         self.kernel.let_collect();
-        self.kernel = process(&self.memory, &self.model.plan, &self.begun, self.budget);
+        let counts = (&self.begun, &self.runs);
+        self.kernel = process(&self.memory, &self.model.plan, counts, self.budget);
     }
 
     fn edit(&mut self) {
@@ -246,7 +252,7 @@ impl World {
 fn process(
     memory: &Arc<Memory>,
     plan: &Arc<Plan>,
-    begun: &Arc<Mutex<Vec<usize>>>,
+    (begun, runs): (&Arc<Mutex<Vec<usize>>>, &Arc<Runs>),
     memory_bytes_max: usize,
 ) -> Kernel {
     let host = Host {
@@ -260,21 +266,9 @@ fn process(
     };
     let kernel = Kernel::new(host, EngineOptions { memory_bytes_max, ..EngineOptions::default() });
     let grammar = Grammar::new("node:{n:digits}").expect("the test is right");
-    let nodes = Nodes { plan: plan.clone(), begun: begun.clone(), grammar };
+    let nodes = Nodes { plan: plan.clone(), begun: begun.clone(), runs: runs.clone(), grammar };
     kernel.set_scope("s", Space::new("s").with(Arc::new(nodes)).expect("the test is right"));
     kernel
-}
-
-/// Runs `case` for many seeds; the one that fails is printed.
-fn for_seeds(name: &str, count: u64, case: impl Fn(u64)) {
-    println!("{name}: seeds 0..{count}");
-    for seed in 0..count {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(seed)));
-        if let Err(panic) = result {
-            println!("{name}: seed {seed} failed");
-            std::panic::resume_unwind(panic);
-        }
-    }
 }
 
 #[test]
@@ -304,6 +298,52 @@ fn endpoints_run_exactly_when_no_kept_trace_holds() {
             assert!(held <= world.budget, "seed {seed}: {held} bytes are held");
         }
     });
+}
+
+/// With questions that are given up half way, between which processes end and the world changes: no
+/// endpoint comes to its end more often than it would have if all had been answered.
+#[test]
+fn giving_up_costs_what_was_interrupted_and_no_more() {
+    let lost = AtomicU32::new(0);
+    for_seeds("given up, resolved", 800, |seed| {
+        let mut world = World::new(seed);
+        for step in 0..12 {
+            match world.random.below(6) {
+                0 => world.restart(),
+                1 => world.kernel.begin_run(),
+                _ => world.edit(),
+            }
+            let engine = world.kernel.engine().clone();
+            for _ in 0..1 + world.random.below(3) {
+                let node = world.some_node();
+                let when = format!("seed {seed}, step {step}");
+                let mut asked = Polled::new(world.ask(node));
+                world.model.bring(node);
+                let mut found = asked.poll();
+                for _ in 0..world.random.below(30) {
+                    if found.is_none() {
+                        engine.step_by(|count| world.random.below(count));
+                        found = asked.poll();
+                    }
+                }
+                if found.is_none() && world.random.one_in(2) {
+                    let mut random = world.random.clone();
+                    found = Some(drive(&engine, &mut random, asked.into_future()));
+                    world.random = random;
+                }
+                if let Some(found) = found {
+                    judge(&mut world, node, found, &when);
+                }
+            }
+        }
+        let (ended, interrupted) = world.runs.ended();
+        for (node, count) in &ended {
+            let least = world.model.begun.get(&(*node as usize)).copied().unwrap_or_default();
+            assert!(*count <= least, "seed {seed}: node:{node} ran {count} times, not {least}");
+        }
+        lost.fetch_add(interrupted, Ordering::Relaxed);
+    });
+    assert!(lost.into_inner() > 100, "many were interrupted");
 }
 
 /// Damages the records of traces: cuts, flips, and records that stand under another request, with a

@@ -1,9 +1,10 @@
 //! Random choices that follow from a seed, and an executor that is driven by them.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use vigil_kernel::engine::{Engine, Step};
@@ -93,4 +94,40 @@ pub async fn pause() {
         Poll::Pending
     })
     .await;
+}
+
+/// Runs `case` for many seeds. Each is printed before it runs, so that one that hangs is known too.
+pub fn for_seeds(name: &str, count: u64, case: impl Fn(u64)) {
+    for seed in 0..count {
+        println!("{name}: seed {seed} of {count}");
+        case(seed);
+    }
+}
+
+/// Counts how often each thing was begun and, of those, how often it came to its end.
+#[derive(Debug, Default)]
+pub struct Runs(Mutex<BTreeMap<u32, (u32, u32)>>);
+
+/// A run that was begun; given up if it is dropped before it is said to have ended.
+pub struct Run<'a>(&'a Runs, u32);
+
+impl Runs {
+    pub fn begin(&self, number: u32) -> Run<'_> {
+        self.0.lock().expect("nobody panics with it").entry(number).or_default().0 += 1;
+        Run(self, number)
+    }
+
+    /// Returns how often each came to its end, and how many were given up.
+    pub fn ended(&self) -> (BTreeMap<u32, u32>, u32) {
+        let all = self.0.lock().expect("nobody panics with it");
+        let ended = all.iter().map(|(number, (_, ended))| (*number, *ended));
+        let given_up = all.values().map(|(begun, ended)| begun - ended).sum();
+        (ended.filter(|(_, ended)| *ended > 0).collect(), given_up)
+    }
+}
+
+impl Run<'_> {
+    pub fn end(self) {
+        self.0.0.lock().expect("nobody panics with it").entry(self.1).or_default().1 += 1;
+    }
 }

@@ -11,7 +11,7 @@ use vigil_kernel::engine::EngineOptions;
 use vigil_kernel::{
     Argument, Authority, Blobs, Call, Context, Endpoint, Grammar, Host, Identifier, Invocation,
     Kernel, MediaType, Memory, OfMachines, Owner, Produced, Reason, Refusal, Representation,
-    Request, Serving, Space, TracePolicy, parse_pipeline,
+    Request, Serving, Space, TracePolicy, Verb, parse_pipeline,
 };
 
 pub struct Still;
@@ -29,6 +29,8 @@ pub struct Toy {
     pub version: Vcid,
     pub gives: Vec<MediaType>,
     pub needs: BTreeSet<String>,
+    pub secrecy: BTreeSet<String>,
+    pub verbs: Vec<Verb>,
     pub runs: Arc<AtomicUsize>,
     pub serve: for<'a> fn(&'a Call, &'a Context<'a>) -> Serving<'a>,
 }
@@ -58,6 +60,14 @@ impl Endpoint for Toy {
         self.needs.clone()
     }
 
+    fn secrecy(&self, _: &Call) -> BTreeSet<String> {
+        self.secrecy.clone()
+    }
+
+    fn verbs(&self) -> &[Verb] {
+        &self.verbs
+    }
+
     fn serve<'a>(&'a self, call: &'a Call, context: &'a Context<'a>) -> Serving<'a> {
         self.runs.fetch_add(1, Ordering::Relaxed);
         (self.serve)(call, context)
@@ -75,6 +85,8 @@ pub fn toy(
         version: Vcid::of(name.as_bytes()),
         gives: Vec::new(),
         needs: BTreeSet::new(),
+        secrecy: BTreeSet::new(),
+        verbs: Vec::new(),
         runs: Arc::default(),
         serve,
     }
@@ -105,6 +117,32 @@ pub fn boxes() -> Toy {
                 None => Err(Refusal::new(Reason::Absent, format!("{} is empty", call.request.uri))),
             }
         })
+    })
+}
+
+/// Grants these needs, and is cleared for these tags.
+#[derive(Clone, Copy)]
+pub struct Allows(pub &'static [&'static str], pub &'static [&'static str]);
+
+impl Authority for Allows {
+    fn grants(&self, need: &str) -> Result<(), String> {
+        match self.0.contains(&need) {
+            true => Ok(()),
+            false => Err("the bundle has no such capability".to_owned()),
+        }
+    }
+
+    fn is_cleared(&self, tag: &str) -> bool {
+        self.1.contains(&tag)
+    }
+}
+
+/// `secret:NAME`: the name, labelled.
+pub fn secret() -> Toy {
+    toy("secret", "secret:{name:word}", |call, _| {
+        let mut produced = plain(&call.parts["name"]);
+        produced.label.secrecy.insert("payroll".to_owned());
+        Box::pin(async { Ok(produced) })
     })
 }
 
