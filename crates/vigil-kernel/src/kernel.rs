@@ -41,8 +41,8 @@ pub enum ImportError {
     Damaged(#[source] vigil_base::cbor::DecodeError),
     /// It says that it was made here, and it is not among what was: that anybody can write.
     #[error(
-        "the trace of {uri} says that this machine, {machine}, made it, and it is not kept here\n\
-         hint: resolve it once, which makes it anew"
+        "the trace of {uri} says that this machine, {machine}, made it, and it is not kept here; \
+         resolve it once, which makes it anew"
     )]
     NotOurs {
         /// What it answers.

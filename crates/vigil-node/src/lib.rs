@@ -21,7 +21,6 @@ mod host;
 mod nearest;
 mod node;
 mod traces;
-mod wait;
 mod watch;
 mod whole;
 mod worktree;

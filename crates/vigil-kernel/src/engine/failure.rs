@@ -31,10 +31,7 @@ pub enum Failure {
         limit_ms: u64,
     },
     /// No thread was left to compute it: those that do not yield hold them all.
-    #[error(
-        "no thread is left for {key}: {stuck} computations hold theirs without yielding\n\
-         hint: end the process that they run in, and begin it anew"
-    )]
+    #[error("no thread is left for {key}: {stuck} computations hold theirs without yielding")]
     Crowded {
         /// What was to be computed.
         key: String,
