@@ -42,7 +42,7 @@ pub enum ImportError {
     /// It says that it was made here, and it is not among what was: that anybody can write.
     #[error(
         "the trace of {uri} says that this machine, {machine}, made it, and it is not kept here; \
-         resolve it once, which makes it anew"
+         what it tells of can be made anew by resolving that once"
     )]
     NotOurs {
         /// What it answers.
@@ -345,15 +345,24 @@ impl Kernel {
 }
 
 /// Hands an answer out, if the caller may have it.
-pub(crate) fn allow(
+fn allow(
     authority: &dyn Authority,
     answer: &Answer,
     request: &Request,
 ) -> Result<Representation, Refusal> {
-    check_needs(authority, &answer.needs, &request.uri)?;
-    // Before anything of it is said: a refusal may tell of a secret too.
-    check_label(authority, answer.label(), &request.uri)?;
+    may_have(authority, answer, &request.uri)?;
     answer.result.clone()
+}
+
+/// Says why a caller may not have an answer, before anything of it is said: a refusal may tell of a secret
+/// too.
+pub(crate) fn may_have(
+    authority: &dyn Authority,
+    answer: &Answer,
+    uri: &Identifier,
+) -> Result<(), Refusal> {
+    check_needs(authority, &answer.needs, uri)?;
+    check_label(authority, answer.label(), uri)
 }
 
 fn check_label(authority: &dyn Authority, label: &Label, uri: &Identifier) -> Result<(), Refusal> {

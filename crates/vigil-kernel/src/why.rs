@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vigil_base::Vcid;
 
 use crate::host::{Authority, HostFault, Owner};
-use crate::kernel::{Kernel, allow};
+use crate::kernel::{Kernel, may_have};
 use crate::keys::RootKey;
 use crate::pipeline;
 use crate::representation::Representation;
@@ -156,12 +156,7 @@ impl Provenance {
     fn of(key: &ResourceKey, answer: &Answer, authority: &dyn Authority) -> Self {
         let name = format!("{key:?}");
         let (below, hidden) = Default::default();
-        // Why a caller may not have it is no part of how it came about.
-        let is_allowed = match &answer.result {
-            Err(_) if answer.label().secrecy.is_empty() => Ok(()),
-            _ => allow(authority, answer, &key.request).map(|_| ()),
-        };
-        if let Err(refusal) = is_allowed {
+        if let Err(refusal) = may_have(authority, answer, &key.request.uri) {
             let story = Story::default();
             return Self { name, gave: Err(refusal.message), story, below, hidden };
         }

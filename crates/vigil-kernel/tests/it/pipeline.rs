@@ -61,8 +61,8 @@ fn uris_with_signs_of_a_pipeline_in_them_stand_in_quotes() {
     check(
         r#""data:,a|b(\"c\")" | join with@"file:x(1)" on=id"#,
         expect![[r#"
-        active:join+of@data:%2Ca%7Cb%28%22c%22%29+on=id+with@file:x%281%29
-        "data:,a|b(\"c\")" | join on="id" with@"file:x(1)""#]],
+        active:join+of@data:,a%7Cb%28%22c%22%29+on=id+with@file:x%281%29
+        "data:,a|b(\"c\")" | join on=id with@"file:x(1)""#]],
     );
     check(r#""data:,a b""#, expect!["`data:,a b` is no URI"]);
     check(r#""" | head"#, expect!["a pipeline starts with a URI at character 3"]);

@@ -43,7 +43,7 @@ fn a_query_is_a_resource_in_every_format() {
 }
 
 #[test]
-fn another_process_finds_what_was_answered() {
+fn another_machine_finds_what_was_answered() {
     let shelf = Shelf::new();
     let vcid = shelf.put(CSV);
     let query = format!("ca://{vcid} | sql \"select count(*) from input\"");
@@ -52,7 +52,8 @@ fn another_process_finds_what_was_answered() {
     let first = resolve(&kernel, &query).expect("it is answered");
     let story = &kernel.why("test", &request)[0];
     assert_eq!(story.story.how, How::Made);
-    let one_thread = shelf.kernel(Settings { threads: 1, ..Settings::default() });
+    let one_thread = Settings { threads: 1, ..Settings::default() };
+    let one_thread = shelf.kernel_on("there", one_thread);
     for trace in kernel.export_traces("test", &request).expect("they are kept") {
         one_thread.import_trace(&trace).expect("it is one");
     }

@@ -147,14 +147,19 @@ impl Shelf {
 
     /// Makes a kernel with queries, and `ca://` for what is stored.
     pub fn kernel(&self, settings: Settings) -> Kernel {
+        self.kernel_on("here", settings)
+    }
+
+    /// As [`Self::kernel`], on another machine; each believes the other.
+    pub fn kernel_on(&self, machine: &str, settings: Settings) -> Kernel {
         let memory = Arc::new(Memory::default());
         let host = Host {
             blobs: Arc::new(Kept(self.store.clone())),
             traces: memory.clone(),
             roots: memory,
             clock: Arc::new(Still),
-            policy: Arc::new(OfMachines(vec!["here".to_owned()])),
-            machine: "here".to_owned(),
+            policy: Arc::new(OfMachines(vec!["here".to_owned(), "there".to_owned()])),
+            machine: machine.to_owned(),
             checks: BTreeMap::new(),
         };
         let kernel = Kernel::new(host, EngineOptions::default());
