@@ -12,10 +12,11 @@
 mod lock;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs, io};
+use std::{fs, io};
 
 use sha2::{Digest as _, Sha256};
 
@@ -40,9 +41,13 @@ pub struct Sources {
     locked: String,
 }
 
-/// Tells cargo, from a build script, the hash of all that the crate follows from, as 64 hexadecimal digits in
+/// Tells cargo, from a build script which is given these variables, the hash of all that the crate follows from, as 64 hexadecimal digits in
 /// the variable `VIGIL_SOURCES`, and which files to watch.
-pub fn tell() -> io::Result<()> {
+pub fn tell(variables: impl Fn(&str) -> Option<OsString>) -> io::Result<()> {
+    let variable = |name: &str| {
+        let value = variables(name).and_then(|value| value.into_string().ok());
+        value.ok_or_else(|| wrong(format!("{name} is not set: this is for build scripts")))
+    };
     let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let root = here.ancestors().find(|folder| folder.join("Cargo.lock").is_file());
     let root = root.ok_or_else(|| wrong("there is no Cargo.lock above the crate".to_owned()))?;
@@ -137,10 +142,6 @@ impl Sources {
         }
         Ok(hex)
     }
-}
-
-fn variable(name: &str) -> io::Result<String> {
-    env::var(name).map_err(|_| wrong(format!("{name} is not set: this is for build scripts")))
 }
 
 fn wrong(text: String) -> io::Error {
