@@ -19,6 +19,7 @@ mod failure;
 mod figures;
 mod files;
 mod find;
+mod gate;
 mod inproc;
 mod json;
 mod machine;
@@ -41,6 +42,7 @@ pub use failure::failed;
 pub use figures::Figures;
 pub use files::{FileError, hash, hash_input, list};
 pub use find::{Found, Policy, find};
+pub use gate::{GateCost, measure_gate};
 pub use inproc::{
     InprocError, InprocSizes, Place, Timing, fill, open_times, render_timings, small_times,
 };

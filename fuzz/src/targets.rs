@@ -17,6 +17,7 @@ mod import;
 mod index;
 mod kernel;
 mod log;
+mod package;
 mod records;
 mod store;
 mod tier;
@@ -67,6 +68,15 @@ pub const TARGETS: &[Target] = &[
         run: log::run_tiles,
         words: log::TILE_WORDS,
         input_bytes_max: 256,
+        memory_floor: MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
+        name: "package",
+        holds: "what is said of a package is written back as it was, and believed of nobody",
+        run: package::run,
+        words: package::WORDS,
+        input_bytes_max: 8192,
         memory_floor: MEBIBYTE,
         memory_per_byte: 64,
     },

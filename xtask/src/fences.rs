@@ -16,6 +16,7 @@ const ORDER: &[&[&str]] = &[
     &["vigil-access"],
     &["vigil-store", "vigil-trust"],
     &["vigil-files", "vigil-tier"],
+    &["vigil-pkg"],
     &["vigil-kernel"],
     &["vigil-machine", "vigil-vectra"],
     &["vigil-query", "vigil-build", "vigil-reach"],

@@ -1,5 +1,5 @@
 //! Measures the transparency log: durable append, checking a proof, and a monitor's reading, beside Go's
-//! `sumdb/tlog` doing the same in the same run.
+//! `sumdb/tlog` doing the same in the same run; and what the gate takes for a closure of packages.
 //!
 //! Run it as `cargo xtask bench log`. Go appends in memory, writes all tiles once and syncs nothing, so
 //! its append is a bound for hashing and writing, not for durability; ours waits for the disk with each
@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use vigil_base::world::Disk;
-use vigil_bench::failed;
+use vigil_bench::{failed, measure_gate};
 use vigil_store::FolderDisk;
 use vigil_trust::log::{
     CosignedAt, DiskTiles, DurableLog, Ed25519Kind, KeyName, LeafIndex, LogKeys, LogPolicy,
@@ -77,6 +77,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     print(&ours, &theirs, entries, arguments.batch);
+    let gate = measure_gate(if arguments.quick { 1 } else { 20 })?;
+    println!(
+        "{:<42} {:>9.1} ms by a fresh gate, {:.1} ms once more (aim: 50 ms)",
+        "gate: a closure of 100 packages", gate.fresh, gate.again
+    );
     Ok(())
 }
 

@@ -71,6 +71,9 @@ const ROWS: [Row; 6] = [
 const PROTOTYPE_PRICES: [(&str, f64); 2] =
     [("call that does nothing", 30.0), ("message of 56 bytes pushed and popped", 32.0)];
 
+/// How long a bare prototype's boot took, with QEMU's own start.
+const PROTOTYPE_BOOT_MS: u32 = 120;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.part {
@@ -106,6 +109,10 @@ fn measure(rounds: usize) -> Result<(), Box<dyn Error>> {
         let beside = prototype.map_or(String::new(), |(_, count)| format!("  [{count}]"));
         println!("  {count:>9}  {name}{beside}");
     }
+    let boots = read_timings(&machine(&["boots"])?);
+    let boot = find(&boots, "QEMU started, a Task run, and all over")?;
+    let (best, middle) = (boot.best() / 1e6, boot.median() / 1e6);
+    println!("\n  {best:>7.0} ms   {} (middle {middle:.0}) [{PROTOTYPE_BOOT_MS}]", boot.name);
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!("\nhosted on Linux, nanoseconds (load before: {})\n", load.trim());
     let helper = std::env::current_exe()?;

@@ -20,6 +20,10 @@ pub struct Environment {
     pub store: Option<OsString>,
     /// `XDG_DATA_HOME`: where programs keep a person's data.
     pub data_home: Option<OsString>,
+    /// `XDG_RUNTIME_DIR`: where programs keep what ends when the person logs out.
+    pub runtime: Option<OsString>,
+    /// The file that this program was started from, if the system tells.
+    pub program: Option<PathBuf>,
     /// `HOME`: the person's own folder.
     pub home: Option<OsString>,
     /// Where relative paths start; empty for the folder that the process runs in.

@@ -17,6 +17,7 @@ use vigil_store::{
 use vigil_trust::log::{LogError, PolicyRefusal};
 
 use crate::human;
+use crate::signing_failure::SigningError;
 use crate::trust_failure::TrustError;
 
 /// Why a command was not done.
@@ -188,6 +189,16 @@ pub enum CommandError {
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A package is not as it should be, or is refused.
+    #[error("could not {action}")]
+    Pkg {
+        /// What was tried.
+        action: String,
+        /// Who can mend it.
+        blame: Blame,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// There is no such tier.
     #[error("{}", match name {
         Some(name) => format!("there is no tier {}", name.as_str()),
@@ -276,6 +287,9 @@ pub enum CommandError {
     /// Something about identity was refused or failed.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// Something was not signed for other tools, or is not believed.
+    #[error(transparent)]
+    Signing(Box<SigningError>),
     /// A step of the tour went wrong.
     #[error("the tour stopped at `{step}`")]
     Tour {
@@ -354,6 +368,7 @@ impl Blamed for CommandError {
             Self::Abandoned | Self::Conversion { .. } | Self::Untidy { .. } => Blame::Caller,
             Self::Tier { blame, .. }
             | Self::Log { blame, .. }
+            | Self::Pkg { blame, .. }
             | Self::Expression { blame, .. }
             | Self::Machine { blame, .. } => *blame,
             Self::File { source, .. } => match source.kind() {
@@ -363,9 +378,16 @@ impl Blamed for CommandError {
                 _ => Blame::World,
             },
             Self::Trust(source) => source.blame(),
+            Self::Signing(source) => source.blame(),
             Self::Tour { blame, .. } => *blame,
             _ => Blame::World,
         }
+    }
+}
+
+impl From<SigningError> for CommandError {
+    fn from(source: SigningError) -> Self {
+        Self::Signing(Box::new(source))
     }
 }
 
@@ -412,6 +434,7 @@ impl CommandError {
             Self::NoEndpoint { .. } => Some("`vigil endpoints` lists all of them".into()),
             Self::NoTask { .. } => Some("`vigil vectra caps` shows all of them".into()),
             Self::Trust(source) => source.hint(),
+            Self::Signing(source) => source.hint(),
             Self::NoCommand { .. } => Some("`vigil help` lists the commands".into()),
             Self::Tour { blame: Blame::Us, .. } => Some(crate::REPORT.into()),
             _ => causes(self).find_map(hint_of_cause),

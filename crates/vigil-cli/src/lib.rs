@@ -22,6 +22,7 @@ mod query;
 mod resolve;
 mod retention;
 mod run;
+mod signing_failure;
 mod talk;
 mod tiers;
 mod tour;
@@ -29,16 +30,17 @@ mod trust;
 mod trust_failure;
 
 pub use args::{
-    AddArgs, ArenaCommand, Args, ByteRange, CatArgs, Command, CompletionsArgs, CostArgs,
-    DhallBounds, DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs,
-    DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs,
-    FormatArgs, GcArgs, GetArgs, GlobalArgs, KeepArgs, ListArgs, LogAppendArgs, LogCommand,
-    LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs,
-    LogVerifyArgs, LogWitnessArgs, MachineArgs, MachineCommand, ManArgs, NameCommand,
-    PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCommand,
-    PuddleGrantArgs, RepairArgs, ResultFormat, SqlArgs, StatArgs, StatusArgs, TarArgs, TierAddArgs,
-    TierChoice, TierCommand, TourArgs, ValueError, VectraCommand, VectraRunArgs, VerifyArgs,
-    VersionArgs,
+    AddArgs, AgentCommand, AnyName, ArenaCommand, Args, AttestArgs, AttestCommand, ByteRange,
+    CatArgs, Command, CompletionsArgs, CostArgs, DhallBounds, DhallCommand, DhallDiffArgs,
+    DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs, DhallInput, DhallNormalizeArgs,
+    DhallPrintArgs, DhallRewriteArgs, DhallSigns, DiffArgs, FormatArgs, GcArgs, GetArgs,
+    GlobalArgs, KeepArgs, KeyFormat, ListArgs, LogAppendArgs, LogCommand, LogCosignArgs,
+    LogInitArgs, LogMonitorArgs, LogProveArgs, LogServeArgs, LogTrustArgs, LogVerifyArgs,
+    LogWitnessArgs, MachineArgs, MachineCommand, ManArgs, NameCommand, PassphraseArgs,
+    PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs, PuddleCheckArgs, PuddleCommand,
+    PuddleGrantArgs, RepairArgs, ResultFormat, SignArgs, SignFormat, SocketArgs, SqlArgs, StatArgs,
+    StatusArgs, TarArgs, TierAddArgs, TierChoice, TierCommand, TimeSource, TourArgs, ValueError,
+    VectraCommand, VectraRunArgs, VerifyArgs, VersionArgs,
 };
 pub use dhall::{DhallDoor, DhallSettings, EditedLine, LineEditor};
 pub use environment::Environment;
@@ -49,12 +51,13 @@ pub use output::Output;
 pub use query::{NoQueries, Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
 pub use resolve::{Request, ResolveArgsError};
 pub use run::{BUG, MISUSE, run};
+pub use signing_failure::SigningError;
 pub use talk::{Meter, Progress, Talk};
 pub use tiers::{
     TierArena, TierDoor, TierFailure, TierLink, TierPulled, TierReport, TierSent, TierSettings,
 };
 
-pub use trust::TrustDoor;
+pub use trust::{Steady, TrustDoor};
 pub use trust_failure::TrustError;
 
 /// What a person who met a bug is asked to do.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use vigil_base::{Blame, Blamed};
 
-use crate::args::{ArenaCommand, Args, Command, DhallCommand, TierCommand};
+use crate::args::{ArenaCommand, Args, Command, DhallCommand, NameCommand, TierCommand};
 use crate::environment::Environment;
 
 /// What is to be done, with every path and default settled.
@@ -121,9 +121,17 @@ fn locate_paths(command: &mut Command, environment: &Environment) {
             }
         }
         Command::Log(log) => log.paths_mut().into_iter().for_each(locate),
+        Command::Pkg(pkg) => pkg.paths_mut().into_iter().for_each(locate),
         Command::Dhall(dhall) => dhall.paths_mut().into_iter().for_each(locate),
         Command::Person(person) => person.paths_mut().into_iter().for_each(locate),
         Command::Machine(machine) => machine.paths_mut().into_iter().for_each(locate),
+        Command::Name(NameCommand::Set { passphrase, .. }) => {
+            passphrase.passphrase_file.iter_mut().for_each(locate);
+        }
+        Command::Name(NameCommand::Follow { bundle, .. }) => locate(bundle),
+        Command::Agent(agent) => agent.paths_mut().into_iter().for_each(locate),
+        Command::Attest(attest) => attest.paths_mut().into_iter().for_each(locate),
+        Command::Sign(sign) => sign.socket.socket.iter_mut().for_each(locate),
         Command::Puddle(puddle) => puddle.paths_mut().into_iter().for_each(locate),
         Command::Tour(tour) => tour.folder.iter_mut().for_each(locate),
         Command::Man(man) => man.output.iter_mut().for_each(locate),

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use vigil_base::world::Moment;
 use vigil_base::{Blame, Blamed, Name};
 use vigil_trust::feed::{AppendError, FeedLogError};
 use vigil_trust::home::{BundleError, HomeError};
-use vigil_trust::puddle::ScopeError;
+use vigil_trust::puddle::{Denial, ScopeError};
 use vigil_trust::seal::{OpenSealedError, SealError};
 use vigil_trust::{ConfidenceError, DiceError, KeyError, StatementError, WordsError};
 
@@ -105,6 +106,37 @@ pub enum TrustError {
     /// Nobody answered.
     #[error("nobody answered")]
     NoAnswer,
+    /// The answer is no text.
+    #[error("the answer is no text in UTF-8")]
+    NoText,
+    /// The clock is behind what it showed before.
+    #[error("this machine's clock is {} behind what it showed before", human::clock_span(*behind))]
+    ClockBehind {
+        /// By how many seconds.
+        behind: u64,
+    },
+    /// Something was signed later than it is here.
+    #[error(
+        "the Person signed at {}, and here it is {}: one of two clocks is wrong",
+        human::moment(*signed),
+        human::moment(*now)
+    )]
+    ClockDoubt {
+        /// When it was signed.
+        signed: Moment,
+        /// What time it is here.
+        now: Moment,
+    },
+    /// A machine may not do something.
+    #[error("{machine} may not {what}")]
+    Denied {
+        /// The machine, as it was asked for.
+        machine: String,
+        /// What was asked for.
+        what: String,
+        /// The rule that stands against it.
+        source: Denial,
+    },
     /// Two passphrases differ.
     #[error("the two passphrases differ")]
     Differ,
@@ -211,6 +243,16 @@ impl TrustError {
             Self::NoAnswer => {
                 "`--passphrase-file`, `--words-file` and `--fingerprint` answer without a terminal"
             }
+            Self::ClockBehind { .. } | Self::ClockDoubt { .. } => {
+                "set the clock; `vigil puddle time` shows both, and settles which one to believe"
+            }
+            Self::Denied { source: Denial::Stale { .. }, .. } => {
+                "take a newer bundle with `vigil puddle import`; where the Person's key is, `vigil puddle renew`"
+            }
+            Self::Denied { source: Denial::Doubtful { .. }, .. } => {
+                "`vigil puddle time` shows both clocks, and settles which one to believe"
+            }
+            Self::Denied { .. } => "`vigil puddle show` shows what each machine may do",
             Self::Open { .. } => {
                 "`chmod -R go= ` that folder, and consider new keys if others use this machine"
             }

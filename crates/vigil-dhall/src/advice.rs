@@ -4,24 +4,29 @@
 
 use std::collections::BTreeMap;
 
-use crate::binary::encode;
 use crate::check::similar;
+use crate::difference::{Comparison, brief};
 use crate::expr::{Expr, ExprKind, Span};
 use crate::label::Label;
 use crate::parser::ParseError;
-use crate::print::{Style, print};
 
 /// The most names that a sentence lists.
 const NAMES_MAX: usize = 4;
+/// The most characters of a type that are looked at.
+const COLUMNS: usize = 1_000;
+/// How many records inside of records are looked into.
+const LEVELS_MAX: usize = 8;
 
 /// Advice about a type where another one is needed.
 pub(crate) fn on_types(role: &str, expected: &Expr, actual: &Expr) -> Option<String> {
-    on_operator(role, actual).or_else(|| on_difference(expected, actual))
+    let mut comparison = Comparison::new(COLUMNS);
+    let on_difference = || on_difference(&mut comparison, LEVELS_MAX, expected, actual);
+    on_operator(role, actual).or_else(on_difference)
 }
 
 fn on_operator(role: &str, actual: &Expr) -> Option<String> {
     let operator = role.strip_prefix("an operand of ")?;
-    let name = print(actual, Style::one_line());
+    let name = brief(actual, COLUMNS);
     let advice = match (operator, name.as_str()) {
         ("`+`", "Text") => "`++` joins texts",
         ("`+`" | "`++`", name) if name.starts_with("List ") => "`#` joins lists",
@@ -35,13 +40,18 @@ fn on_operator(role: &str, actual: &Expr) -> Option<String> {
 }
 
 /// Finds the one place where two types differ, and says what would mend it.
-fn on_difference(expected: &Expr, actual: &Expr) -> Option<String> {
+fn on_difference(
+    comparison: &mut Comparison,
+    levels: usize,
+    expected: &Expr,
+    actual: &Expr,
+) -> Option<String> {
     if let (ExprKind::RecordType(wanted), ExprKind::RecordType(found)) =
         (expected.kind(), actual.kind())
     {
-        return on_fields(wanted, found);
+        return on_fields(comparison, levels.checked_sub(1)?, wanted, found);
     }
-    let names = (print(expected, Style::one_line()), print(actual, Style::one_line()));
+    let names = (brief(expected, COLUMNS), brief(actual, COLUMNS));
     let advice = match (names.0.as_str(), names.1.as_str()) {
         ("Integer", "Natural") => "`Natural/toInteger` converts; an `Integer` literal has a sign",
         ("Natural", "Integer") => "`Integer/clamp` converts; a `Natural` literal has no sign",
@@ -67,7 +77,12 @@ fn is_optional(optional: &str, inner: &str) -> bool {
     })
 }
 
-fn on_fields(wanted: &[(Label, Expr)], found: &[(Label, Expr)]) -> Option<String> {
+fn on_fields(
+    comparison: &mut Comparison,
+    levels: usize,
+    wanted: &[(Label, Expr)],
+    found: &[(Label, Expr)],
+) -> Option<String> {
     let map =
         |fields: &[(Label, Expr)]| -> BTreeMap<Label, Expr> { fields.iter().cloned().collect() };
     let (wanted, found) = (map(wanted), map(found));
@@ -84,13 +99,15 @@ fn on_fields(wanted: &[(Label, Expr)], found: &[(Label, Expr)]) -> Option<String
     if !extra.is_empty() {
         return Some(format!("{} not wanted here", are("field", &extra)));
     }
-    let mut differing = wanted
+    let differing: Vec<_> = wanted
         .iter()
         .filter_map(|(name, wanted)| found.get(name).map(|found| (name, wanted, found)))
-        .filter(|(_, wanted, found)| encode(wanted) != encode(found));
-    match (differing.next(), differing.next()) {
-        (Some((name, wanted, found)), None) => {
-            let advice = on_difference(wanted, found)?;
+        .filter(|(_, wanted, found)| !comparison.equal(wanted, found))
+        .take(2)
+        .collect();
+    match differing.as_slice() {
+        [(name, wanted, found)] => {
+            let advice = on_difference(comparison, levels, wanted, found)?;
             Some(format!("at `{name}`: {advice}"))
         }
         _ => None,

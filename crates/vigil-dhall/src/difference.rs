@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::binary::encode;
 use crate::expr::{Expr, ExprKind};
 use crate::label::Label;
-use crate::print::{Style, print};
+use crate::print::print_beginning;
 use crate::rewrite::{Rewrite, children};
 use crate::stack::deep;
 
@@ -30,10 +30,11 @@ pub struct Difference {
 /// The texts are at most `columns` characters long.
 #[must_use]
 pub fn difference(left: &Expr, right: &Expr, columns: usize) -> Option<Difference> {
-    if encode(left) == encode(right) {
+    let mut comparison = Comparison::new(columns);
+    if comparison.equal(left, right) {
         return None;
     }
-    let (left, right) = Comparison::default().sides(left, right, false);
+    let (left, right) = comparison.sides(left, right, false);
     Some(Difference { left: shorten(&left, columns), right: shorten(&right, columns) })
 }
 
@@ -47,8 +48,14 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
     format!("{}{SAME}", kept.trim_end())
 }
 
-fn whole(expr: &Expr, parenthesized: bool) -> String {
-    let text = print(expr, Style::one_line());
+/// Writes an expression on one line of at most so many characters, without a look at the rest.
+pub(crate) fn brief(expr: &Expr, columns: usize) -> String {
+    // Twice as many, since runs of spaces become one.
+    shorten(&print_beginning(expr, columns.saturating_mul(2)), columns)
+}
+
+fn whole(expr: &Expr, columns: usize, parenthesized: bool) -> String {
+    let text = print_beginning(expr, columns);
     let simple = matches!(
         expr.kind(),
         ExprKind::Const(_)
@@ -65,10 +72,12 @@ fn whole(expr: &Expr, parenthesized: bool) -> String {
     if parenthesized && !simple { format!("({text})") } else { text }
 }
 
-/// Compares parts by digests, each made once, however deep it lies in what is compared.
-#[derive(Default)]
-struct Comparison {
+/// Compares parts by digests. Each part is digested and shown once, however deep it lies in what is
+/// compared and however often it is shared there.
+pub(crate) struct Comparison {
+    columns: usize,
     digests: HashMap<usize, [u8; 32]>,
+    shown: HashMap<(usize, usize, bool), (String, String)>,
 }
 
 impl Rewrite for Comparison {
@@ -81,6 +90,10 @@ impl Rewrite for Comparison {
 }
 
 impl Comparison {
+    pub(crate) fn new(columns: usize) -> Self {
+        Self { columns, digests: HashMap::new(), shown: HashMap::new() }
+    }
+
     fn digest(&mut self, expr: &Expr) -> [u8; 32] {
         if let Some(known) = self.digests.get(&expr.address()) {
             return *known;
@@ -94,18 +107,30 @@ impl Comparison {
         digest
     }
 
-    fn equal(&mut self, left: &Expr, right: &Expr) -> bool {
+    pub(crate) fn equal(&mut self, left: &Expr, right: &Expr) -> bool {
         self.digest(left) == self.digest(right)
     }
 
     fn sides(&mut self, left: &Expr, right: &Expr, parenthesized: bool) -> (String, String) {
-        deep(|| self.sides_here(left, right, parenthesized))
+        let key = (left.address(), right.address(), parenthesized);
+        if let Some(known) = self.shown.get(&key) {
+            return known.clone();
+        }
+        let (left, right) = deep(|| self.sides_here(left, right, parenthesized));
+        // What is longer is cut in the end.
+        let cut = |text: String| match text.char_indices().nth(self.columns.saturating_add(1)) {
+            Some((at, _)) => text[..at].to_owned(),
+            None => text,
+        };
+        let shown = (cut(left), cut(right));
+        self.shown.insert(key, shown.clone());
+        shown
     }
 
     fn sides_here(&mut self, left: &Expr, right: &Expr, parenthesized: bool) -> (String, String) {
         if self.equal(left, right) {
             // What is as short as an ellipsis reads better.
-            let text = whole(left, parenthesized);
+            let text = whole(left, self.columns, parenthesized);
             let text = if text.chars().count() <= 8 { text } else { SAME.to_owned() };
             return (text.clone(), text);
         }
@@ -143,7 +168,10 @@ impl Comparison {
                 (wrap(format!("Some {a}")), wrap(format!("Some {b}")))
             }
             (ExprKind::List(a), ExprKind::List(b)) => self.items(a, b),
-            _ => (whole(left, parenthesized), whole(right, parenthesized)),
+            _ => (
+                whole(left, self.columns, parenthesized),
+                whole(right, self.columns, parenthesized),
+            ),
         }
     }
 
@@ -162,6 +190,7 @@ impl Comparison {
         for (label, value) in right {
             labels.entry(label).or_default().1.get_or_insert(value);
         }
+        let columns = self.columns;
         let (mut a, mut b, mut some_equal) = (Vec::new(), Vec::new(), false);
         let show = |label: &Label, value: Option<String>| match value {
             Some(value) => format!("{label}{sign} {value}"),
@@ -177,7 +206,8 @@ impl Comparison {
                     b.push(show(label, Some(y)));
                 }
                 (x, y) => {
-                    let text = |value: &Entry| value.as_ref().map(|value| whole(value, false));
+                    let text =
+                        |value: &Entry| value.as_ref().map(|value| whole(value, columns, false));
                     a.extend(x.map(|value| show(label, text(value))));
                     b.extend(y.map(|value| show(label, text(value))));
                 }
@@ -206,8 +236,9 @@ impl Comparison {
                 (format!("[ {lead}{a}, {SAME} ]"), format!("[ {lead}{b}, {SAME} ]"))
             }
             (a, b) => {
-                let text =
-                    |item: Option<&Expr>| item.map_or(String::new(), |item| whole(item, false));
+                let text = |item: Option<&Expr>| {
+                    item.map_or(String::new(), |item| whole(item, self.columns, false))
+                };
                 (format!("[ {lead}{} ]", text(a)), format!("[ {lead}{} ]", text(b)))
             }
         }

@@ -7,6 +7,7 @@
 //! dotted fields and repeated fields of record literals, multi-line literals, and literals that
 //! combine a date, a time and a zone.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::builtin::{Builtin, Const};
@@ -14,6 +15,7 @@ use crate::calendar::{Date, Time, TimeZone};
 use crate::import::Import;
 use crate::label::Label;
 use crate::number::{Integer, Natural};
+use crate::rewrite::{Part, visit};
 use crate::stack::deep;
 
 /// A run of bytes of one source text.
@@ -37,12 +39,13 @@ impl Span {
 }
 
 /// A syntax tree; copying one copies a pointer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Expr(Arc<Node>);
 
-#[derive(Debug)]
 struct Node {
     span: Span,
+    /// How many nodes lie one below the other, from here to the deepest one.
+    height: u32,
     kind: ExprKind,
 }
 
@@ -59,7 +62,8 @@ impl Expr {
     /// Returns a node that stands at `span`.
     #[must_use]
     pub fn at(span: Span, kind: ExprKind) -> Self {
-        Self(Arc::new(Node { span, kind }))
+        let height = if kind.has_children() { height_of(&kind) } else { 1 };
+        Self(Arc::new(Node { span, height, kind }))
     }
 
     /// Returns a node that stands in no source text.
@@ -78,6 +82,19 @@ impl Expr {
     #[must_use]
     pub fn span(&self) -> Span {
         self.0.span
+    }
+
+    /// Returns what the node is, copied only if somebody else has the node too.
+    pub(crate) fn into_kind(self) -> ExprKind {
+        match Arc::try_unwrap(self.0) {
+            Ok(mut node) => std::mem::replace(&mut node.kind, ExprKind::Const(Const::Sort)),
+            Err(shared) => shared.kind.clone(),
+        }
+    }
+
+    /// Returns how deep the tree nests, a leaf counting 1.
+    pub(crate) fn height(&self) -> usize {
+        self.0.height as usize
     }
 
     /// Returns an address that is the same for clones of one node.
@@ -102,6 +119,29 @@ impl Expr {
     pub fn builtin(builtin: Builtin) -> Self {
         Self::new(ExprKind::Builtin(builtin))
     }
+}
+
+impl fmt::Debug for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        deep(|| self.0.kind.fmt(f))
+    }
+}
+
+/// Returns the height of a node. What lies in a row but means nesting counts as that: each `let`
+/// nests what follows it, each step of the path of a `with` nests what is put there.
+fn height_of(kind: &ExprKind) -> u32 {
+    let (mut height, mut outside) = (0_u32, 0_u32);
+    let nests = matches!(kind, ExprKind::Let(..));
+    visit(kind, &mut |part| match part {
+        Part::Expr(inner) => height = height.max(inner.0.height.saturating_add(outside)),
+        Part::Enter(_) => outside += u32::from(nests),
+        Part::Leave(_) => {}
+    });
+    if let ExprKind::With(_, path, value) = kind {
+        let path = u32::try_from(path.len()).unwrap_or(u32::MAX);
+        height = height.max(value.0.height.saturating_add(path));
+    }
+    height.saturating_add(1)
 }
 
 /// A binary operator.

@@ -279,7 +279,7 @@ pub fn imports(expr: &Expr) -> Vec<ImportUse<'_>> {
         }
         let inside =
             may_be_absent || matches!(expr.kind(), ExprKind::Op(Operator::Alternative, ..));
-        visit(expr, &mut |part| {
+        visit(expr.kind(), &mut |part| {
             if let Part::Expr(inner) = part {
                 deep(|| collect(inner, inside, found));
             }

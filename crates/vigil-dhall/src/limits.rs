@@ -5,10 +5,10 @@
 pub struct Limits {
     /// How deep expressions may nest, parentheses and chains of operators included.
     pub depth: usize,
-    /// How many reductions one evaluation may take.
+    /// How many reductions one evaluation may take, or one resolution with all that it imports.
     pub steps: u64,
     /// How many bytes of results (texts, lists, records, numbers, encodings) one evaluation may
-    /// build in all.
+    /// build in all; also how many bytes one session may import.
     pub memory_bytes: u64,
     /// How many imports one resolution may load.
     pub imports: usize,

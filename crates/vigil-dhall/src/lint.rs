@@ -95,7 +95,7 @@ impl Asserting {
             }
             kind => {
                 self.passed += usize::from(matches!(kind, ExprKind::Assert(_)));
-                visit(expr, &mut |part| {
+                visit(expr.kind(), &mut |part| {
                     if let Part::Expr(inner) = part {
                         deep(|| self.expr(inner));
                     }
@@ -146,7 +146,7 @@ impl Uses {
                     self.binding(binding);
                 }
             }
-            _ => visit(expr, &mut |part| match part {
+            _ => visit(expr.kind(), &mut |part| match part {
                 Part::Expr(inner) => deep(|| self.expr(inner)),
                 Part::Enter(label) => self.enter(label),
                 Part::Leave(label) => _ = self.leave(label),

@@ -6,7 +6,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use num_bigint::BigUint;
+use dashu_int::UBig;
+use dashu_int::ops::BitTest as _;
+
+/// The most bytes of a number that a finite `f64` is near to: one of 1,025 bits is not.
+const F64_BYTES_MAX: u64 = 1_024 / 8;
 
 /// A whole number that is not negative, of any size.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,7 +19,7 @@ pub struct Natural(Repr);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Repr {
     Small(u64),
-    Big(Arc<BigUint>),
+    Big(Arc<UBig>),
 }
 
 impl Natural {
@@ -28,26 +32,26 @@ impl Natural {
         if let Ok(small) = u64::from_str_radix(digits, radix) {
             return Some(Self(Repr::Small(small)));
         }
-        BigUint::parse_bytes(digits.as_bytes(), radix).map(Self::from_big)
+        UBig::from_str_radix(digits, radix).ok().map(Self::from_big)
     }
 
     /// Returns the number whose big-endian bytes these are.
     #[must_use]
     pub fn from_bytes_be(bytes: &[u8]) -> Self {
-        Self::from_big(BigUint::from_bytes_be(bytes))
+        Self::from_big(UBig::from_be_bytes(bytes))
     }
 
-    fn from_big(big: BigUint) -> Self {
+    fn from_big(big: UBig) -> Self {
         match u64::try_from(&big) {
             Ok(small) => Self(Repr::Small(small)),
             Err(_) => Self(Repr::Big(Arc::new(big))),
         }
     }
 
-    fn to_big(&self) -> BigUint {
+    fn to_big(&self) -> UBig {
         match &self.0 {
-            Repr::Small(small) => BigUint::from(*small),
-            Repr::Big(big) => BigUint::clone(big),
+            Repr::Small(small) => UBig::from(*small),
+            Repr::Big(big) => UBig::clone(big),
         }
     }
 
@@ -63,7 +67,7 @@ impl Natural {
     /// Returns the big-endian bytes, without leading zeros.
     #[must_use]
     pub fn to_bytes_be(&self) -> Vec<u8> {
-        self.to_big().to_bytes_be()
+        self.to_big().to_be_bytes().to_vec()
     }
 
     /// Returns whether the number is zero.
@@ -86,7 +90,7 @@ impl Natural {
     pub fn len_bytes(&self) -> u64 {
         match &self.0 {
             Repr::Small(_) => 8,
-            Repr::Big(big) => big.bits().div_ceil(8),
+            Repr::Big(big) => (big.bit_len() as u64).div_ceil(8),
         }
     }
 
@@ -127,6 +131,9 @@ impl Natural {
     /// Returns the nearest `f64`, ties to even, and infinity where none is near.
     #[must_use]
     pub fn to_f64(&self) -> f64 {
+        if self.len_bytes() > F64_BYTES_MAX {
+            return f64::INFINITY;
+        }
         // The decimal digits go through the standard library's parser, which rounds exactly.
         self.to_string().parse().unwrap_or(f64::INFINITY)
     }

@@ -5,12 +5,11 @@
 
 use crate::advice;
 use crate::check::{TypeError, TypeErrorKind};
-use crate::difference::{difference, shorten};
+use crate::difference::{brief, difference, shorten};
 use crate::expr::{Expr, Span};
 use crate::label::Label;
 use crate::parser::ParseError;
 use crate::phase::CheckError;
-use crate::print::{Style, print};
 use crate::resolve::{ImportError, ImportErrorKind, Source};
 
 /// The most columns that a line has.
@@ -260,7 +259,7 @@ fn is_field(text: &str, span: Span) -> bool {
 }
 
 fn one_line(expr: &Expr) -> String {
-    shorten(&print(expr, Style::one_line()), EXPRESSION_COLUMNS)
+    brief(expr, EXPRESSION_COLUMNS)
 }
 
 /// Returns line and column, from one, of a byte of a text.

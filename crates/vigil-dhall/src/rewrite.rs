@@ -34,8 +34,8 @@ pub(crate) enum Part<'e> {
 }
 
 /// Shows the children of a node, in the order of the text.
-pub(crate) fn visit<'e>(expr: &'e Expr, see: &mut dyn FnMut(Part<'e>)) {
-    match expr.kind() {
+pub(crate) fn visit<'e>(kind: &'e ExprKind, see: &mut dyn FnMut(Part<'e>)) {
+    match kind {
         ExprKind::Lambda(label, domain, body) | ExprKind::Pi(label, domain, body) => {
             see(Part::Expr(domain));
             see(Part::Enter(label));

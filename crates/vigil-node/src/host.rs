@@ -13,6 +13,7 @@ use crate::blob::{BlobReader, Lost};
 use crate::endpoints::TREE_TYPE;
 use crate::files::Files;
 use crate::folders::Folders;
+use crate::shared_names::SharedNames;
 use crate::traces::{self, TRACES};
 use crate::whole::Whole;
 use crate::worktree::Intake;
@@ -32,7 +33,7 @@ impl Blamed for HostError {
     }
 }
 
-/// A store, and perhaps a folder whose files may be read.
+/// A store, and perhaps a folder whose files may be read, and names that people vouch for.
 pub struct StoreHost {
     store: Store,
     /// Open from the first put to the end, so that what is made is not collected meanwhile.
@@ -44,11 +45,13 @@ pub struct StoreHost {
     whole: Whole,
     /// Whether what was kept of earlier runs is left aside.
     is_fresh: bool,
+    names: Option<SharedNames>,
 }
 
 impl StoreHost {
-    /// Makes a host of a store; files below the folder of `files`, if given, may be read.
-    pub fn new(store: Store, files: Option<Files>) -> Self {
+    /// Makes a host of a store; files below the folder of `files`, if given, may be read, and `names` tells
+    /// what people vouch for.
+    pub fn new(store: Store, files: Option<Files>, names: Option<SharedNames>) -> Self {
         let mut random = [0; 8];
         let world = store.world();
         // Without random bytes two processes might write one temporary file, and then find it damaged.
@@ -57,7 +60,7 @@ impl StoreHost {
             Err(_) => "plain".to_owned(),
         };
         let (writer, folders, whole) = Default::default();
-        Self { store, writer, suffix, files, folders, whole, is_fresh: false }
+        Self { store, writer, suffix, files, names, folders, whole, is_fresh: false }
     }
 
     /// Leaves aside what was kept of earlier runs, so that everything is made anew and then kept.
@@ -279,6 +282,10 @@ impl Roots for StoreHost {
     fn look(&self, root: &str) -> Result<Option<Vec<u8>>, HostFault> {
         match root.split_once('/') {
             Some(("name", name)) => self.read_name(name),
+            Some(("att", name)) => match &self.names {
+                Some(names) => names.look(name).map_err(|error| fault(&error)),
+                None => Ok(None),
+            },
             Some(("file", path)) => match &self.files {
                 Some(files) => files.look(path, self, &self.folders),
                 None => Ok(None),

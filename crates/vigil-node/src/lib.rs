@@ -20,7 +20,9 @@ mod folders;
 mod host;
 mod nearest;
 mod node;
+pub mod shared_names;
 mod traces;
+mod vouched;
 mod watch;
 mod whole;
 mod worktree;
@@ -34,6 +36,7 @@ pub use files::Files;
 pub use host::{HostError, StoreHost};
 pub use node::{Node, NodeError, NodeOptions, SCOPE};
 pub use traces::{CollectedTraces, TRACES_BYTES_MAX, collect_traces};
+pub use vouched::Vouched;
 pub use watch::Watcher;
 pub use worktree::{
     Changed, Intake, RecordDamaged, Refreshed, Watching, WorkTree, WorkTreeError, WorkTreeRoots,

@@ -1,15 +1,18 @@
 //! The node: a store, a kernel over it, and the endpoints that a fresh node has.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_kernel::engine::{EngineOptions, Pool};
 use vigil_kernel::{
-    Host, HostFault, ImportError, Kernel, OfMachines, Owner, Provenance, Refusal, Representation,
-    Request, Space, SpaceError,
+    Host, HostFault, ImportError, Kernel, Owner, Provenance, Refusal, Representation, Request,
+    Space, SpaceError,
 };
 use vigil_store::Store;
+use vigil_trust::gate::Quorum;
 
 use crate::checks::checks;
 use crate::description::Described;
@@ -17,7 +20,9 @@ use crate::endpoints::{converters, descriptions};
 use crate::files::Files;
 use crate::host::{HostError, StoreHost};
 use crate::nearest;
+use crate::shared_names::SharedNames;
 use crate::traces::{decode, encode};
+use crate::vouched::Vouched;
 
 /// The scope in which a node's own requests are resolved.
 pub const SCOPE: &str = "node";
@@ -27,8 +32,12 @@ pub const SCOPE: &str = "node";
 pub struct NodeOptions {
     /// Where files may be read.
     pub files: Option<Files>,
+    /// The folder in which this machine keeps what it knows of people and of the names they vouch for.
+    pub trust: Option<PathBuf>,
     /// Machines whose traces are used beside this one's own: the sites of their stores.
     pub machines: Vec<String>,
+    /// How many of them must agree, and none disagree; each is believed alone if none.
+    pub agreeing: Option<usize>,
     /// How many threads make answers. Without any, who asks makes them.
     pub threads: usize,
     /// How long an endpoint may hold a thread without yielding or reading on. Then it is named, whoever
@@ -51,7 +60,9 @@ impl Default for NodeOptions {
     fn default() -> Self {
         Self {
             files: None,
+            trust: None,
             machines: Vec::new(),
+            agreeing: None,
             threads: 0,
             patience: PATIENCE,
             memory_bytes_max: MEMORY_BYTES_MAX,
@@ -102,14 +113,24 @@ impl Blamed for NodeError {
     }
 }
 
+fn policy(machines: Vec<String>, agreeing: Option<usize>, own: &str) -> Vouched {
+    let (mut trusted, mut voters) = (BTreeSet::from([own.to_owned()]), BTreeMap::new());
+    match agreeing {
+        None => trusted.extend(machines),
+        Some(_) => voters.extend(machines.into_iter().map(|site| (site.clone(), site))),
+    }
+    let quorum = agreeing.map(|agreeing| Quorum { agreeing, disagreeing: 0 });
+    Vouched { trusted, voters, quorum }
+}
+
 impl Node {
     /// Opens a node over a store.
     pub fn open(store: Store, options: NodeOptions) -> Result<Self, NodeError> {
         let clock = store.world().clock.clone();
         let machine = store.site().to_string();
-        let host = StoreHost::new(store, options.files.clone()).fresh(options.is_fresh);
+        let names = options.trust.clone().map(SharedNames::new);
+        let host = StoreHost::new(store, options.files.clone(), names).fresh(options.is_fresh);
         let host = Arc::new(host);
-        let machines = [options.machines.clone(), vec![machine.clone()]].concat();
         let engine = EngineOptions {
             memory_bytes_max: options.memory_bytes_max,
             patience: Some((options.patience, clock.clone())),
@@ -120,7 +141,7 @@ impl Node {
             traces: host.clone(),
             roots: host.clone(),
             clock,
-            policy: Arc::new(OfMachines(machines)),
+            policy: Arc::new(policy(options.machines.clone(), options.agreeing, &machine)),
             machine,
             checks: checks(),
         };

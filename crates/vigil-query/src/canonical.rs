@@ -18,6 +18,7 @@ use datafusion::arrow::datatypes::{
 };
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::execution::memory_pool::MemoryReservation;
 
 /// Rows of each batch of a result but the last. A multiple of eight, so that bitmaps are cut at bytes.
 pub const BATCH_ROWS: usize = 64 << 10;
@@ -60,29 +61,71 @@ pub fn plain_schema(schema: &Schema) -> Result<SchemaRef> {
     Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<Field>>>()?)))
 }
 
-/// Returns the rows of some batches in canonical batches.
-pub fn canonical(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>> {
-    let row_count: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let mut result = Vec::new();
-    // The batch that is being filled: slices of those that came.
-    let (mut pending, mut pending_rows) = (Vec::new(), 0);
-    let mut row = 0;
-    for batch in batches {
+/// Puts rows into canonical batches, as they come.
+#[derive(Debug)]
+pub struct Canonical {
+    schema: SchemaRef,
+    /// The batch that is being filled: slices of those that came.
+    pending: Vec<RecordBatch>,
+    pending_rows: usize,
+    /// What is held, in all.
+    held: MemoryReservation,
+    batches: Vec<RecordBatch>,
+    batch_bytes: usize,
+}
+
+impl Canonical {
+    /// Begins a result with plain types; what it holds counts.
+    pub fn new(schema: SchemaRef, held: MemoryReservation) -> Self {
+        let (pending, batches) = Default::default();
+        Self { schema, pending, pending_rows: 0, held, batches, batch_bytes: 0 }
+    }
+
+    /// Takes in a batch.
+    pub fn push(&mut self, batch: &RecordBatch) -> datafusion::common::Result<()> {
         let mut start = 0;
         while start < batch.num_rows() {
-            let count = (BATCH_ROWS - pending_rows).min(batch.num_rows() - start);
-            pending.push(batch.slice(start, count));
-            pending_rows += count;
+            let count = (BATCH_ROWS - self.pending_rows).min(batch.num_rows() - start);
+            let part = batch.slice(start, count);
+            self.held.try_grow(slice_bytes(&part)?)?;
+            self.pending.push(part);
+            self.pending_rows += count;
             start += count;
-            row += count;
-            if pending_rows == BATCH_ROWS || row == row_count {
-                result.push(joined(schema, &pending, pending_rows)?);
-                pending.clear();
-                pending_rows = 0;
+            if self.pending_rows == BATCH_ROWS {
+                self.close()?;
             }
         }
+        Ok(())
     }
-    Ok(result)
+
+    fn close(&mut self) -> datafusion::common::Result<()> {
+        // Until the parts are gone, they are there twice.
+        let pending_bytes = self.held.size() - self.batch_bytes;
+        self.held.try_grow(pending_bytes)?;
+        let batch = joined(&self.schema, &self.pending, self.pending_rows)?;
+        self.pending.clear();
+        self.pending_rows = 0;
+        self.batch_bytes += batch.get_array_memory_size();
+        self.held.try_resize(self.batch_bytes)?;
+        self.batches.push(batch);
+        Ok(())
+    }
+
+    /// Returns the columns and the batches, and what counts for as long as they are held.
+    pub fn finish(
+        mut self,
+    ) -> datafusion::common::Result<(SchemaRef, Vec<RecordBatch>, MemoryReservation)> {
+        if self.pending_rows > 0 {
+            self.close()?;
+        }
+        Ok((self.schema, self.batches, self.held))
+    }
+}
+
+/// Returns the bytes of a batch's rows; what it shares with others counts once.
+fn slice_bytes(batch: &RecordBatch) -> datafusion::common::Result<usize> {
+    let columns = batch.columns().iter();
+    Ok(columns.map(|column| column.to_data().get_slice_memory_size()).sum::<Result<usize>>()?)
 }
 
 fn joined(schema: &SchemaRef, parts: &[RecordBatch], rows: usize) -> Result<RecordBatch> {

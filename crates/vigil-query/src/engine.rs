@@ -16,24 +16,30 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{DataFusionError, TableReference};
 use datafusion::datasource::ViewTable;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, MemoryReservation};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::execution::{FunctionRegistry as _, SessionState, SessionStateBuilder};
+use datafusion::logical_expr::{LogicalPlan, ScalarUDF};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use vigil_store::Store;
 
-use crate::canonical;
+use crate::budget::{Budget, Growing, Over};
+use crate::canonical::{self, Canonical};
 use crate::error::QueryError;
 use crate::exact;
 use crate::plan::{self, Allowed};
-use crate::source::{self, Objects, Opened, Source};
+use crate::source::{self, Format, Objects, Opened, Source};
 use crate::summary;
+use crate::write::write_to;
+
+/// Stack of each thread: enough for an expression of as many levels as a query may have words, most of
+/// which is never touched.
+const STACK_BYTES: usize = 64 << 20;
 
 /// What a query may use. None of it shows in a result.
 #[derive(Clone, Debug)]
@@ -89,6 +95,8 @@ pub struct Table {
     pub opened: Vec<Opened>,
     /// Whether it says something about this run, so that it must not be kept.
     pub is_passing: bool,
+    /// Counts for as long as the rows are held.
+    held: Arc<MemoryReservation>,
 }
 
 /// Runs queries.
@@ -96,13 +104,36 @@ pub struct Engine {
     store: Store,
     settings: Settings,
     ready: OnceLock<Result<Ready, QueryError>>,
-    stop: Arc<Notify>,
+    stop: Stop,
+}
+
+/// Stops queries.
+#[derive(Clone, Debug)]
+pub struct Stop(Arc<watch::Sender<bool>>);
+
+impl Stop {
+    /// Stops what runs, and what is asked until [`Stop::clear`].
+    pub fn set(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Lets queries run again.
+    pub fn clear(&self) {
+        self.0.send_replace(false);
+    }
+
+    async fn asked(&self) {
+        // The sender lives as long as the engine that waits.
+        let _ = self.0.subscribe().wait_for(|is_set| *is_set).await;
+    }
 }
 
 /// What the first query makes: most runs of the program have none.
 struct Ready {
     runtime: Option<tokio::runtime::Runtime>,
     template: SessionState,
+    /// Functions that ask the world: a query is given those that it may call.
+    passing: Vec<Arc<ScalarUDF>>,
 }
 
 impl Drop for Ready {
@@ -116,37 +147,44 @@ impl Drop for Ready {
 
 impl Ready {
     fn new(settings: &Settings) -> Result<Self, QueryError> {
-        let world = |error: std::io::Error| QueryError::World { what: error.to_string() };
+        let world = |error: std::io::Error| QueryError::world(&error);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             // One more, for whoever watches the time.
             .worker_threads(settings.threads.max(1) + 1)
+            .thread_stack_size(STACK_BYTES)
             .enable_time()
             .build()
             .map_err(world)?;
-        let template =
-            template(settings).map_err(|error| QueryError::World { what: error.to_string() })?;
-        Ok(Self { runtime: Some(runtime), template })
+        let (template, passing) = template(settings).map_err(|error| QueryError::world(&error))?;
+        Ok(Self { runtime: Some(runtime), template, passing })
     }
 }
 
 impl Engine {
     /// Makes an engine over a store; its threads start with the first query.
     pub fn new(store: Store, settings: Settings) -> Self {
-        Self { store, settings, ready: OnceLock::new(), stop: Arc::default() }
+        let stop = Stop(Arc::new(watch::Sender::new(false)));
+        Self { store, settings, ready: OnceLock::new(), stop }
     }
 
     fn ready(&self) -> Result<&Ready, QueryError> {
         self.ready.get_or_init(|| Ready::new(&self.settings)).as_ref().map_err(Clone::clone)
     }
 
-    /// Returns what stops the query that runs: notify it.
-    pub fn stop(&self) -> Arc<Notify> {
+    /// Returns what stops the query that runs.
+    pub fn stop(&self) -> Stop {
         self.stop.clone()
+    }
+
+    /// Fails once queries have been stopped: whoever gathers the inputs of one asks it.
+    pub fn check_stop(&self) -> Result<(), QueryError> {
+        if *self.stop.0.borrow() { Err(QueryError::Stopped) } else { Ok(()) }
     }
 
     /// Returns the names of the tables that a text refers to, in their order.
     pub fn references(&self, sql: &str) -> Result<Vec<String>, QueryError> {
         let failed = |error: DataFusionError| QueryError::of(&error, sql, None);
+        plan::check_size(std::iter::once(sql)).map_err(failed)?;
         let template = &self.ready()?.template;
         let inner = summary::subject(sql);
         let statement = parse(template, inner.as_deref().unwrap_or(sql)).map_err(failed)?;
@@ -168,24 +206,38 @@ impl Engine {
     /// Runs a query on the engine's threads. Dropping the future stops it.
     pub async fn run(self: &Arc<Self>, query: Query) -> Result<Table, QueryError> {
         let engine = self.clone();
-        self.limited(async move { engine.execute(&query).await }).await
+        self.limited(|over| async move { engine.execute(&query, over).await }).await
     }
 
     /// Reads a whole table, its rows in the order in which they lie.
     pub async fn read(self: &Arc<Self>, source: Source) -> Result<Table, QueryError> {
         let engine = self.clone();
-        self.limited(async move { engine.read_table(&source).await }).await
+        self.limited(|over| async move { engine.read_table(&source, over).await }).await
+    }
+
+    /// Writes a result in a format.
+    pub async fn write(
+        self: &Arc<Self>,
+        table: Table,
+        format: Format,
+    ) -> Result<Vec<u8>, QueryError> {
+        let work = |over| async move {
+            let failed = |error: DataFusionError| QueryError::of(&error, "", None);
+            let mut bytes = Growing::beside(&table.held, over);
+            write_to(&mut bytes, format, &table.schema, &table.batches)
+                .map_err(|error| failed(DataFusionError::ArrowError(Box::new(error), None)))?;
+            Ok(bytes.into_bytes())
+        };
+        self.limited(work).await
     }
 
     /// Returns the names and types of a table's columns, as lines.
     pub async fn schema(self: &Arc<Self>, source: Source) -> Result<String, QueryError> {
         let engine = self.clone();
-        let work = async move {
+        let work = |over| async move {
             let early = |error: DataFusionError| QueryError::of(&error, "", None);
-            let (context, objects, _) = engine.context(1).map_err(early)?;
-            let limit = engine.settings.memory_bytes_max / 2;
-            let bound = source::bind(&context, &objects, 0, &source, limit);
-            let bound = guarded(&objects, bound).await?;
+            let (context, objects) = engine.context(1, Allowed::default(), over).map_err(early)?;
+            let bound = guarded(&objects, source::bind(&context, &objects, 0, &source)).await?;
             let arrow = |error| early(DataFusionError::ArrowError(Box::new(error), None));
             let schema = canonical::plain_schema(&bound.schema()).map_err(arrow)?;
             Ok(source::file_schema(&schema))
@@ -193,30 +245,33 @@ impl Engine {
         self.limited(work).await
     }
 
-    async fn read_table(&self, source: &Source) -> Result<Table, QueryError> {
+    async fn read_table(&self, source: &Source, over: Over) -> Result<Table, QueryError> {
         let early = |error: DataFusionError| QueryError::of(&error, "", None);
         // One partition keeps the order.
-        let (context, objects, pool) = self.context(1).map_err(early)?;
-        let limit = self.settings.memory_bytes_max / 2;
+        let (context, objects) = self.context(1, Allowed::default(), over).map_err(early)?;
         let read = async {
-            let bound = source::bind(&context, &objects, 0, source, limit).await?;
+            let bound = source::bind(&context, &objects, 0, source).await?;
             let failed = |error: DataFusionError| QueryError::of(&error, "", Some(&objects));
             let plan = context.read_table(bound).map_err(failed)?.into_unoptimized_plan();
             let plan = context.state().optimize(&plan).map_err(failed)?;
-            self.finish(&context, plan, &objects, &pool, false).await.map_err(failed)
+            self.finish(&context, plan, &objects, false).await.map_err(failed)
         };
         guarded(&objects, read).await
     }
 
     /// Runs work on the engine's threads, for as long as it may take.
-    async fn limited<T: Send + 'static>(
+    async fn limited<T: Send + 'static, F>(
         self: &Arc<Self>,
-        work: impl Future<Output = Result<T, QueryError>> + Send + 'static,
-    ) -> Result<T, QueryError> {
+        work: impl FnOnce(Over) -> F,
+    ) -> Result<T, QueryError>
+    where
+        F: Future<Output = Result<T, QueryError>> + Send + 'static,
+    {
         let Some(runtime) = &self.ready()?.runtime else { return Err(QueryError::Stopped) };
         let engine = self.clone();
-        let work = runtime.spawn(work);
-        let stopper = StopOnDrop(work.abort_handle());
+        let over = Over::default();
+        let work = runtime.spawn(work(over.clone()));
+        let stopper = StopOnDrop(work.abort_handle(), over);
         // A task of its own: the work may be long without looking up.
         let guard = runtime.spawn(async move {
             let limit = engine.settings.time_max;
@@ -229,9 +284,9 @@ impl Engine {
             tokio::select! {
                 result = work => result.unwrap_or_else(|error| Err(broken_off(&error))),
                 () = late => {
-                    Err(QueryError::Late { seconds: limit.unwrap_or_default().as_secs() })
+                    Err(QueryError::Late { limit: limit.unwrap_or_default() })
                 }
-                () = engine.stop.notified() => Err(QueryError::Stopped),
+                () = engine.stop.asked() => Err(QueryError::Stopped),
             }
         });
         let result = guard.await;
@@ -243,11 +298,10 @@ impl Engine {
     fn context(
         &self,
         threads: usize,
-    ) -> datafusion::common::Result<(SessionContext, Arc<Objects>, Arc<dyn MemoryPool>)> {
-        let template = match self.ready() {
-            Ok(ready) => &ready.template,
-            Err(error) => return Err(DataFusionError::External(Box::new(error))),
-        };
+        allowed: Allowed,
+        over: Over,
+    ) -> datafusion::common::Result<(SessionContext, Arc<Objects>)> {
+        let Ready { template, passing, .. } = self.ready()?;
         let mode = match &self.settings.spill_folder {
             Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
             None => DiskManagerMode::Disabled,
@@ -261,7 +315,7 @@ impl Engine {
             .with_memory_pool(pool.clone())
             .with_disk_manager_builder(disk)
             .build_arc()?;
-        let objects = Arc::new(Objects::new(self.store.clone()));
+        let objects = Arc::new(Objects::new(self.store.clone(), Budget::new(pool, over)));
         let url = ObjectStoreUrl::parse("vigil://store")?;
         runtime.register_object_store(url.as_ref(), objects.clone());
         let catalogs = datafusion::catalog::MemoryCatalogProviderList::new();
@@ -276,14 +330,19 @@ impl Engine {
         use datafusion::catalog::CatalogProvider as _;
         catalog.register_schema(&options.default_schema, schema)?;
         state.catalog_list().register_catalog(options.default_catalog.clone(), catalog);
-        state.mark_start_execution();
-        Ok((SessionContext::new_with_state(state), objects, pool))
+        for function in passing.iter().filter(|function| allowed.permits(function.name())) {
+            state.register_udf(function.clone())?;
+        }
+        Ok((SessionContext::new_with_state(state), objects))
     }
 
-    async fn execute(&self, query: &Query) -> Result<Table, QueryError> {
+    async fn execute(&self, query: &Query, over: Over) -> Result<Table, QueryError> {
         let early = |error: DataFusionError| QueryError::of(&error, &query.sql, None);
-        let (context, objects, pool) = self.context(self.settings.threads.max(1)).map_err(early)?;
-        guarded(&objects, self.answer(query, &context, &objects, &pool)).await
+        let texts = query.views.iter().map(|(_, view)| view.as_str());
+        plan::check_size(texts.chain([query.sql.as_str()])).map_err(early)?;
+        let threads = self.settings.threads.max(1);
+        let (context, objects) = self.context(threads, query.allowed, over).map_err(early)?;
+        guarded(&objects, self.answer(query, &context, &objects)).await
     }
 
     async fn answer(
@@ -291,23 +350,19 @@ impl Engine {
         query: &Query,
         context: &SessionContext,
         objects: &Arc<Objects>,
-        pool: &Arc<dyn MemoryPool>,
     ) -> Result<Table, QueryError> {
         self.bind(context, objects, query).await?;
         let failed = |error: DataFusionError| QueryError::of(&error, &query.sql, Some(&**objects));
         let mut sql = query.sql.clone();
         if let Some(subject) = summary::subject(&sql) {
-            let subject_plan = context.state().create_logical_plan(&subject).await;
-            let subject_plan = subject_plan.map_err(failed)?;
+            let subject_plan = planned(context, &subject, query.allowed).await.map_err(failed)?;
             sql = summary::figures(&subject, subject_plan.schema().as_arrow());
         }
-        let statement = parse(&context.state(), &sql).map_err(failed)?;
-        let plan = context.state().statement_to_plan(statement).await.map_err(failed)?;
-        plan::check(&plan, query.allowed).map_err(failed)?;
+        let plan = planned(context, &sql, query.allowed).await.map_err(failed)?;
         let is_passing = query.allowed != Allowed::default()
             || matches!(plan, LogicalPlan::Explain(_) | LogicalPlan::Analyze(_));
         let plan = plan::settle(plan).map_err(failed)?;
-        self.finish(context, plan, objects, pool, is_passing).await.map_err(failed)
+        self.finish(context, plan, objects, is_passing).await.map_err(failed)
     }
 
     /// Runs a plan, and gives its rows their one form.
@@ -316,13 +371,19 @@ impl Engine {
         context: &SessionContext,
         plan: LogicalPlan,
         objects: &Objects,
-        pool: &Arc<dyn MemoryPool>,
         is_passing: bool,
     ) -> datafusion::common::Result<Table> {
-        let (schema, batches) = self.collect(context, plan, pool).await?;
-        let schema = canonical::plain_schema(&schema)?;
-        let batches = canonical::canonical(&schema, &batches)?;
-        Ok(Table { schema, batches, opened: objects.opened(), is_passing })
+        let state = context.state();
+        let physical = state.create_physical_plan(&plan).await?;
+        let mut stream = execute_stream(physical, state.task_ctx())?;
+        let schema = canonical::plain_schema(&stream.schema())?;
+        let mut rows = Canonical::new(schema, objects.budget().reserve("the result"));
+        while let Some(batch) = stream.next().await {
+            objects.budget().check()?;
+            rows.push(&batch?)?;
+        }
+        let (schema, batches, held) = rows.finish()?;
+        Ok(Table { schema, batches, opened: objects.opened(), is_passing, held: held.into() })
     }
 
     async fn bind(
@@ -332,8 +393,7 @@ impl Engine {
         query: &Query,
     ) -> Result<(), QueryError> {
         for (index, (name, source)) in query.tables.iter().enumerate() {
-            let limit = self.settings.memory_bytes_max / 2;
-            let bound = source::bind(context, objects, index, source, limit).await?;
+            let bound = source::bind(context, objects, index, source).await?;
             let reference = TableReference::bare(name.as_str());
             context
                 .register_table(reference, bound)
@@ -346,36 +406,27 @@ impl Engine {
                 };
                 QueryError::Statement { text: format!("in the view `{name}`: {text}") }
             };
-            let statement = parse(&context.state(), sql).map_err(failed)?;
-            let plan = context.state().statement_to_plan(statement).await.map_err(failed)?;
-            plan::check(&plan, query.allowed).map_err(failed)?;
+            let plan = planned(context, sql, query.allowed).await.map_err(failed)?;
             let plan = plan::settle(plan).map_err(failed)?;
             let view = Arc::new(ViewTable::new(plan, Some(sql.clone())));
             context.register_table(TableReference::bare(name.as_str()), view).map_err(failed)?;
         }
         Ok(())
     }
+}
 
-    /// Runs a plan; its rows count as memory of the query.
-    async fn collect(
-        &self,
-        context: &SessionContext,
-        plan: LogicalPlan,
-        pool: &Arc<dyn MemoryPool>,
-    ) -> datafusion::common::Result<(SchemaRef, Vec<RecordBatch>)> {
-        let state = context.state();
-        let physical = state.create_physical_plan(&plan).await?;
-        let reservation = MemoryConsumer::new("the result").register(pool);
-        let mut stream = execute_stream(physical, state.task_ctx())?;
-        let schema = stream.schema();
-        let mut batches = Vec::new();
-        while let Some(batch) = stream.next().await {
-            let batch = batch?;
-            reservation.try_grow(held_bytes(&batch)?)?;
-            batches.push(batch);
-        }
-        Ok((schema, batches))
-    }
+/// Plans a statement, and refuses what it may not do before anything of it is computed.
+async fn planned(
+    context: &SessionContext,
+    sql: &str,
+    allowed: Allowed,
+) -> datafusion::common::Result<LogicalPlan> {
+    let state = context.state();
+    let statement = parse(&state, sql)?;
+    plan::check_names(&statement, allowed)?;
+    let plan = state.statement_to_plan(statement).await?;
+    plan::check(&plan, allowed)?;
+    Ok(plan)
 }
 
 /// Runs work that reads bytes from anywhere. What the readers assert of them ends the query with an error
@@ -405,27 +456,24 @@ fn broken_off(error: &tokio::task::JoinError) -> QueryError {
     }
 }
 
-/// Returns the bytes of a batch's rows; what it shares with others counts once.
-fn held_bytes(batch: &RecordBatch) -> datafusion::common::Result<usize> {
-    let columns = batch.columns().iter();
-    Ok(columns.map(|column| column.to_data().get_slice_memory_size()).sum::<Result<usize, _>>()?)
-}
-
 fn parse(state: &SessionState, sql: &str) -> datafusion::common::Result<Statement> {
     state.sql_to_statement(sql, &state.config_options().sql_parser.dialect)
 }
 
 /// Stops a task when nobody waits for it any longer.
-struct StopOnDrop(tokio::task::AbortHandle);
+struct StopOnDrop(tokio::task::AbortHandle, Over);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
+        self.1.set();
         self.0.abort();
     }
 }
 
 /// Makes what all queries have in common: settings and functions.
-fn template(settings: &Settings) -> datafusion::common::Result<SessionState> {
+fn template(
+    settings: &Settings,
+) -> datafusion::common::Result<(SessionState, Vec<Arc<ScalarUDF>>)> {
     let mut config = SessionConfig::new()
         .with_target_partitions(settings.threads.max(1))
         .with_batch_size(settings.batch_rows.max(1))
@@ -435,13 +483,20 @@ fn template(settings: &Settings) -> datafusion::common::Result<SessionState> {
     options.execution.time_zone = Some("+00:00".to_owned());
     options.execution.listing_table_ignore_subdirectory = false;
     options.sql_parser.collect_spans = true;
-    let mut state = SessionStateBuilder::new().with_config(config).with_default_features().build();
-    use datafusion::execution::FunctionRegistry as _;
+    let mut state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(plan::Guards))
+        .build();
+    let passing = plan::restrict(&mut state)?;
+    for function in plan::bounded(&state, settings.memory_bytes_max / 2)? {
+        state.register_udf(Arc::new(function))?;
+    }
     for function in exact::sums().into_iter().chain(exact::moments()) {
         state.register_udaf(Arc::new(function))?;
     }
     for function in plan::functions() {
         state.register_udf(Arc::new(function))?;
     }
-    Ok(state)
+    Ok((state, passing))
 }

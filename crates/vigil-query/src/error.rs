@@ -1,12 +1,16 @@
 //! Why a query has no result, as people read it.
 
+use std::error::Error as StdError;
+use std::io;
 use std::ops::Range;
+use std::time::Duration;
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, Diagnostic};
+use vigil_base::{Blame, Blamed};
 use vigil_kernel::{Reason, Refusal};
 
-use crate::source::Objects;
+use crate::source::{LongRecord, Objects};
 
 /// Why a query has no result.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -42,11 +46,20 @@ pub enum QueryError {
         /// Who asked for how much.
         what: String,
     },
+    /// The limit on what may be spilled was reached.
+    #[error(
+        "the query needs more room on disk than it may have; raise --memory, so that it spills less, or ask \
+         for less\n  {what}"
+    )]
+    Spill {
+        /// What was said of it.
+        what: String,
+    },
     /// The time was up.
-    #[error("the query took more than {seconds} s; raise it with --timeout")]
+    #[error("the query took more than {limit:?}; raise it with --timeout")]
     Late {
         /// The limit.
-        seconds: u64,
+        limit: Duration,
     },
     /// Somebody stopped it.
     #[error("the query was stopped")]
@@ -67,33 +80,60 @@ pub enum QueryError {
 
 impl From<QueryError> for Refusal {
     fn from(error: QueryError) -> Self {
-        let reason = match error {
-            QueryError::Statement { .. } | QueryError::Source { .. } | QueryError::Bytes { .. } => {
-                Reason::Misuse
-            }
-            QueryError::Broken { .. } => Reason::Broken,
-            _ => Reason::World,
+        let reason = match error.blame() {
+            Blame::Caller => Reason::Misuse,
+            Blame::World => Reason::World,
+            Blame::Us => Reason::Broken,
         };
         Self::new(reason, error.to_string())
     }
 }
 
+impl Blamed for QueryError {
+    /// Says who can mend it. What is the caller's follows from the SQL and the bytes alone, and may be kept;
+    /// limits, the store and the disk are the world's.
+    fn blame(&self) -> Blame {
+        match self {
+            Self::Statement { .. } | Self::Source { .. } | Self::Bytes { .. } => Blame::Caller,
+            Self::Broken { .. } => Blame::Us,
+            Self::Memory { .. }
+            | Self::Spill { .. }
+            | Self::Late { .. }
+            | Self::Stopped
+            | Self::World { .. } => Blame::World,
+        }
+    }
+}
+
 impl QueryError {
+    /// Says what happened in the world, with all that led to it.
+    pub fn world(error: &(dyn StdError + 'static)) -> Self {
+        let mut what = error.to_string();
+        let mut next = error.source();
+        while let Some(error) = next {
+            what += &format!(": {error}");
+            next = error.source();
+        }
+        Self::World { what }
+    }
+
     /// Says what DataFusion says, with the place in the SQL or in the bytes.
     pub fn of(error: &DataFusionError, sql: &str, objects: Option<&Objects>) -> Self {
-        if let Some(limit) = find(error, |e| match e {
-            DataFusionError::ResourcesExhausted(what) => Some(what.clone()),
-            _ => None,
-        }) {
-            return Self::Memory { what: limit };
+        if let Some(not_of_bytes) = find(error, &of_limits_and_world) {
+            return not_of_bytes;
         }
-        let from_bytes = find(error, |e| match e {
-            DataFusionError::ParquetError(source) => Some(source.to_string()),
-            DataFusionError::ArrowError(source, _) if is_of_bytes(source) => {
-                Some(source.to_string())
+        let from_bytes = find(error, &|e| {
+            if let Some(long) = e.downcast_ref::<LongRecord>() {
+                return Some(long.to_string());
             }
-            DataFusionError::ObjectStore(source) => Some(source.to_string()),
-            _ => None,
+            match e.downcast_ref::<DataFusionError>()? {
+                DataFusionError::ParquetError(source) => Some(source.to_string()),
+                DataFusionError::ArrowError(source, _) if is_of_bytes(source) => {
+                    Some(source.to_string())
+                }
+                DataFusionError::ObjectStore(source) => Some(source.to_string()),
+                _ => None,
+            }
         });
         if let (Some(what), Some((name, range))) =
             (from_bytes, objects.and_then(Objects::last_read))
@@ -101,6 +141,29 @@ impl QueryError {
             return Self::Bytes { name, range, what };
         }
         Self::Statement { text: statement(error, sql) }
+    }
+}
+
+/// Tells what is a matter of limits, of the store or of the disk, whatever it is wrapped into.
+fn of_limits_and_world(error: &(dyn StdError + 'static)) -> Option<QueryError> {
+    if let Some(own) = error.downcast_ref::<QueryError>() {
+        return Some(own.clone());
+    }
+    if error.is::<vigil_store::ReadError>() {
+        return Some(QueryError::world(error));
+    }
+    match error.downcast_ref::<DataFusionError>()? {
+        DataFusionError::ResourcesExhausted(what) if what.contains("spilling") => {
+            Some(QueryError::Spill { what: what.clone() })
+        }
+        DataFusionError::ResourcesExhausted(what) => {
+            Some(QueryError::Memory { what: what.clone() })
+        }
+        // Bytes come from the store, so files are those for spilling.
+        DataFusionError::IoError(source) if source.get_ref().is_none() => {
+            Some(QueryError::world(source))
+        }
+        _ => None,
     }
 }
 
@@ -117,17 +180,29 @@ fn is_of_bytes(error: &ArrowError) -> bool {
     )
 }
 
-fn find<T>(error: &DataFusionError, pick: impl Fn(&DataFusionError) -> Option<T>) -> Option<T> {
-    let mut next: Option<&dyn std::error::Error> = Some(error);
+/// Finds something in an error, or in what led to it.
+fn find<T>(
+    error: &(dyn StdError + 'static),
+    pick: &dyn Fn(&(dyn StdError + 'static)) -> Option<T>,
+) -> Option<T> {
+    let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(found) = error.downcast_ref::<DataFusionError>().and_then(&pick) {
+        if let Some(found) = pick(error) {
             return Some(found);
         }
         // Several threads may share one error.
         if let Some(DataFusionError::Shared(shared)) = error.downcast_ref::<DataFusionError>() {
-            return find(shared, pick);
+            return find(&**shared, pick);
         }
-        next = error.source();
+        // Errors of input and output name not the one that they wrap, but what led to that.
+        let of_io = match error.downcast_ref::<ArrowError>() {
+            Some(ArrowError::IoError(_, inner)) => Some(inner),
+            _ => error.downcast_ref::<io::Error>(),
+        };
+        next = match of_io.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     None
 }

@@ -14,6 +14,7 @@
 //! - a query writes nothing but what it spills, into one folder, and leaves nothing there;
 //! - no bytes, however damaged, make it panic, hang, or use more memory than its limit.
 
+mod budget;
 mod canonical;
 mod catalog;
 mod endpoints;
@@ -28,10 +29,10 @@ mod write;
 
 pub use catalog::{CATALOG_TYPE, Catalog};
 pub use endpoints::{endpoints, space};
-pub use engine::{Engine, Query, Settings, Table};
+pub use engine::{Engine, Query, Settings, Stop, Table};
 pub use error::QueryError;
 pub use exact::Total;
-pub use plan::Allowed;
+pub use plan::{Allowed, is_known};
 pub use render::{Shown, read_arrow, render};
 pub use source::{Format, Opened, Reading, Source, arrow_in_place};
 pub use write::write;

@@ -1,8 +1,8 @@
 //! Results as people read them: columns that stand below one another.
 
-use datafusion::arrow::array::{Array as _, ArrayRef};
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::buffer::Buffer;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::reader::FileReader;
 use datafusion::arrow::record_batch::RecordBatch;
@@ -44,7 +44,7 @@ pub fn render(
         let mut left = rows_max;
         for batch in batches {
             let count = batch.num_rows().min(left);
-            cells.extend(texts(batch.column(index), count)?);
+            cells.extend(texts(batch.column(index), count, is_plan(schema))?);
             left -= count;
         }
         columns.push(cells);
@@ -85,28 +85,41 @@ fn width(text: &str) -> usize {
     text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
 }
 
-fn texts(column: &ArrayRef, count: usize) -> Result<Vec<String>, ArrowError> {
+/// Says whether a table is what `EXPLAIN` gives, whose texts have lines of their own.
+fn is_plan(schema: &SchemaRef) -> bool {
+    schema.fields().iter().map(|field| field.name().as_str()).eq(["plan_type", "plan"])
+}
+
+fn texts(column: &ArrayRef, count: usize, is_plan: bool) -> Result<Vec<String>, ArrowError> {
     let options = FormatOptions::default().with_null("∅");
     let formatter = ArrayFormatter::try_new(column, &options)?;
-    let is_plan = matches!(column.data_type(), DataType::Utf8) && count <= 2;
     (0..count)
         .map(|row| {
             let text = formatter.value(row).try_to_string()?;
-            // A plan has lines of its own.
-            Ok(if is_plan && text.contains('\n') { text } else { escaped(&text) })
+            Ok(if is_plan { harmless(&text, true) } else { escaped(&text) })
         })
         .collect()
 }
 
 /// Shortens what is long, and writes control characters so that they do nothing.
 fn escaped(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut short: String = chars.by_ref().take(VALUE_CHARS_MAX).collect();
+    if chars.next().is_some() {
+        short.push('…');
+    }
+    harmless(&short, false)
+}
+
+/// Writes control characters so that they do nothing to a terminal.
+fn harmless(text: &str, keeps_lines: bool) -> String {
     let mut out = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count >= VALUE_CHARS_MAX {
-            out.push('…');
-            break;
+    for c in text.chars() {
+        match c {
+            '\n' if keeps_lines => out.push(c),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
         }
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out
 }

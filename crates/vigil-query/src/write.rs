@@ -1,5 +1,7 @@
 //! Writing results: each format with one fixed way to write it.
 
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::sync::Arc;
 
 use datafusion::arrow::csv::WriterBuilder as CsvWriter;
@@ -28,40 +30,70 @@ pub fn write(
     schema: &SchemaRef,
     batches: &[RecordBatch],
 ) -> Result<Vec<u8>, ArrowError> {
+    let mut bytes = Vec::new();
+    write_to(&mut bytes, format, schema, batches)?;
+    Ok(bytes)
+}
+
+/// Writes canonical batches into whatever takes bytes.
+pub fn write_to<W: Write + Send>(
+    into: &mut W,
+    format: Format,
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+) -> Result<(), ArrowError> {
+    if let (Format::Csv | Format::Ndjson | Format::Json, Some(name)) = (format, twice(schema)) {
+        let text = format!(
+            "two columns are called `{name}`, and {} tells columns by their names; name one with AS",
+            format.name()
+        );
+        return Err(ArrowError::SchemaError(text));
+    }
     match format {
-        Format::Arrow => arrow(schema, batches),
-        Format::Parquet => parquet(schema, batches),
+        Format::Arrow => arrow(into, schema, batches),
+        Format::Parquet => parquet(into, schema, batches),
         Format::Csv => {
-            let mut writer = CsvWriter::new().with_header(true).build(Vec::new());
+            let mut writer = CsvWriter::new().with_header(true).build(into);
             // The header of a table without rows.
             let empty = RecordBatch::new_empty(schema.clone());
             writer.write(&empty)?;
-            batches.iter().try_for_each(|batch| writer.write(batch))?;
-            Ok(writer.into_inner())
+            batches.iter().try_for_each(|batch| writer.write(batch))
         }
         Format::Ndjson => {
-            let mut writer = LineDelimitedWriter::new(Vec::new());
+            let mut writer = LineDelimitedWriter::new(into);
             batches.iter().try_for_each(|batch| writer.write(batch))?;
-            writer.finish()?;
-            Ok(writer.into_inner())
+            writer.finish()
         }
         Format::Json => {
-            let mut writer = ArrayWriter::new(Vec::new());
+            let mut writer = ArrayWriter::new(into);
             batches.iter().try_for_each(|batch| writer.write(batch))?;
-            writer.finish()?;
-            Ok(writer.into_inner())
+            writer.finish()
         }
     }
 }
 
-fn arrow(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>, ArrowError> {
-    let options = IpcWriteOptions::try_new(IPC_ALIGNMENT, false, MetadataVersion::V5)?;
-    let mut writer = FileWriter::try_new_with_options(Vec::new(), schema, options)?;
-    batches.iter().try_for_each(|batch| writer.write(batch))?;
-    writer.into_inner()
+/// Returns a name that two columns have.
+fn twice(schema: &SchemaRef) -> Option<&str> {
+    let mut names = BTreeSet::new();
+    schema.fields().iter().map(|field| field.name().as_str()).find(|name| !names.insert(*name))
 }
 
-fn parquet(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>, ArrowError> {
+fn arrow<W: Write>(
+    into: &mut W,
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+) -> Result<(), ArrowError> {
+    let options = IpcWriteOptions::try_new(IPC_ALIGNMENT, false, MetadataVersion::V5)?;
+    let mut writer = FileWriter::try_new_with_options(into, schema, options)?;
+    batches.iter().try_for_each(|batch| writer.write(batch))?;
+    writer.finish()
+}
+
+fn parquet<W: Write + Send>(
+    into: &mut W,
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+) -> Result<(), ArrowError> {
     let level = ZstdLevel::try_new(1)?;
     let properties = WriterProperties::builder()
         .set_created_by(concat!("vigil ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -73,9 +105,10 @@ fn parquet(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Vec<u8>, Arrow
         .set_data_page_row_count_limit(20_000)
         .build();
     let options = ArrowWriterOptions::new().with_properties(properties);
-    let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(schema), options)?;
+    let mut writer = ArrowWriter::try_new_with_options(into, Arc::clone(schema), options)?;
     for batch in batches {
         writer.write(batch)?;
     }
-    Ok(writer.into_inner()?)
+    writer.close()?;
+    Ok(())
 }

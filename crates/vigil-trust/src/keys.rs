@@ -4,6 +4,7 @@
 //! says nothing about another. Verification is the strict one: small-order keys and other encodings of
 //! the same signature are refused, so a signed record has one id.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -191,6 +192,18 @@ impl Ord for PublicKey {
 impl core::hash::Hash for PublicKey {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
         self.as_bytes().hash(state);
+    }
+}
+
+/// Keys that were checked before. Checking one takes a square root, a tenth of what a signature takes, and
+/// a puddle's events are of few authors.
+#[derive(Default)]
+pub(crate) struct CheckedKeys(BTreeMap<KeyBytes, Result<PublicKey, KeyError>>);
+
+impl CheckedKeys {
+    /// Does what [`KeyBytes::check`] does.
+    pub fn check(&mut self, key: &KeyBytes) -> Result<PublicKey, KeyError> {
+        *self.0.entry(*key).or_insert_with(|| key.check())
     }
 }
 

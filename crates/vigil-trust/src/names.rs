@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
-use vigil_base::{Blame, Blamed, Vcid};
+use vigil_base::{Blame, Blamed, EntryKind, Vcid};
 
 use crate::feed::FeedId;
 
@@ -90,9 +90,7 @@ impl AttName {
     /// # Errors
     /// Says which part is not as it should be.
     pub fn new(domain: &str, name: &str, version: &str) -> Result<Self, AttNameError> {
-        if !is_domain(domain) {
-            return Err(AttNameError::Domain);
-        }
+        check_domain(domain)?;
         if !is_name(name) {
             return Err(AttNameError::Name);
         }
@@ -135,13 +133,30 @@ impl fmt::Display for AttName {
     }
 }
 
+/// Checks a domain.
+///
+/// # Errors
+/// Fails for whatever is none.
+pub fn check_domain(domain: &str) -> Result<(), AttNameError> {
+    if is_domain(domain) { Ok(()) } else { Err(AttNameError::Domain) }
+}
+
+/// What a pointer leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameTarget {
+    /// Whether it is a file or a tree.
+    pub kind: EntryKind,
+    /// Its bytes, or its record.
+    pub vcid: Vcid,
+}
+
 /// An entry of a feed that sets a pointer, or takes it away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameEntry {
     /// The pointer.
     pub name: AttName,
     /// What it means; nothing any more if none.
-    pub target: Option<Vcid>,
+    pub target: Option<NameTarget>,
     /// Entries of other feeds that this one replaces, by their ids, rising.
     pub replaces: Vec<Vcid>,
 }
@@ -159,7 +174,11 @@ impl NameEntry {
         encoder.text(&self.name.name);
         encoder.text(&self.name.version);
         match &self.target {
-            Some(target) => encoder.bytes(target.as_bytes()),
+            Some(target) => {
+                encoder.array(2);
+                encoder.unsigned(target.kind.code());
+                encoder.bytes(target.vcid.as_bytes());
+            }
             None => encoder.null(),
         }
         encoder.array(self.replaces.len());
@@ -178,8 +197,7 @@ impl NameEntry {
         let Ok(name) = AttName::new(domain, name, version) else {
             return decoder.fault(at, Fault::Range);
         };
-        let target =
-            if decoder.null() { None } else { Some(Vcid::from_bytes(decoder.byte_array()?)) };
+        let target = if decoder.null() { None } else { Some(decode_target(&mut decoder)?) };
         let at = decoder.offset();
         let count = decoder.array()?;
         if count > REPLACES_MAX {
@@ -199,6 +217,15 @@ impl NameEntry {
     }
 }
 
+fn decode_target(decoder: &mut Decoder<'_>) -> Result<NameTarget, DecodeError> {
+    decoder.array_of(2)?;
+    let at = decoder.offset();
+    let Some(kind) = EntryKind::from_code(decoder.unsigned()?) else {
+        return decoder.fault(at, Fault::Range);
+    };
+    Ok(NameTarget { kind, vcid: Vcid::from_bytes(decoder.byte_array()?) })
+}
+
 /// Where a pointer was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -210,14 +237,14 @@ pub struct Setting {
     /// At which position.
     pub position: u64,
     /// To what.
-    pub target: Option<Vcid>,
+    pub target: Option<NameTarget>,
 }
 
 /// What a pointer means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// This.
-    Target(Vcid),
+    Target(NameTarget),
     /// Nothing any more.
     Withdrawn,
     /// Machines of one owner set it to different things without knowing of each other.
@@ -301,7 +328,8 @@ fn pointer(
     };
     let (standing, history): (Vec<Setting>, Vec<Setting>) =
         settings.into_iter().map(|(setting, _)| setting).partition(stands);
-    let targets: BTreeSet<Option<Vcid>> = standing.iter().map(|setting| setting.target).collect();
+    let targets: BTreeSet<Option<NameTarget>> =
+        standing.iter().map(|setting| setting.target).collect();
     let is_frozen = standing.iter().any(|setting| forked.contains(&setting.feed));
     let meaning = match (is_frozen, targets.len(), targets.first()) {
         (true, ..) => Meaning::Frozen,
@@ -324,11 +352,15 @@ mod tests {
         FeedId { machine: KeyBytes([number; 32]), incarnation: Incarnation([1; 16]) }
     }
 
+    fn file(text: &str) -> NameTarget {
+        NameTarget { kind: EntryKind::File, vcid: Vcid::of(text.as_bytes()) }
+    }
+
     fn entry(target: &str, replaces: &[Vcid]) -> Vec<u8> {
         let name = AttName::parse("att://plant7.example/log@12").expect("a name");
         let mut replaces = replaces.to_vec();
         replaces.sort_unstable();
-        let target = (!target.is_empty()).then(|| Vcid::of(target.as_bytes()));
+        let target = (!target.is_empty()).then(|| file(target));
         NameEntry { name, target, replaces }.encode()
     }
 
@@ -352,7 +384,7 @@ mod tests {
     }
 
     fn target(text: &str) -> Meaning {
-        Meaning::Target(Vcid::of(text.as_bytes()))
+        Meaning::Target(file(text))
     }
 
     #[test]

@@ -14,7 +14,7 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault, validate};
 use vigil_base::world::Moment;
 use vigil_base::{Blame, Blamed, Vcid};
 
-use crate::keys::{KeyBytes, KeyError, Kind, SecretKey, Signature, VerifyError};
+use crate::keys::{CheckedKeys, KeyBytes, KeyError, Kind, SecretKey, Signature, VerifyError};
 
 /// What is signed.
 const CLAIM: Kind = Kind::new("vigil.claim/1");
@@ -128,6 +128,14 @@ impl Statement {
     /// Fails for bytes that are not canonical, for a body that is no record, and for a signature that
     /// does not hold.
     pub fn decode(bytes: &[u8]) -> Result<Self, StatementError> {
+        Self::decode_among(bytes, &mut CheckedKeys::default())
+    }
+
+    /// Does what [`Statement::decode`] does, where authors may have been seen before.
+    pub(crate) fn decode_among(
+        bytes: &[u8],
+        keys: &mut CheckedKeys,
+    ) -> Result<Self, StatementError> {
         let mut outer = Decoder::record(bytes, STATEMENT, 3)?;
         let claim = outer.bytes()?;
         let signature = Signature(outer.byte_array()?);
@@ -138,7 +146,7 @@ impl Statement {
         let body = decoder.bytes()?;
         decoder.finish()?;
         check_body(body)?;
-        author.check()?.verify(CLAIM, claim, &signature)?;
+        keys.check(&author)?.verify(CLAIM, claim, &signature)?;
         Ok(Self { author, at, body: body.to_vec(), signature, id: Vcid::of(claim) })
     }
 

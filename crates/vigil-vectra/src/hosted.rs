@@ -16,6 +16,7 @@ pub(crate) fn run(
     archive: &[u8],
     settings: &Settings,
     console: &mut dyn Write,
+    say: &dyn Fn(&str),
 ) -> Result<u64, MachineError> {
     let start = Start {
         archive,
@@ -26,6 +27,7 @@ pub(crate) fn run(
         typing: io::stdin().as_fd().try_clone_to_owned().ok(),
         processors: usize::from(settings.processors),
         limit: None,
+        note: say,
     };
     Ok(if here { vectra_host::run_here(start) } else { vectra_host::run(start) }?)
 }

@@ -92,6 +92,11 @@ impl MachineError {
                 Some("only release builds carry the machine: `cargo build --release`")
             }
             #[cfg(hosts_tasks)]
+            Self::Run(vectra_host::RunError::Boot(vectra_host::BootError::NoFirst)) => Some(
+                "it has `initd`, which starts the others; `suite`, `budgets` and `typist` can be first \
+                 as well",
+            ),
+            #[cfg(hosts_tasks)]
             Self::Run(error) => error.hint(),
             _ => None,
         }
@@ -99,7 +104,8 @@ impl MachineError {
 }
 
 /// Runs a machine until it switches itself off; returns the code that it did so with. What it says
-/// goes to `console`; what is typed on standard input goes to it. `say` is told of a build.
+/// goes to `console`; what is typed on standard input goes to it. `say` is told of a
+/// build, and of what this system does not give hosted Tasks.
 pub fn power_on(
     home: Home,
     settings: &Settings,
@@ -115,7 +121,7 @@ pub fn power_on(
         return boot(&image, home == Home::Counted, settings, console);
     }
     #[cfg(hosts_tasks)]
-    return hosted::run(home == Home::Here, &image.archive()?, settings, console);
+    return hosted::run(home == Home::Here, &image.archive()?, settings, console, say);
     #[cfg(not(hosts_tasks))]
     Err(MachineError::NoHost)
 }

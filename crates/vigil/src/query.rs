@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
+use tokio::signal::unix::{SignalKind, signal};
 use vigil_cli::{LineEditor, Queries, QueryDoor, QueryRows, QuerySettings, QuerySpace};
-use vigil_query::{Engine, Settings, read_arrow, render, space};
+use vigil_query::{Engine, Settings, Stop, read_arrow, render, space};
 use vigil_store::Store;
 
 use crate::dhall::open_editor;
@@ -45,21 +46,14 @@ impl Queries for Over {
     }
 
     fn interruptible(&self, work: &mut dyn FnMut()) {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        // Without a thread to wait for it, an interrupt ends the program, as it does elsewhere.
-        if let Ok(runtime) = &runtime {
-            let stop = self.engine.stop();
-            runtime.spawn(async move {
-                while tokio::signal::ctrl_c().await.is_ok() {
-                    stop.notify_waiters();
-                }
-            });
+        let stop = self.engine.stop();
+        // Without a thread that waits for it, an interrupt ends the program, as it does elsewhere.
+        if listen() {
+            *running() = Some(stop.clone());
         }
         work();
-        if let Ok(runtime) = runtime {
-            runtime.shutdown_background();
-        }
+        *running() = None;
+        stop.clear();
     }
 
     fn rows(&self, arrow: Vec<u8>, rows_max: usize) -> Result<QueryRows, String> {
@@ -72,6 +66,44 @@ impl Queries for Over {
             columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
         })
     }
+}
+
+/// What the next interrupt from the keyboard stops, instead of the program.
+static RUNNING: Mutex<Option<Stop>> = Mutex::new(None);
+
+/// The exit code of a program that an interrupt has ended: 128, and the number of the signal.
+const INTERRUPTED: i32 = 130;
+
+fn running() -> MutexGuard<'static, Option<Stop>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for interrupts from now on, for as long as the program runs; says whether it does.
+///
+/// The first one while a query runs stops the query; any other ends the program.
+fn listen() -> bool {
+    static LISTENS: OnceLock<bool> = OnceLock::new();
+    *LISTENS.get_or_init(|| {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return false;
+        };
+        let interrupts = {
+            let _inside = runtime.enter();
+            signal(SignalKind::interrupt())
+        };
+        let Ok(mut interrupts) = interrupts else { return false };
+        let wait = move || {
+            runtime.block_on(async move {
+                while interrupts.recv().await.is_some() {
+                    match running().take() {
+                        Some(stop) => stop.set(),
+                        None => std::process::exit(INTERRUPTED),
+                    }
+                }
+            });
+        };
+        std::thread::Builder::new().name("interrupts".to_owned()).spawn(wait).is_ok()
+    })
 }
 
 /// Completes words of a query.
@@ -104,7 +136,7 @@ impl Completer for Words {
         if word.is_empty() {
             return Ok((start, Vec::new()));
         }
-        let words = self.words.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         let fitting = words.iter().filter(|known| known.to_lowercase().starts_with(&word));
         Ok((start, fitting.cloned().collect::<BTreeSet<_>>().into_iter().collect()))
     }

@@ -57,6 +57,8 @@ pub(crate) fn environment() -> Environment {
     Environment {
         store: variable("VIGIL_STORE"),
         data_home: variable("XDG_DATA_HOME"),
+        runtime: variable("XDG_RUNTIME_DIR"),
+        program: std::env::current_exe().ok(),
         home: variable("HOME"),
         folder: PathBuf::new(),
         working_folder: std::env::current_dir().ok(),

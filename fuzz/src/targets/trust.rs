@@ -52,7 +52,7 @@ pub fn run(input: &[u8]) {
         2 => same(Equivocation::decode(input).map(|read| read.encode()), input),
         3 => same(SubkeyCertificate::decode(input).map(|read| read.encode()), input),
         4 => same(JoinRequest::decode(input).map(|read| read.encode()), input),
-        5 => _ = Bundle::decode(input),
+        5 => same(Bundle::decode(input).map(|read| read.encode()), input),
         6 => sealed(input),
         7 => name(input),
         8 => text(input),

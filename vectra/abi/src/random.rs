@@ -48,6 +48,8 @@ pub fn random_call(random: &mut Random) -> (u64, [u64; 6]) {
             "kind" => [2, 3, 4, 7, 11][random.below(5) as usize],
             "count" | "pages" | "length" if random.once_in(2) => 0,
             "count" | "pages" | "length" => random.below(9),
+            // Half of all bells are rung without waiting.
+            "mask" if row.name == "ring_bell" && random.once_in(2) => 0,
             "deadline_ns" => 1 + random.below(900_000),
             "rights" => random_rights(random),
             "address" => WINDOW_START + 0x10_0000 + random.below(40) * 0x1000,

@@ -37,7 +37,7 @@ macro_rules! for_each_call {
             28 memory memory_info(slot) -> (pages, address) "Answers size and where it is mapped.";
             29 ring ring_bind(slot, side, address, bits) -> (slots) "Checks the capability once, maps an end, and says which of the caller's bits the peer may set.";
             30 ring ring_unbind(slot) -> () "Unmaps an end; the peer is signalled.";
-            31 ring ring_bell(slot) -> () "Sets the bits that the peer named.";
+            31 ring ring_bell(slot, mask, deadline_ns) -> (bits) "Sets the bits that the peer named; then waits as signal_wait does, unless the mask is zero.";
             32 ring ring_send_cap(slot, payload, rights) -> () "Puts a capability into the Ring's parcel place.";
             33 ring ring_take_cap(slot, name_low, name_high) -> (slot) "Takes the capability out of the parcel place.";
             34 ring ring_info(slot) -> (slots, bound, upward) "Answers the size of a Ring and whether both ends are bound.";

@@ -91,6 +91,11 @@ pub(crate) enum Action {
         target: Frame,
         bits: u64,
     },
+    Bell {
+        peer: Option<(Frame, u64)>,
+        mask: u64,
+        deadline_ns: u64,
+    },
     Relabel {
         task: Frame,
         add: Tags,

@@ -241,10 +241,9 @@ impl<P: Platform> Machine<P> {
             return Err(found.refuse(Status::WrongKind, 0));
         }
         // Whether an upward peer is there is not the producer's to know.
-        match self.peer(found.slot.object, producer) {
-            Some(peer) => Ok(Action::Raise { target: peer.frame(), bits: self.slot(peer).extra }),
-            None => answer([]),
-        }
+        let peer = self.peer(found.slot.object, producer);
+        let peer = peer.map(|peer| (peer.frame(), self.slot(peer).extra));
+        Ok(Action::Bell { peer, mask: w[1], deadline_ns: w[2] })
     }
 
     /// Returns the slot that the other end of a Ring is bound to.

@@ -50,10 +50,17 @@ impl<P: Platform> Machine<P> {
             return instead;
         }
         debug_assert!(!self.is_gone(caller), "who has ended does not call");
-        match self.call_plain(caller, number, words) {
-            Some(answer) => Outcome::Answered(answer),
+        match self.call_plain(caller, number, words[0]) {
+            Some(word) => Outcome::Answered(Answer::ok([word, 0, 0, 0])),
             None => self.decide(caller, number, words),
         }
+    }
+
+    /// Says whether nobody is dying and nobody ready: then a plain call of a running Task is carried out
+    /// by [`Machine::call_plain`] alone, with nothing to do before or after it.
+    #[inline]
+    pub fn is_quiet(&self) -> bool {
+        self.dead == Frame::NONE && self.is_nobody_ready()
     }
 
     /// Clears up before a call; returns what comes of the call if it is not to be decoded.
@@ -68,16 +75,16 @@ impl<P: Platform> Machine<P> {
         self.is_gone(caller).then_some(Outcome::Gone)
     }
 
-    /// Carries out a call that cannot be refused and that touches nobody but the caller.
+    /// Carries out a call that cannot be refused and that touches nobody but the caller; returns its one
+    /// result.
     #[inline]
-    fn call_plain(&mut self, caller: Frame, number: u64, words: [u64; 6]) -> Option<Answer> {
-        let word = match Call::from_word(number)? {
+    pub fn call_plain(&mut self, caller: Frame, number: u64, word: u64) -> Option<u64> {
+        Some(match Call::from_word(number)? {
             Call::machine_version => ABI_VERSION,
             Call::clock_now => self.platform.now_ns(),
-            Call::signal_poll => self.take_signals(caller, words[0]),
+            Call::signal_poll => self.take_signals(caller, word),
             _ => return None,
-        };
-        Some(Answer::ok([word, 0, 0, 0]))
+        })
     }
 
     #[inline(never)]

@@ -22,6 +22,12 @@ impl<P: Platform> Machine<P> {
         match action {
             Action::Answer(answer) => return Outcome::Answered(answer),
             Action::Wait { mask, deadline_ns } => return self.wait(caller, mask, deadline_ns),
+            Action::Bell { peer, mask, deadline_ns } => {
+                if let Some((peer, bits)) = peer {
+                    self.signal(peer, bits);
+                }
+                return if mask == 0 { done([]) } else { self.wait(caller, mask, deadline_ns) };
+            }
             Action::Yield => {
                 self.platform.answer(caller, Answer::ok([0; 4]));
                 self.enqueue(caller);

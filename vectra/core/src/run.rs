@@ -81,6 +81,12 @@ impl<P: Platform> Machine<P> {
         Some(task)
     }
 
+    /// Says whether no Task waits for a processor.
+    #[inline]
+    pub(crate) fn is_nobody_ready(&self) -> bool {
+        self.queues.filled == 0
+    }
+
     /// Says whether a ready Task of higher priority has time, so that this one has to make way.
     #[inline(always)]
     pub fn is_outranked(&mut self, running: Frame) -> bool {

@@ -14,8 +14,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use vectra_abi::{Access, PAGE_BYTES, WINDOW_END, WINDOW_START};
-use vectra_core::{Answer, Config, Frame, Machine, Object, Outcome, Page, Platform};
+use vectra_core::{Answer, Config, Frame, Machine, Outcome, Page, Platform};
 
+use crate::home::{Home, Spaces, protection};
 use crate::outside::Outside;
 use crate::pool::Pool;
 use crate::signals::{self, Cause, Registers, Runner};
@@ -28,11 +29,8 @@ struct Context {
     pages: BTreeMap<u32, (Frame, Access)>,
 }
 
-/// This process as a home of the core.
-struct Home<'a> {
-    objects: Vec<Option<Box<Object>>>,
-    pool: Pool,
-    outside: Outside<'a>,
+/// The Tasks' contexts, of which the window shows one.
+struct Window {
     contexts: HashMap<Frame, Context>,
     /// Whose mappings the window shows.
     shown: Option<Frame>,
@@ -42,7 +40,7 @@ struct Home<'a> {
 
 /// The machine on its thread.
 struct Here<'a> {
-    machine: Machine<Home<'a>>,
+    machine: Machine<Home<'a, Window>>,
     running: Option<Frame>,
     /// Processor time of the thread when it was last charged.
     charged: Duration,
@@ -58,14 +56,9 @@ pub fn run_here(start: Start<'_>) -> Result<u64, RunError> {
     // Whoever panicked while it held the window has given it back.
     let _window = WINDOW.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let Start { archive, frames, first, console, typing, limit, .. } = start;
-    let home = Home {
-        objects: (0..frames).map(|_| None).collect(),
-        pool: Pool::new(frames)?,
-        outside: Outside::new(console, typing, limit),
-        contexts: HashMap::new(),
-        shown: None,
-        thread: None,
-    };
+    let outside = Outside::new(console, typing, limit);
+    let window = Window { contexts: HashMap::new(), shown: None, thread: None };
+    let home = Home::new(frames, Pool::new(frames)?, outside, window);
     let _reserved = Reserved::new()?;
     let mut machine = Machine::new(home);
     let config = Config { frames, archive, first };
@@ -121,37 +114,17 @@ fn map(
     if at as u64 == address { Ok(()) } else { Err(Error::last_os_error()) }
 }
 
-impl Home<'_> {
-    fn context(&mut self, task: Frame, change: impl FnOnce(&mut Context)) {
-        match self.contexts.get_mut(&task) {
-            Some(context) => change(context),
-            None => self.outside.broke(Error::other("a Task has no context")),
-        }
-    }
-
-    /// Shows pages of the Task whose window is shown.
-    fn show(&mut self, page: u32, count: u32, first: Frame, access: Access) {
-        let protection = match access {
-            Access::Read => libc::PROT_READ,
-            Access::Write => libc::PROT_READ | libc::PROT_WRITE,
-            Access::Execute => libc::PROT_READ | libc::PROT_EXEC,
-        };
-        let flags = libc::MAP_SHARED | libc::MAP_FIXED;
-        let (address, length) = (u64::from(page) * PAGE_BYTES, u64::from(count) * PAGE_BYTES);
-        let file = self.pool.descriptor();
-        if let Err(error) = map(address, length, protection, flags, file, Pool::offset(first)) {
-            self.outside.broke(error);
-        }
+impl Window {
+    fn context(&mut self, task: Frame) -> Result<&mut Context, Error> {
+        self.contexts.get_mut(&task).ok_or_else(|| Error::other("a Task has no context"))
     }
 
     /// Makes the window that of a Task.
-    fn show_task(&mut self, task: Frame) {
+    fn show_task(&mut self, pool: &Pool, task: Frame) -> Result<(), Error> {
         if self.shown == Some(task) {
-            return;
+            return Ok(());
         }
-        if let Err(error) = show_nothing(libc::MAP_FIXED) {
-            self.outside.broke(error);
-        }
+        show_nothing(libc::MAP_FIXED)?;
         self.shown = Some(task);
         let mut runs: Vec<(u32, u32, Frame, Access)> = Vec::new();
         for (&page, &(frame, access)) in self.contexts.get(&task).iter().flat_map(|c| &c.pages) {
@@ -166,10 +139,16 @@ impl Home<'_> {
                 _ => runs.push((page, 1, frame, access)),
             }
         }
-        for (page, count, first, access) in runs {
-            self.show(page, count, first, access);
-        }
+        let mut runs = runs.into_iter();
+        runs.try_for_each(|(page, count, first, access)| show(pool, page, (first, count), access))
     }
+}
+
+/// Shows pages of the Task whose window is shown.
+fn show(pool: &Pool, page: u32, (first, count): (Frame, u32), access: Access) -> Result<(), Error> {
+    let flags = libc::MAP_SHARED | libc::MAP_FIXED;
+    let (address, length) = (u64::from(page) * PAGE_BYTES, u64::from(count) * PAGE_BYTES);
+    map(address, length, protection(access), flags, pool.descriptor(), Pool::offset(first))
 }
 
 impl Here<'_> {
@@ -278,24 +257,29 @@ impl Runner for Here<'_> {
     fn left(&mut self, cause: Cause, registers: Registers) -> Option<Registers> {
         match (self.running, cause) {
             (None, Cause::Begin) => {
-                for context in self.machine.platform.contexts.values_mut() {
+                let window = &mut self.machine.platform.spaces;
+                for context in window.contexts.values_mut() {
                     context.registers.take_segments(&registers);
                 }
-                self.machine.platform.thread = Some(registers);
+                window.thread = Some(registers);
             }
             (None, _) => return None,
             (Some(task), _) => {
                 let kept = registers.clone();
-                self.machine.platform.context(task, |context| context.registers = kept);
+                self.machine.platform.with(|window, _| {
+                    window.context(task)?.registers = kept;
+                    Ok(())
+                });
                 self.handle(task, cause, &registers);
             }
         }
         let Some(task) = self.choose() else {
             self.running = None;
-            return self.machine.platform.thread.clone();
+            return self.machine.platform.spaces.thread.clone();
         };
-        self.machine.platform.show_task(task);
-        self.machine.platform.contexts.get(&task).map(|context| context.registers.clone())
+        self.machine.platform.with(|window, pool| window.show_task(pool, task));
+        let context = self.machine.platform.spaces.contexts.get(&task);
+        context.map(|context| context.registers.clone())
     }
 }
 
@@ -308,122 +292,78 @@ fn thread_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-impl Platform for Home<'_> {
-    fn object(&self, frame: Frame) -> &Object {
-        match &self.objects[frame.0 as usize] {
-            Some(object) => object,
-            None => unreachable!("the core asks for objects that it has installed"),
-        }
-    }
-
-    fn object_mut(&mut self, frame: Frame) -> &mut Object {
-        match &mut self.objects[frame.0 as usize] {
-            Some(object) => object,
-            None => unreachable!("the core asks for objects that it has installed"),
-        }
-    }
-
-    fn install(&mut self, frame: Frame, object: Object) {
-        self.objects[frame.0 as usize] = Some(Box::new(object));
-    }
-
-    fn zero(&mut self, first: Frame, count: u32) {
-        for at in 0..count {
-            self.objects[first.plus(at).0 as usize] = None;
-            self.pool.zero(first.plus(at));
-        }
-    }
-
-    fn copy(&mut self, from: Frame, to: Frame) {
-        self.pool.copy(from, to);
-    }
-
-    fn write(&mut self, frame: Frame, offset: usize, bytes: &[u8]) {
-        self.pool.write(frame, offset, bytes);
-    }
-
-    fn space_create(&mut self, task: Frame) {
+impl Spaces for Window {
+    fn create(&mut self, _pool: &mut Pool, task: Frame) -> Result<(), Error> {
         let registers = Registers::empty();
         self.contexts.insert(task, Context { registers, pages: BTreeMap::new() });
+        Ok(())
     }
 
-    fn space_destroy(&mut self, task: Frame) {
+    fn destroy(&mut self, task: Frame) -> Result<(), Error> {
         self.contexts.remove(&task);
         if self.shown == Some(task) {
             self.shown = None;
         }
+        Ok(())
     }
 
-    fn table_add(&mut self, _task: Frame, _table: usize, _block: u16) {}
-
-    fn table_remove(&mut self, _task: Frame, _table: usize, _block: u16) {}
-
-    fn map(&mut self, task: Frame, page: Page, first: Frame, count: u32, access: Access) {
-        self.context(task, |context| {
-            let pages = (0..count).map(|at| (page.0 + at, (first.plus(at), access)));
-            context.pages.extend(pages);
-        });
+    fn map(
+        &mut self,
+        pool: &mut Pool,
+        task: Frame,
+        page: Page,
+        (first, count): (Frame, u32),
+        access: Access,
+    ) -> Result<(), Error> {
+        let pages = (0..count).map(|at| (page.0 + at, (first.plus(at), access)));
+        self.context(task)?.pages.extend(pages);
         if self.shown == Some(task) {
-            self.show(page.0, count, first, access);
+            show(pool, page.0, (first, count), access)?;
         }
+        Ok(())
     }
 
-    fn unmap(&mut self, task: Frame, page: Page, count: u32) {
-        self.context(task, |context| {
-            (page.0..page.0 + count).for_each(|page| {
-                context.pages.remove(&page);
-            });
+    fn unmap(
+        &mut self,
+        _pool: &mut Pool,
+        task: Frame,
+        page: Page,
+        count: u32,
+    ) -> Result<(), Error> {
+        let context = self.context(task)?;
+        (page.0..page.0 + count).for_each(|page| {
+            context.pages.remove(&page);
         });
-        if self.shown == Some(task) {
-            let flags =
-                libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-            let (at, length) = (u64::from(page.0) * PAGE_BYTES, u64::from(count) * PAGE_BYTES);
-            if let Err(error) = map(at, length, libc::PROT_NONE, flags, -1, 0) {
-                self.outside.broke(error);
-            }
+        if self.shown != Some(task) {
+            return Ok(());
         }
+        let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let (at, length) = (u64::from(page.0) * PAGE_BYTES, u64::from(count) * PAGE_BYTES);
+        map(at, length, libc::PROT_NONE, flags, -1, 0)
     }
 
-    fn enter(&mut self, task: Frame, entry: u64, stack: u64) {
+    fn enter(&mut self, task: Frame, entry: u64, stack: u64) -> Result<(), Error> {
         let thread = self.thread.clone();
-        self.context(task, |context| {
-            context.registers.enter(entry, stack);
-            if let Some(thread) = thread {
-                context.registers.take_segments(&thread);
-            }
-        });
+        let context = self.context(task)?;
+        context.registers.enter(entry, stack);
+        if let Some(thread) = thread {
+            context.registers.take_segments(&thread);
+        }
+        Ok(())
     }
 
-    fn jump(&mut self, task: Frame, program_counter: u64) {
-        self.context(task, |context| context.registers.jump(program_counter));
+    fn jump(&mut self, task: Frame, program_counter: u64) -> Result<(), Error> {
+        self.context(task)?.registers.jump(program_counter);
+        Ok(())
     }
 
-    fn answer(&mut self, task: Frame, answer: Answer) {
-        self.context(task, |context| context.registers.answer(answer));
+    fn answer(&mut self, task: Frame, answer: Answer) -> Result<(), Error> {
+        self.context(task)?.registers.answer(answer);
+        Ok(())
     }
 
     /// No other Task runs beside the one that calls.
-    fn stop(&mut self, _task: Frame) {}
-
-    fn ready(&mut self, _task: Frame) {}
-
-    fn now_ns(&self) -> u64 {
-        self.outside.now_ns()
-    }
-
-    fn console_write(&mut self, bytes: &[u8]) {
-        self.outside.write(bytes);
-    }
-
-    fn console_read(&mut self) -> Option<u8> {
-        self.outside.typed()
-    }
-
-    fn irq_enable(&mut self, line: u32, enabled: bool) {
-        self.outside.enable(line, enabled);
-    }
-
-    fn power_off(&mut self, code: u64) {
-        self.outside.off = Some(code);
+    fn stop(&mut self, _task: Frame) -> Result<(), Error> {
+        Ok(())
     }
 }

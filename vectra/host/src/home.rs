@@ -1,60 +1,75 @@
-use std::collections::HashMap;
-use std::fs::File;
+//! What both homes on Linux have alike: objects, the pool, the outside.
+
 use std::io::Error;
 
-use vectra_abi::{Access, PAGE_BYTES};
+use vectra_abi::Access;
 use vectra_core::{Answer, Frame, Object, Page, Platform};
 
 use crate::outside::Outside;
 use crate::pool::Pool;
-use crate::process::Process;
 
-/// The supervisor as a home of the core: each Task is a process.
-pub struct Home<'a> {
-    objects: Vec<Option<Box<Object>>>,
-    pool: Pool,
-    program: File,
-    /// Console, typing, power.
-    pub outside: Outside<'a>,
-    /// The processes of Tasks.
-    pub processes: HashMap<Frame, Process>,
+/// Address spaces and registers of Tasks: where the homes differ. What Linux refuses ends the machine.
+pub trait Spaces {
+    /// Makes the place in which a Task will run.
+    fn create(&mut self, pool: &mut Pool, task: Frame) -> Result<(), Error>;
+    /// Takes it down.
+    fn destroy(&mut self, task: Frame) -> Result<(), Error>;
+    /// Maps frames.
+    fn map(
+        &mut self,
+        pool: &mut Pool,
+        task: Frame,
+        page: Page,
+        frames: (Frame, u32),
+        access: Access,
+    ) -> Result<(), Error>;
+    /// Unmaps pages; afterwards nobody can reach them through this Task.
+    fn unmap(&mut self, pool: &mut Pool, task: Frame, page: Page, count: u32) -> Result<(), Error>;
+    /// Sets where a new Task begins.
+    fn enter(&mut self, task: Frame, entry: u64, stack: u64) -> Result<(), Error>;
+    /// Moves a stopped Task to another instruction.
+    fn jump(&mut self, task: Frame, program_counter: u64) -> Result<(), Error>;
+    /// Sets what a Task will find in its result registers.
+    fn answer(&mut self, task: Frame, answer: Answer) -> Result<(), Error>;
+    /// Takes a Task off its processor.
+    fn stop(&mut self, task: Frame) -> Result<(), Error>;
 }
 
-impl<'a> Home<'a> {
-    /// Makes an empty home.
-    pub fn new(frames: u32, outside: Outside<'a>) -> Result<Self, Error> {
-        Ok(Self {
-            outside,
-            objects: (0..frames).map(|_| None).collect(),
-            pool: Pool::new(frames)?,
-            program: crate::pool::program(&crate::stub::file())?,
-            processes: HashMap::new(),
-        })
+/// A home of the core on Linux.
+pub struct Home<'a, S> {
+    objects: Vec<Option<Box<Object>>>,
+    /// The machine's memory.
+    pub pool: Pool,
+    /// Console, typing, power.
+    pub outside: Outside<'a>,
+    /// Where its Tasks run.
+    pub spaces: S,
+}
+
+/// Returns what Linux calls an access.
+pub fn protection(access: Access) -> libc::c_int {
+    match access {
+        Access::Read => libc::PROT_READ,
+        Access::Write => libc::PROT_READ | libc::PROT_WRITE,
+        Access::Execute => libc::PROT_READ | libc::PROT_EXEC,
+    }
+}
+
+impl<'a, S> Home<'a, S> {
+    /// Makes a home of so many frames around its spaces.
+    pub fn new(frames: u32, pool: Pool, outside: Outside<'a>, spaces: S) -> Self {
+        Self { objects: (0..frames).map(|_| None).collect(), pool, outside, spaces }
     }
 
-    /// Does something with a Task's process, and notes if Linux refuses.
-    pub fn with(&mut self, task: Frame, act: impl FnOnce(&mut Process) -> Result<(), Error>) {
-        let result = match self.processes.get_mut(&task) {
-            Some(process) => act(process),
-            None => Err(Error::other("a Task has no process")),
-        };
-        if let Err(error) = result {
+    /// Does something with the spaces, and notes if Linux refuses.
+    pub fn with(&mut self, act: impl FnOnce(&mut S, &mut Pool) -> Result<(), Error>) {
+        if let Err(error) = act(&mut self.spaces, &mut self.pool) {
             self.outside.broke(error);
         }
     }
-
-    /// Lets a Task's process carry out a Linux call, stopping it for that time if it runs.
-    fn carry_out(&mut self, task: Frame, call: libc::c_long, words: [u64; 6]) {
-        self.with(task, |process| {
-            let running = process.running;
-            process.stop()?;
-            process.carry_out(call, words)?;
-            if running && process.pending.is_none() { process.resume() } else { Ok(()) }
-        });
-    }
 }
 
-impl Platform for Home<'_> {
+impl<S: Spaces> Platform for Home<'_, S> {
     fn object(&self, frame: Frame) -> &Object {
         match &self.objects[frame.0 as usize] {
             Some(object) => object,
@@ -89,20 +104,11 @@ impl Platform for Home<'_> {
     }
 
     fn space_create(&mut self, task: Frame) {
-        match Process::new(&self.program, self.pool.descriptor()) {
-            Ok(process) => {
-                self.processes.insert(task, process);
-            }
-            Err(error) => self.outside.broke(error),
-        }
+        self.with(|spaces, pool| spaces.create(pool, task));
     }
 
     fn space_destroy(&mut self, task: Frame) {
-        if let Some(mut process) = self.processes.remove(&task)
-            && let Err(error) = process.kill()
-        {
-            self.outside.broke(error);
-        }
+        self.with(|spaces, _| spaces.destroy(task));
     }
 
     fn table_add(&mut self, _task: Frame, _table: usize, _block: u16) {}
@@ -110,50 +116,27 @@ impl Platform for Home<'_> {
     fn table_remove(&mut self, _task: Frame, _table: usize, _block: u16) {}
 
     fn map(&mut self, task: Frame, page: Page, first: Frame, count: u32, access: Access) {
-        let protection = match access {
-            Access::Read => libc::PROT_READ,
-            Access::Write => libc::PROT_READ | libc::PROT_WRITE,
-            Access::Execute => libc::PROT_READ | libc::PROT_EXEC,
-        };
-        let flags = libc::MAP_SHARED | libc::MAP_FIXED;
-        let words = [
-            u64::from(page.0) * PAGE_BYTES,
-            u64::from(count) * PAGE_BYTES,
-            protection as u64,
-            flags as u64,
-            self.pool.descriptor() as u64,
-            Pool::offset(first),
-        ];
-        self.carry_out(task, libc::SYS_mmap, words);
+        self.with(|spaces, pool| spaces.map(pool, task, page, (first, count), access));
     }
 
     fn unmap(&mut self, task: Frame, page: Page, count: u32) {
-        let words = [u64::from(page.0) * PAGE_BYTES, u64::from(count) * PAGE_BYTES, 0, 0, 0, 0];
-        self.carry_out(task, libc::SYS_munmap, words);
+        self.with(|spaces, pool| spaces.unmap(pool, task, page, count));
     }
 
     fn enter(&mut self, task: Frame, entry: u64, stack: u64) {
-        self.with(task, |process| {
-            let mut registers = process.registers()?;
-            (registers.rip, registers.rsp, registers.orig_rax) = (entry, stack, u64::MAX);
-            process.set_registers(&registers)
-        });
+        self.with(|spaces, _| spaces.enter(task, entry, stack));
     }
 
     fn jump(&mut self, task: Frame, program_counter: u64) {
-        self.with(task, |process| {
-            let mut registers = process.registers()?;
-            registers.rip = program_counter;
-            process.set_registers(&registers)
-        });
+        self.with(|spaces, _| spaces.jump(task, program_counter));
     }
 
     fn answer(&mut self, task: Frame, answer: Answer) {
-        self.with(task, |process| process.answer(answer));
+        self.with(|spaces, _| spaces.answer(task, answer));
     }
 
     fn stop(&mut self, task: Frame) {
-        self.with(task, Process::stop);
+        self.with(|spaces, _| spaces.stop(task));
     }
 
     fn ready(&mut self, _task: Frame) {}

@@ -1,36 +1,40 @@
 //! Vectra on Linux: the same Task files, the same core, and Linux in the place of a processor.
 //!
-//! There are two homes. With [`run`] each Task is a process that can do nothing: the supervisor traces
-//! it with `PTRACE_SYSEMU`, so a `syscall` instruction never reaches Linux, it stops the Task, and the
-//! core decides. Memory is one sealed memfd; a mapping is made by letting the stopped process carry
-//! out one `mmap` that the supervisor has put into its registers. With [`run_here`] all Tasks run on
-//! one thread of this process, for tests and debuggers: nothing protects the process from them.
+//! There are two homes. With [`run`] each Task is a process in namespaces of its own that can do
+//! nothing: Syscall User Dispatch turns its calls into signals, the code that handles them asks the
+//! supervisor, and the core decides. Whatever a process asks of Linux waits until the supervisor has
+//! looked at it (seccomp, with a listener). Memory is one sealed memfd; a mapping is made by letting the
+//! stopped process carry out one `mmap` that the supervisor has ordered. With [`run_here`] all Tasks run
+//! on one thread of this process, for tests and debuggers: nothing protects the process from them.
 //!
 //! The trusted base is Linux and this crate.
 //!
 //! Invariants:
-//! - no system call of a Task reaches Linux but those that the supervisor puts there;
+//! - Linux does nothing for a Task's process but what the supervisor has ordered;
 //! - a Task runs only while the core says so, on at most as many processors as were asked for;
 //!   priorities, turns and Budgets hold as on the bare machine.
 //!
-//! `unsafe` is in `process` (tracing), `pool` (shared memory), `outside` (typing), `spread`
-//! (processors), `here` and `signals` (running Tasks in this process) only.
+//! `unsafe` is in `first` (starting the first process), `process` (listening), `shim` (what every process
+//! has in it), `ticks`, `pool` (shared memory), `outside` (typing), `spread` (processors), `here` and
+//! `signals` (running Tasks in this process) only.
 
+mod first;
 mod here;
 mod home;
 mod outside;
 mod pool;
 mod process;
+mod shim;
 mod signals;
 mod spread;
-mod stub;
 mod supervise;
+mod ticks;
 
 use std::io::{Error, Write};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use vectra_core::BootError;
+pub use vectra_core::BootError;
 
 pub use here::run_here;
 pub use supervise::run;
@@ -51,6 +55,8 @@ pub struct Start<'a> {
     pub processors: usize,
     /// When to give up.
     pub limit: Option<Duration>,
+    /// Is told what Linux does not give, if the machine runs without it.
+    pub note: &'a dyn Fn(&str),
 }
 
 /// Why the machine could not run.
@@ -90,9 +96,10 @@ impl RunError {
     /// Returns what to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Linux(_) => {
-                Some("it traces its Tasks and filters their calls; containers may forbid either")
-            }
+            Self::Linux(_) => Some(
+                "Tasks' processes need Linux 5.19 or newer and a listener of their own on \
+                     filtered calls (seccomp), which a container may forbid",
+            ),
             Self::Boot(_) | Self::Idle | Self::Late => None,
         }
     }

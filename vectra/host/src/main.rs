@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         typing: std::io::stdin().as_fd().try_clone_to_owned().ok(),
         processors,
         limit: None,
+        note: &|words| eprintln!("note: {words}"),
     };
     match if here { run_here(start) } else { run(start) } {
         Ok(code) => ExitCode::from(code as u8),

@@ -26,7 +26,11 @@ fn set(id: libc::pid_t, to: &libc::cpu_set_t) -> Result<(), Error> {
     // WHY: std does not choose processors.
     // SAFETY: a set of processors that lives here.
     let result = unsafe { libc::sched_setaffinity(id, size_of_val(to), to) };
-    checked(result).map(|_| ())
+    match checked(result) {
+        // Who is gone runs nowhere.
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+        result => result.map(|_| ()),
+    }
 }
 
 impl Spread {

@@ -1,13 +1,18 @@
-use std::io::Error;
-
 use vectra_abi::{FaultCode, TaskState};
 use vectra_core::{Config, Frame, Machine, Outcome, Stop};
 
-use crate::home::Home;
+use crate::home::{Home, Spaces};
 use crate::outside::Outside;
-use crate::process::{Event, Process, Ticks};
+use crate::pool::Pool;
+use crate::process::Processes;
+use crate::shim::{self, Cause};
 use crate::spread::Spread;
 use crate::{RunError, Start};
+
+/// Frames that a Task costs at least: there are never more Tasks than there is memory for.
+const TASK_FRAMES: u32 = 16;
+/// The first process, and the one that is made to try.
+const SPARE_SLOTS: u32 = 2;
 
 /// A turn, while others wait for a processor, and how often Budgets are charged: as on the bare
 /// machine.
@@ -15,31 +20,30 @@ const TICK_NS: u64 = 1_000_000;
 
 /// One machine and its processors.
 struct Supervisor<'a> {
-    machine: Machine<Home<'a>>,
+    machine: Machine<Home<'a, Processes>>,
     /// So many Tasks run at once.
     processors: usize,
     /// When the last turn ended.
     turned_ns: u64,
-    ticks: Ticks,
     spread: Spread,
 }
 
 /// Runs a machine whose Tasks are processes until it switches itself off; returns its exit code.
 pub fn run(start: Start<'_>) -> Result<u64, RunError> {
-    let Start { archive, frames, first, console, typing, processors, limit } = start;
+    let Start { archive, frames, first, console, typing, processors, limit, note } = start;
     let spread = Spread::new()?;
+    // Behind the machine's own frames lies a slot for each process.
+    let slots: Vec<Frame> =
+        (0..frames / TASK_FRAMES + SPARE_SLOTS).map(|at| Frame(frames + at)).collect();
+    let mut pool = Pool::new(frames + slots.len() as u32)?;
+    let processes = Processes::new(&mut pool, &slots, note)?;
     let outside = Outside::new(console, typing, limit);
-    let mut machine = Machine::new(Home::new(frames, outside)?);
+    let mut machine = Machine::new(Home::new(frames, pool, outside, processes));
     let task = machine.boot(&Config { frames, archive, first }).map_err(RunError::Boot)?;
     let serial = Outside::find_serial(&machine, task);
     machine.platform.outside.set_serial(serial);
-    let mut supervisor = Supervisor {
-        machine,
-        processors: processors.max(1),
-        turned_ns: 0,
-        ticks: Ticks::new()?,
-        spread,
-    };
+    let mut supervisor =
+        Supervisor { machine, processors: processors.max(1), turned_ns: 0, spread };
     loop {
         supervisor.machine.tick();
         supervisor.turn();
@@ -86,17 +90,20 @@ impl Supervisor<'_> {
     }
 
     fn begin(&mut self, task: Frame) {
-        let home = &mut self.machine.platform;
-        let pending = home.processes.get_mut(&task).and_then(|process| process.pending.take());
-        match pending {
-            Some(event) => self.happened(task, event),
-            None => self.machine.platform.with(task, Process::resume),
+        if self.machine.platform.spaces.has_news(task) {
+            self.happened(task);
+        } else {
+            self.resume(task);
         }
+    }
+
+    fn resume(&mut self, task: Frame) {
+        self.machine.platform.with(|processes, pool| processes.resume(pool, task));
     }
 
     /// Takes a running Task off its processor; it is ready and comes last among its equals.
     fn take_off(&mut self, task: Frame) {
-        self.machine.platform.with(task, Process::stop);
+        self.machine.platform.with(|processes, _| processes.stop(task));
         self.charge(task);
         self.machine.preempt(task);
     }
@@ -107,8 +114,8 @@ impl Supervisor<'_> {
             return true;
         }
         let mut spent = 0;
-        self.machine.platform.with(task, |process| {
-            spent = process.spent_ns()?;
+        self.machine.platform.with(|processes, _| {
+            spent = processes.spent_ns(task)?;
             Ok(())
         });
         self.machine.charge(task, spent)
@@ -122,10 +129,8 @@ impl Supervisor<'_> {
         }
         self.turned_ns = now;
         let running: Vec<Frame> = self.running().collect();
-        let ids = self.machine.platform.processes.values().map(Process::id);
-        if let Err(error) = self.spread.turn(running.len(), ids) {
-            self.machine.platform.outside.broke(error);
-        }
+        let spread = &mut self.spread;
+        self.machine.platform.with(|processes, _| spread.turn(running.len(), processes.ids()));
         let full = running.len() >= self.processors;
         for task in running {
             if !self.charge(task) || full && self.machine.is_turn_over(task) {
@@ -146,8 +151,8 @@ impl Supervisor<'_> {
 
     /// Waits for one thing to happen, and handles it.
     fn step(&mut self) -> Result<(), RunError> {
-        if let Some((task, event)) = self.overtaken() {
-            self.happened(task, event);
+        if let Some(task) = self.news() {
+            self.happened(task);
             return Ok(());
         }
         let awaited = self.machine.next_deadline_ns().is_some()
@@ -157,80 +162,56 @@ impl Supervisor<'_> {
             return Err(RunError::Idle);
         }
         let limited = self.machine.platform.outside.is_limited();
-        if let Some((id, event)) = self.ticks.wait(awaited || limited)? {
-            let mut processes = self.machine.platform.processes.iter_mut();
-            if let Some((&task, process)) = processes.find(|(_, process)| process.id() == id) {
-                process.seen(event);
-                self.happened(task, event);
-            }
+        self.machine.platform.spaces.receive(awaited || limited)?;
+        if let Some(task) = self.news() {
+            self.happened(task);
         }
         Ok(())
     }
 
-    /// Returns what a Task did while its process was being stopped for another reason.
-    fn overtaken(&mut self) -> Option<(Frame, Event)> {
-        let home = &self.machine.platform;
-        let task = self.running().find(|task| {
-            home.processes.get(task).is_some_and(|process| process.pending.is_some())
-        })?;
-        let event = self.machine.platform.processes.get_mut(&task)?.pending.take()?;
-        Some((task, event))
+    /// Returns a running Task whose process has stopped running.
+    fn news(&self) -> Option<Frame> {
+        self.running().find(|&task| self.machine.platform.spaces.has_news(task))
     }
 
     /// Handles what a running Task did.
-    fn happened(&mut self, task: Frame, event: Event) {
-        let outcome = match event {
-            Event::Call => self.called(task),
-            Event::Signal(libc::SIGSTOP) => {
-                self.machine.platform.with(task, |process| {
-                    process.stopping = false;
-                    Ok(())
-                });
-                Ok(true)
+    fn happened(&mut self, task: Frame) {
+        let goes_on = match self.machine.platform.spaces.take(task) {
+            Some(Cause::Call(number, words)) => self.called(task, number, words),
+            // An interruption that came too late.
+            Some(Cause::Signal(shim::INTERRUPT, ..)) => true,
+            Some(Cause::Signal(signal, detail, address, program_counter)) => {
+                // The old way of 32-bit programs is a fault on the bare machine. The interrupt
+                // instruction is two bytes long; Linux has stepped over it.
+                let length = if signal == libc::SIGSYS { 2 } else { 0 };
+                let stop = fault(signal, detail, address, program_counter.wrapping_sub(length));
+                self.machine.fault(task, stop);
+                false
             }
-            Event::Signal(signal) => self.faulted(task, signal).map(|()| false),
-            Event::Ended => Err(Error::other("a Task's process ended by itself")),
+            // It has jumped into what is not its own; or it is gone, as it may be then.
+            Some(Cause::Order(..) | Cause::Done(_) | Cause::Astray) | None => {
+                self.machine.fault(task, fault(libc::SIGSYS, 0, 0, shim::AT));
+                false
+            }
         };
-        match outcome {
-            Ok(true) => self.machine.platform.with(task, Process::resume),
-            Ok(false) => {}
-            Err(error) => self.machine.platform.outside.broke(error),
+        if goes_on {
+            self.resume(task);
         }
     }
 
     /// Lets the core decide a call; returns whether the Task goes on at once.
-    fn called(&mut self, task: Frame) -> Result<bool, Error> {
-        let Some(process) = self.machine.platform.processes.get(&task) else { return Ok(false) };
-        let mut r = process.registers()?;
-        if !process.called_properly(&r)? {
-            // The interrupt instruction is two bytes long; Linux has stepped over it.
-            let program_counter = r.rip - 2;
-            let stop = Stop { code: FaultCode::Protection as u64, address: 0, program_counter };
-            self.machine.fault(task, stop);
-            return Ok(false);
-        }
-        let words = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
-        match self.machine.call(task, r.orig_rax, words) {
+    fn called(&mut self, task: Frame, number: u64, words: [u64; 6]) -> bool {
+        match self.machine.call(task, number, words) {
             Outcome::Answered(answer) => {
-                let process = self.machine.platform.processes.get(&task);
-                process.map_or(Ok(()), |process| process.answer_with(&mut r, answer))?;
-                Ok(true)
+                self.machine.platform.with(|processes, _| processes.answer(task, answer));
+                true
             }
             Outcome::Suspended => {
                 self.charge(task);
-                Ok(false)
+                false
             }
-            Outcome::Gone => Ok(false),
+            Outcome::Gone => false,
         }
-    }
-
-    /// Translates Linux's signal into a fault that no processor owns.
-    fn faulted(&mut self, task: Frame, signal: i32) -> Result<(), Error> {
-        let Some(process) = self.machine.platform.processes.get(&task) else { return Ok(()) };
-        let program_counter = process.registers()?.rip;
-        let (detail, address) = process.signal_detail()?;
-        self.machine.fault(task, fault(signal, detail, address, program_counter));
-        Ok(())
     }
 }
 

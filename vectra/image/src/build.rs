@@ -100,17 +100,17 @@ fn cargo(
     let mut command = Command::new(&tools.cargo);
     command.envs(tools.rustc.iter().map(|path| ("RUSTC", path)));
     command.envs(tools.home.iter().map(|path| ("CARGO_HOME", path)));
+    for (name, _) in std::env::vars_os() {
+        if is_meant_for_another(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
     let status = command
         .current_dir(root)
         .args(["build", "--quiet", "--release", "--locked", "--bins", "-p", package])
         .args(["--target", TARGET, "--target-dir"])
         .arg(target)
         .env("RUSTFLAGS", flags)
-        // What the surrounding build was told is not meant for this one.
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("CARGO_BUILD_TARGET")
-        .env_remove("RUSTC_WRAPPER")
-        .env_remove("RUSTC_WORKSPACE_WRAPPER")
         .status()
         .map_err(|e| BuildError::Io("cargo".into(), e))?;
     if status.success() {
@@ -118,6 +118,21 @@ fn cargo(
     } else {
         Err(BuildError::Cargo(package))
     }
+}
+
+/// Says whether a variable tells the surrounding build something that would change this one: its flags,
+/// target and wrappers, or settings of its profile, which come before those of this workspace. Without
+/// its own the kernel does not even link.
+fn is_meant_for_another(name: &str) -> bool {
+    name.starts_with("CARGO_PROFILE_")
+        || matches!(
+            name,
+            "CARGO_ENCODED_RUSTFLAGS"
+                | "CARGO_BUILD_TARGET"
+                | "CARGO_INCREMENTAL"
+                | "RUSTC_WRAPPER"
+                | "RUSTC_WORKSPACE_WRAPPER"
+        )
 }
 
 /// Packs all Tasks and returns the archive's path.

@@ -65,7 +65,13 @@ impl Home {
         found.unwrap_or_else(|| unreachable!("the core adds tables before it maps"))
     }
 
-    /// Says whether processors may remember what was unmapped, and forgets it.
+    /// Says whether processors may remember what was unmapped.
+    #[inline]
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// The same, and forgets it.
     #[inline]
     pub fn take_stale(&mut self) -> bool {
         self.stale && core::mem::take(&mut self.stale)

@@ -4,7 +4,7 @@ use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use vectra_abi::{Call, Kind};
-use vectra_core::{Body, Config, Frame, Machine, Outcome, Stop};
+use vectra_core::{Answer, Body, Config, Frame, Machine, Outcome, Stop};
 
 use crate::Arch;
 use crate::home::Home;
@@ -127,6 +127,23 @@ fn word_after(words: &'static [u8], key: &[u8]) -> Option<&'static str> {
     core::str::from_utf8(word).ok()
 }
 
+/// Carries out a plain call if there is nothing else to do, and answers it in its frame. If not, nothing
+/// has happened, and [`called`] has to be asked. Only what the call itself saved is in the frame.
+pub fn called_plain(frame: &mut Registers) -> bool {
+    locked(|machine| {
+        let cpu = Arch::this();
+        let task = machine.platform.current[cpu];
+        let is_away = AWAY[cpu].load(Ordering::Relaxed);
+        if task == Frame::NONE || is_away || machine.platform.is_stale() || !machine.is_quiet() {
+            return false;
+        }
+        let (number, [word, ..]) = Arch::call(frame);
+        let Some(word) = machine.call_plain(task, number, word) else { return false };
+        Arch::answer_now(frame, Answer::ok([word, 0, 0, 0]));
+        true
+    })
+}
+
 /// Handles one call. Returns whether the frame is to be left to as a whole: then it may be another
 /// Task's. Otherwise this Task goes on, with the answer in its frame.
 pub fn called(frame: &mut Registers) -> bool {
@@ -138,7 +155,7 @@ pub fn called(frame: &mut Registers) -> bool {
         }
         let (number, words) = Arch::call(frame);
         // A call that suspends is answered in the saved context, so that is filled first.
-        if may_suspend(number) {
+        if may_suspend(number, words[1]) {
             put_away(machine, task, frame);
         }
         if let Outcome::Answered(answer) = machine.call(task, number, words) {
@@ -249,8 +266,10 @@ fn handle(machine: &mut Machine<Home>, task: Frame, trap: Trap, frame: &mut Regi
 }
 
 #[inline]
-fn may_suspend(number: u64) -> bool {
-    number == Call::signal_wait as u64 || number == Call::task_yield as u64
+fn may_suspend(number: u64, mask: u64) -> bool {
+    number == Call::signal_wait as u64
+        || number == Call::task_yield as u64
+        || number == Call::ring_bell as u64 && mask != 0
 }
 
 /// Says whether the Task has to make way: for one of higher priority, for one of its own at a

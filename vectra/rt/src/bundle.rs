@@ -22,6 +22,22 @@ pub fn find(name: &str) -> Result<Slot, Refused> {
     Ok(Slot(call::cap_find(low, high)?[0]))
 }
 
+/// Rings a Ring's bell and goes on.
+pub fn ring(slot: Slot) -> Result<(), Refused> {
+    call::ring_bell(slot.0, 0, 0).map(|_| ())
+}
+
+/// Rings a bell, if one is to be rung, and sleeps until any of these bits is set, if it must: one call
+/// for whoever asks a peer that sleeps and has nothing to do before the answer.
+pub fn ring_and_sleep(bell: Option<Slot>, must_sleep: bool, bits: u64) -> Result<(), Refused> {
+    match (bell, must_sleep) {
+        (Some(slot), true) => call::ring_bell(slot.0, bits, 0).map(|_| ()),
+        (Some(slot), false) => ring(slot),
+        (None, true) => call::signal_wait(bits, 0).map(|_| ()),
+        (None, false) => Ok(()),
+    }
+}
+
 /// Returns the name of a slot of this Task, or `?`.
 pub(crate) fn slot_name(slot: u64) -> Name {
     match call::bundle_read(SELF, slot) {

@@ -21,7 +21,7 @@ mod ring;
 mod sys;
 mod text;
 
-pub use bundle::{Slot, find, free_name};
+pub use bundle::{Slot, find, free_name, ring, ring_and_sleep};
 pub use calls::call;
 pub use executor::{Executor, Signals, signal};
 pub use loader::{Child, LoadError, load};

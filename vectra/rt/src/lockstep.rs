@@ -51,6 +51,8 @@ fn is_fit(number: u64, words: [u64; 6], own: u64) -> bool {
             words[0] >= own
         }
         Call::cap_delete | Call::ring_take_cap => words[0] >= own,
+        // Else it waits.
+        Call::ring_bell => words[1] == 0,
         Call::bundle_give | Call::memory_unmap => words[1] >= own,
         _ => true,
     }

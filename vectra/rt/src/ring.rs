@@ -3,6 +3,8 @@
 //! Layout, in words: head page {0: messages pushed, 1: producer is parked}, tail page {0: messages
 //! popped, 1: consumer is parked}, then slots of eight words {sequence, seven of payload}.
 //!
+//! What is done for every message is inlined everywhere: called, it would cost half as much again.
+//!
 //! Neither side believes the other: an index that cannot be is an error, never an access out of
 //! bounds. In an upward Ring there is no tail; the producer overwrites and the consumer counts what
 //! it lost.
@@ -141,9 +143,10 @@ pub struct Consumer<'a, W> {
     at: u64,
     /// Messages released.
     released: u64,
-    /// Messages that may be taken before the head has to be read again: no more than a quarter of
-    /// the Ring ahead, so that slots are given back by then.
+    /// Messages that may be taken before the head has to be read again.
     seen: u64,
+    /// So many are given back together.
+    quarter: u64,
     /// Messages that an upward Ring overwrote before they were popped.
     pub lost: u64,
 }
@@ -181,20 +184,20 @@ impl<'a, W: Word> Producer<'a, W> {
         self.slots.len() as u64
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&self) -> &'a [W; SLOT] {
         &self.slots[self.at as usize & (self.slots.len() - 1)]
     }
 
     /// Pushes one message. Returns whether the consumer is parked, so that its bell is to be rung.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, message: &[u64; SLOT_WORDS]) -> Result<bool, PushError> {
         self.fill(message)?;
         Ok(self.publish())
     }
 
     /// Writes one message, which the consumer cannot see before it is published.
-    #[inline]
+    #[inline(always)]
     pub fn fill(&mut self, message: &[u64; SLOT_WORDS]) -> Result<(), PushError> {
         let Some(tail) = self.tail else {
             self.fill_upward(message);
@@ -219,7 +222,7 @@ impl<'a, W: Word> Producer<'a, W> {
     }
 
     /// Shows the consumer all that was filled. Returns whether its bell is to be rung.
-    #[inline]
+    #[inline(always)]
     pub fn publish(&mut self) -> bool {
         // The head is announced before the flag is read, as the consumer's flag is before it reads
         // the head. One of the two sees the other.
@@ -267,10 +270,11 @@ impl<'a, W: Word> Consumer<'a, W> {
     pub fn new(head: &'a [W], tail: Option<&'a [W]>, slots: &'a [W]) -> Self {
         let (head, tail, slots) = parts(head, tail, slots);
         let at = tail.map_or(0, |tail| tail[INDEX].load(Ordering::Relaxed));
-        Self { head, tail, slots, at, released: at, seen: at, lost: 0 }
+        let quarter = (slots.len() as u64 / 4).max(1);
+        Self { head, tail, slots, at, released: at, seen: at, quarter, lost: 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&self) -> &'a [W; SLOT] {
         &self.slots[self.at as usize & (self.slots.len() - 1)]
     }
@@ -285,16 +289,17 @@ impl<'a, W: Word> Consumer<'a, W> {
     }
 
     /// Pops one message to where it is wanted, which saves moving it. Returns whether the producer's
-    /// bell is to be rung. Slots are given back together: a quarter of the Ring, or all that was
-    /// there when it was looked.
-    #[inline]
+    /// bell is to be rung. Slots are given back together: by the quarter of the Ring, and all of them
+    /// when it is found empty.
+    #[inline(always)]
     pub fn pop_into(&mut self, message: &mut [u64; SLOT_WORDS]) -> Result<bool, PopError> {
         self.take(message)?;
-        Ok(self.at == self.seen && self.release())
+        Ok(self.at.wrapping_sub(self.released) >= self.quarter && self.release())
     }
 
-    /// Reads the next message, whose slot the producer does not get back before it is released.
-    #[inline]
+    /// Reads the next message, whose slot the producer does not get back before it is released, or
+    /// the Ring found empty.
+    #[inline(always)]
     pub fn take(&mut self, message: &mut [u64; SLOT_WORDS]) -> Result<(), PopError> {
         if self.tail.is_none() {
             return self.take_upward(message);
@@ -308,7 +313,7 @@ impl<'a, W: Word> Consumer<'a, W> {
     }
 
     /// Gives the producer back all slots that were read. Returns whether it is parked.
-    #[inline]
+    #[inline(always)]
     pub fn release(&mut self) -> bool {
         let Some(tail) = self.tail else { return false };
         self.released = self.at;
@@ -317,11 +322,12 @@ impl<'a, W: Word> Consumer<'a, W> {
     }
 
     /// Reads the head: how far may be read.
-    #[inline]
+    #[inline(always)]
     fn find_messages(&mut self) -> Result<(), PopError> {
         let pushed = self.head[INDEX].look();
         let ahead = pushed.wrapping_sub(self.at);
         if ahead == 0 {
+            self.release_rest();
             return Err(PopError::Empty);
         }
         // What is held and what is ahead together are what the producer may have filled.
@@ -329,9 +335,16 @@ impl<'a, W: Word> Consumer<'a, W> {
         if ahead > (self.slots.len() as u64).wrapping_sub(held) {
             return Err(PopError::PeerBroken);
         }
-        let quarter = (self.slots.len() as u64 / 4).max(1);
-        self.seen = self.at.wrapping_add(ahead.min(quarter));
+        self.seen = pushed;
         Ok(())
+    }
+
+    /// Gives back what is less than a quarter. Nobody has to be rung: a producer that sleeps has found
+    /// the Ring full, and since then a quarter of it has been given back, with a bell.
+    fn release_rest(&mut self) {
+        if self.released != self.at {
+            self.release();
+        }
     }
 
     /// Tries once round the Ring: a producer that is always faster makes this return `Empty`.
@@ -368,6 +381,7 @@ impl<'a, W: Word> Consumer<'a, W> {
     /// Says that this side will wait for its bell. Returns whether it really must: a message may
     /// have come meanwhile.
     pub fn park(&mut self) -> bool {
+        self.release_rest();
         match self.tail {
             Some(tail) => tail[PARKED].announce(1),
             None => W::fence(Ordering::SeqCst),

@@ -3,7 +3,9 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::AtomicU64;
 
-use crate::bundle::Slot;
+use vectra_abi::Status;
+
+use crate::bundle::{Slot, ring};
 use crate::calls::call;
 use crate::refusal::Refused;
 use crate::ring::{Producer, PushError, SLOT_WORDS};
@@ -49,10 +51,12 @@ impl LogRing {
     /// Waits until the log Task has taken everything.
     pub fn flush(&mut self) -> Result<(), Refused> {
         while !self.producer.is_drained() {
-            call::ring_bell(self.slot.0)?;
             let soon = call::clock_now()?[0] + 1_000_000;
-            // Time passing is what this waits for, so it ends by a refusal.
-            let _ = call::signal_wait(self.bits, soon);
+            match call::ring_bell(self.slot.0, self.bits, soon) {
+                // Time passing is what this waits for.
+                Err(refused) if refused.status != Status::Timeout => return Err(refused),
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -62,7 +66,7 @@ impl LogRing {
             match self.producer.push(message) {
                 Ok(false) => return Ok(()),
                 Ok(true) => {
-                    return call::ring_bell(self.slot.0).map(|_| ()).map_err(|_| fmt::Error);
+                    return ring(self.slot).map(|_| ()).map_err(|_| fmt::Error);
                 }
                 Err(PushError::Full) => {
                     if self.producer.park() {

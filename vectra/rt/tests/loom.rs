@@ -143,6 +143,28 @@ fn a_parked_producer_is_always_rung() {
 }
 
 #[test]
+fn a_producer_is_rung_when_a_quarter_is_given_back() {
+    model(|| {
+        let shared = pages(8);
+        let mut producer = Producer::new(&shared.head, Some(&shared.tail), &shared.slots);
+        (0..8).for_each(|_| assert_eq!(producer.push(&[1; 7]), Ok(false)));
+        let theirs = shared.clone();
+        let thread = loom::thread::spawn(move || {
+            let mut consumer = Consumer::new(&theirs.head, Some(&theirs.tail), &theirs.slots);
+            // What is less than a quarter stays: nobody is rung for it.
+            assert_eq!(consumer.pop().map(|(_, rung)| rung), Ok(false));
+            if let Ok((_, true)) = consumer.pop() {
+                theirs.bell.store(1, Ordering::SeqCst);
+            }
+            assert_eq!(consumer.pop().map(|(_, rung)| rung), Ok(false));
+        });
+        let asleep = producer.push(&[2; 7]) == Err(PushError::Full) && producer.park();
+        thread.join().unwrap();
+        assert!(!asleep || shared.bell.load(Ordering::SeqCst) == 1);
+    });
+}
+
+#[test]
 fn an_upward_ring_never_gives_a_torn_message() {
     model(|| {
         let shared = pages(1);

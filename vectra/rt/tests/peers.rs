@@ -62,7 +62,7 @@ fn a_producer_survives_any_tail() {
 }
 
 #[test]
-fn slots_come_back_before_a_consumer_finds_nothing() {
+fn slots_come_back_by_the_quarter_and_all_when_nothing_is_left() {
     let (head, tail, slots) = (words(2), words(2), words(64 * 8));
     let mut producer = Producer::new(&head, Some(&tail), &slots);
     let mut consumer = Consumer::new(&head, Some(&tail), &slots);
@@ -77,7 +77,7 @@ fn slots_come_back_before_a_consumer_finds_nothing() {
                 - (tail[0].load(Ordering::Relaxed) - (head[0].load(Ordering::Relaxed) - many));
             assert!(held < 16, "{held} slots are held back");
         }
-        assert!(producer.is_drained());
         assert_eq!(consumer.pop(), Err(PopError::Empty));
+        assert!(producer.is_drained());
     }
 }

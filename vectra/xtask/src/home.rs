@@ -126,6 +126,7 @@ pub fn run_hosted(
         typing: Some(typed.into()),
         processors: 2,
         limit: Some(TIME_MAX),
+        note: &|words| eprintln!("note: {words}"),
     };
     let result = match how {
         Hosted::Processes => run(start),

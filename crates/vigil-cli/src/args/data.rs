@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use vigil_base::{Name, Vcid};
+use vigil_trust::names::{AttName, check_domain};
 
 use super::{
-    ByteRange, FormatArgs, ReachArgs, Target, help, parse_name, parse_range, parse_size,
-    parse_target,
+    ByteRange, FormatArgs, PassphraseArgs, ReachArgs, Target, help, help_sign, parse_name,
+    parse_range, parse_size, parse_target,
 };
 
 /// Arguments of `vigil add`.
@@ -156,6 +157,9 @@ pub enum NameCommand {
     /// List all names and what they mean
     #[command(after_help = help::NAME_LIST)]
     List {
+        /// List the names that people vouch for: att://domain/name@version
+        #[arg(long)]
+        shared: bool,
         /// How to print
         #[command(flatten)]
         format: FormatArgs,
@@ -173,15 +177,62 @@ pub enum NameCommand {
     /// Let a name mean something that is stored
     #[command(after_help = help::NAME_SET)]
     Set {
-        /// The name
-        #[arg(value_parser = parse_name)]
-        name: Name,
+        /// The name: this machine's own, or att://domain/name@version for this Person's machines
+        #[arg(value_parser = parse_any_name)]
+        name: AnyName,
         /// What it is to mean: a URI, or a URI and calls behind bars
         #[arg(value_name = "URI", value_parser = parse_target)]
         target: Target,
         /// What may be read
         #[command(flatten)]
         reach: ReachArgs,
+        /// Where the machine's passphrase comes from, for a name that is vouched for
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Show all that was ever said of a name that people vouch for
+    #[command(after_help = help_sign::NAME_HISTORY)]
+    History {
+        /// The name: att://domain/name@version
+        #[arg(value_parser = parse_att_name)]
+        name: AttName,
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Tell what a name that people vouch for means
+    #[command(after_help = help_sign::NAME_RESOLVE)]
+    Resolve {
+        /// The name: att://domain/name@version
+        #[arg(value_parser = parse_att_name)]
+        name: AttName,
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Let another Person's puddle speak for a domain here, or bring news of one that does
+    #[command(after_help = help_sign::NAME_FOLLOW)]
+    Follow {
+        /// The domain
+        #[arg(value_parser = parse_domain)]
+        domain: String,
+        /// What `vigil puddle export` packed there
+        #[arg(value_name = "BUNDLE")]
+        bundle: PathBuf,
+    },
+    /// Let this machine's own puddle speak for a domain again
+    #[command(after_help = help_sign::NAME_UNFOLLOW)]
+    Unfollow {
+        /// The domain
+        #[arg(value_parser = parse_domain)]
+        domain: String,
+    },
+    /// List the domains that other puddles speak for here
+    #[command(after_help = help_sign::NAME_DOMAINS)]
+    Domains {
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Take a name away, with its history; what it meant stays stored until `vigil gc`
     #[command(after_help = help::NAME_REMOVE)]
@@ -190,4 +241,28 @@ pub enum NameCommand {
         #[arg(value_parser = parse_name)]
         name: Name,
     },
+}
+
+/// A name: of this machine, or one that people vouch for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnyName {
+    /// This machine's own.
+    Local(Name),
+    /// This Person's machines'.
+    Shared(AttName),
+}
+
+fn parse_att_name(text: &str) -> Result<AttName, String> {
+    AttName::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_domain(text: &str) -> Result<String, String> {
+    check_domain(text).map(|()| text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn parse_any_name(text: &str) -> Result<AnyName, String> {
+    if text.starts_with("att://") {
+        return parse_att_name(text).map(AnyName::Shared);
+    }
+    parse_name(text).map(AnyName::Local).map_err(|error| error.to_string())
 }

@@ -242,7 +242,8 @@ Examples:
 
 pub(super) const NAME_LIST: &str = "\
 With --json, one line for each name: name, uri, kind, vcid, metadata (a Vcid or null), at (nanoseconds \
-since 1970), versions (how many).
+since 1970), versions (how many). With --shared: name, meaning (target, withdrawn, conflict or frozen), \
+uri and vcid (or null), settings (how many).
 
 Examples:
   All names:
@@ -500,7 +501,8 @@ Examples:
     $ vigil vectra boot --first suite --processors 1 | tail -n 1";
 
 pub(super) const VECTRA_RUN: &str = "\
-With --hosted no call of a Task reaches Linux: it stops the Task, and the machine's core decides. With \
+With --hosted each Task is a process in namespaces of its own, whose every call waits until the machine's \
+core has decided; that needs Linux 5.19 or newer, and no privilege. With \
 --here all Tasks share this process, so that a debugger sees them; let it pass SIGSYS, SIGSEGV and \
 SIGVTALRM on.
 

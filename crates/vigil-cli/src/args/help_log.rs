@@ -55,10 +55,11 @@ Examples:
 
 pub(super) const VERIFY: &str = "\
 A policy file (C2SP tlog-policy) says which logs are believed, and which witnesses must have seen what they \
-say. Nothing else is needed, no network either. A fraud proof is checked against the key of the log.
+say. Nothing else is needed, no network either. A fraud proof is checked against the key of the log \
+and those of the policy's witnesses.
 
-With --json: what (proof, checkpoint or fraud), origin, size, root (base64), index (of a proof, or null), \
-witnesses (a list of name, at and counts).
+With --json: what (proof, checkpoint or fraud), origin, accused (of a fraud), size, root (base64), index (of a \
+proof, or null), witnesses (a list of name, at and counts).
 
 Examples:
   Check a proof, believing the log alone:
@@ -102,7 +103,8 @@ pub(super) const MONITOR: &str = "\
 Every new entry is read and hashed; what is remembered goes on only where that leads to what the log signed. \
 Where somebody was shown something else, --gossip compares it: two roots for one size, or two trees that \
 differ where both have entries, are a fraud proof. It is written to --fraud, and freezes the log in --state. \
-That a log does not answer, or shows less, proves nothing.
+That a log does not answer, or shows less, proves nothing. A view that is smaller than what was read is compared \
+with what was read before it; with a copy of the files, in --copy, every entry of it is.
 
 With --json: result (grown, same or stale), from, to (sizes).
 

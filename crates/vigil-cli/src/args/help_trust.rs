@@ -71,7 +71,8 @@ Examples:
 
 pub(super) const PERSON_ROTATE: &str = "\
 What the old key signed and this machine has seen stays valid; whatever else it signs is refused from \
-now on. Those who know you must compare the new fingerprint. This machine must be in a puddle.
+now on. The new key is sealed under the passphrase of the old one, if that is sealed here. Other machines follow \
+with the next bundle; those who know you must compare the new fingerprint. This machine must be in a puddle.
 
 Examples:
   After the words were seen by somebody:
@@ -190,6 +191,52 @@ Examples:
     $ vigil puddle create home --words-file words --passphrase-file pass
     $ vigil puddle revoke bench --reason lost --words-file words --passphrase-file pass";
 
+pub(super) const PUDDLE_CHECK: &str = "\
+The answer is the chain of grants, the Person's first, or the rule that stands against it. Nothing is allowed \
+once the lease has ended, while the time is in doubt, or where the Person's key is contested. The exit code \
+is 1 where it is not allowed.
+
+With --json, one document: allowed, machine, subsystem, verb, path, chain (a list of grants as \
+`vigil puddle show` has them), rule (contested, unknown, revoked, frozen, stale, doubtful, no-grant, \
+subsystem, verb, prefix, expired, or null), reason.
+
+Examples:
+  May this machine read a file:
+    $ echo correct horse battery > p
+    $ vigil person new ada --words-file w --words-only
+    $ vigil machine enroll bench --passphrase-file p --memory 64MiB
+    $ vigil puddle create home --words-file w --passphrase-file p
+    $ vigil puddle grant bench --subsystem files --verbs read --prefix logs \\
+        --words-file w --passphrase-file p
+    $ vigil puddle check bench --subsystem files --verb read --path logs/a";
+
+pub(super) const PUDDLE_RENEW: &str = "\
+Leases count from what the Person signed last. Where nothing else is to be signed, this is.
+
+Examples:
+  Before the lease ends:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil puddle renew --words-file words --passphrase-file pass";
+
+pub(super) const PUDDLE_TIME: &str = "\
+What is judged by is the clock, or what it showed before if it was set back. Where the Person signed later \
+than it is here, one of two clocks is wrong and the time is in doubt: set this clock if it is behind, or say \
+which one to believe. `--from clock` also takes down what a clock far ahead has left behind.
+
+With --json, one document: now, clock, signed, heard (or null for never), lease_seconds (or null for never), \
+fresh (or null for never), doubtful.
+
+Examples:
+  By what time this machine judges:
+    $ echo correct horse battery > pass
+    $ vigil person new ada --words-file words --words-only
+    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
+    $ vigil puddle create home --words-file words --passphrase-file pass
+    $ vigil puddle time";
+
 pub(super) const PUDDLE_SHOW: &str = "\
 With --json, one document: puddle, name, person (a key or null where it is contested), lease_seconds (or \
 null for never), fresh (or null for never), machines (a list of key, name, state, reason, grants), grants \
@@ -231,8 +278,11 @@ Examples:
     $ vigil puddle export -o bundle";
 
 pub(super) const PUDDLE_IMPORT: &str = "\
-With --json, one document: batches (that were new), missing (feeds that do not follow what is here), \
-forked.
+Events that count are taken whatever becomes of the feed that carried them. Of a machine that was revoked, or \
+has said two things at one position, no more is taken than counts; of any machine at most 64 MiB.
+
+With --json, one document: batches and events (that were new), missing (feeds that do not follow what is \
+here), over (machines of which more was sent than is taken), forked.
 
 Examples:
   What was exported here is known already:

@@ -36,6 +36,9 @@ pub struct ReachArgs {
     /// Make everything anew, whatever was kept of earlier runs
     #[arg(long)]
     pub fresh: bool,
+    /// Use what they have made only if so many of them agree, and none disagrees
+    #[arg(long, value_name = "COUNT", requires = "accept", value_parser = clap::value_parser!(u16).range(1..))]
+    pub agreeing: Option<u16>,
     /// Record what ran when, as a file that chrome://tracing and Perfetto show
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,

@@ -153,6 +153,9 @@ pub struct LogMonitorArgs {
     /// The file of what the monitor remembers, made at the first look
     #[arg(long, value_name = "FILE")]
     pub state: PathBuf,
+    /// A copy of the log's folder as it was read before, to prove where a smaller view differs
+    #[arg(long, value_name = "FOLDER")]
+    pub copy: Option<PathBuf>,
     /// A checkpoint that somebody else was shown
     #[arg(long, value_name = "FILE")]
     pub gossip: Vec<PathBuf>,
@@ -240,6 +243,7 @@ impl LogCommand {
             }
             Self::Monitor(args) => {
                 let files = args.gossip.iter_mut().chain(&mut args.freeze).chain(&mut args.fraud);
+                let files = files.chain(&mut args.copy);
                 [&mut args.folder, &mut args.state].into_iter().chain(files).collect()
             }
             Self::Keep { folder, key, .. } => [folder].into_iter().chain(key).collect(),

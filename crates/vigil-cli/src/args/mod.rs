@@ -3,15 +3,21 @@
 //! Here a command line becomes checked text. What depends on the environment comes later, in
 //! [`Args::resolve`].
 
+mod agent;
+mod attest;
 mod data;
 mod dhall;
 mod help;
 mod help_dhall;
 mod help_log;
+mod help_pkg;
+mod help_sign;
 mod help_trust;
 mod kernel;
 mod log;
+mod pkg;
 mod query;
+mod sign;
 mod tier;
 mod trust;
 mod upkeep;
@@ -23,7 +29,11 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-pub use data::{AddArgs, CatArgs, DiffArgs, GetArgs, ListArgs, NameCommand, StatArgs, TarArgs};
+pub use agent::{AgentCommand, SocketArgs};
+pub use attest::{AttestArgs, AttestCommand, SLSA};
+pub use data::{
+    AddArgs, AnyName, CatArgs, DiffArgs, GetArgs, ListArgs, NameCommand, StatArgs, TarArgs,
+};
 pub use dhall::{
     DhallBounds, DhallCommand, DhallDiffArgs, DhallFreezeArgs, DhallFromJsonArgs, DhallHashArgs,
     DhallInput, DhallNormalizeArgs, DhallPrintArgs, DhallRewriteArgs, DhallSigns,
@@ -36,11 +46,17 @@ pub use log::{
     LogAppendArgs, LogCommand, LogCosignArgs, LogInitArgs, LogMonitorArgs, LogProveArgs,
     LogServeArgs, LogTrustArgs, LogVerifyArgs, LogWitnessArgs,
 };
+pub use pkg::{
+    PkgAttestArgs, PkgBuildArgs, PkgCommand, PkgInstallArgs, PkgPlaceArgs, PkgPublishArgs,
+    PkgTrustArgs, PkgVerifyArgs, SignerArgs,
+};
+pub(crate) use query::check_name;
 pub use query::{ResultFormat, SqlArgs};
+pub use sign::{KeyFormat, SignArgs, SignFormat};
 pub use tier::{TierAddArgs, TierChoice, TierCommand};
 pub use trust::{
     CostArgs, MachineCommand, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs,
-    PersonRecoverArgs, PuddleCommand, PuddleGrantArgs,
+    PersonRecoverArgs, PuddleCheckArgs, PuddleCommand, PuddleGrantArgs, TimeSource,
 };
 pub use upkeep::{
     ArenaCommand, CompletionsArgs, GcArgs, KeepArgs, ManArgs, RepairArgs, StatusArgs, TourArgs,
@@ -147,6 +163,9 @@ pub enum Command {
     /// Keep transparency logs, prove what is in them, and catch those that lie
     #[command(subcommand, after_help = help_log::LOG)]
     Log(LogCommand),
+    /// Make packages, judge them by a policy, install them, and go back
+    #[command(subcommand, after_help = help_pkg::PKG)]
+    Pkg(PkgCommand),
     /// Evaluate, check, format and convert expressions of the language Dhall
     #[command(subcommand, after_help = help_dhall::DHALL)]
     Dhall(DhallCommand),
@@ -162,6 +181,13 @@ pub enum Command {
     /// Join machines to one Person, and say what each may do
     #[command(subcommand, after_help = help_trust::PUDDLE)]
     Puddle(PuddleCommand),
+    /// Keep this machine's key unlocked, and sign for git and ssh-keygen with it
+    #[command(subcommand, after_help = help_sign::AGENT)]
+    Agent(AgentCommand),
+    /// Say something about bytes, signed, in a git repository, and check what others said
+    Attest(AttestArgs),
+    /// Sign bytes for minisign or signify to verify
+    Sign(SignArgs),
     /// Tell what the store holds and how much room it takes
     Status(StatusArgs),
     /// Show the main things on real files, in seconds

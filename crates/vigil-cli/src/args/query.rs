@@ -8,10 +8,9 @@ use vigil_kernel::Identifier;
 use super::{FormatArgs, ReachArgs, help, parse_pipeline, parse_size};
 
 /// How a result is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum ResultFormat {
     /// Columns that stand below one another
-    #[default]
     Table,
     /// An Arrow file
     Arrow,
@@ -44,9 +43,9 @@ pub struct SqlArgs {
     /// What the query may reach
     #[command(flatten)]
     pub reach: ReachArgs,
-    /// How to print the result
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub format: ResultFormat,
+    /// How to print the result, or how to write it; a table if neither this nor a file's ending says
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<ResultFormat>,
     /// Most rows of a table that are printed; 0 for all
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub rows: usize,
@@ -99,24 +98,41 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     number.checked_mul(millis).map(Duration::from_millis).ok_or("that is too long".to_owned())
 }
 
+/// Names that a call of `sql` has for itself.
+const RESERVED: &[&str] = &[
+    "1",
+    "of",
+    "sql",
+    "catalog",
+    "allow",
+    "format",
+    "header",
+    "delimiter",
+    "quote",
+    "null",
+    "schema",
+];
+
+/// Checks the name that a table or a view gets.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if RESERVED.contains(&name) {
+        return Err(format!(
+            "`{name}` is what `sql` calls one of its own arguments; take another name"
+        ));
+    }
+    if name.is_empty() || !name.bytes().all(is_word) {
+        return Err(format!(
+            "`{name}` is no name for a table: it has lower-case letters, digits and `_`, since SQL reads \
+             capitals as small letters"
+        ));
+    }
+    Ok(())
+}
+
 fn named(text: &str) -> Result<(String, &str), String> {
     let (name, rest) = text.split_once('=').ok_or("it has the form NAME=…")?;
-    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    let reserved = [
-        "of",
-        "sql",
-        "catalog",
-        "allow",
-        "format",
-        "header",
-        "delimiter",
-        "quote",
-        "null",
-        "schema",
-    ];
-    if name.is_empty() || !name.bytes().all(is_word) || reserved.contains(&name) {
-        return Err(format!("`{name}` is no name for a table: lower-case letters, digits and `_`"));
-    }
+    check_name(name)?;
     Ok((name.to_owned(), rest))
 }
 

@@ -134,7 +134,7 @@ pub enum PersonCommand {
         /// Where the old key comes from
         #[command(flatten)]
         person: PersonKeyArgs,
-        /// Where the machine's passphrase comes from, which also seals the new key
+        /// Where the machine's passphrase comes from
         #[command(flatten)]
         passphrase: PassphraseArgs,
         /// What guessing it costs
@@ -210,6 +210,35 @@ pub struct PuddleGrantArgs {
     pub format: FormatArgs,
 }
 
+/// Arguments of `vigil puddle check`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = help_trust::PUDDLE_CHECK)]
+pub struct PuddleCheckArgs {
+    /// Which machine: its name, or the start of its key
+    pub machine: String,
+    /// In which subsystem
+    #[arg(long, value_name = "WORD")]
+    pub subsystem: String,
+    /// What it wants to do there
+    #[arg(long, value_name = "WORD")]
+    pub verb: String,
+    /// To which resource; to everything if none is named
+    #[arg(long, value_name = "PATH", default_value = "")]
+    pub path: String,
+    /// How to print
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Whom to believe about the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum TimeSource {
+    /// This machine's clock: what was signed later bears a wrong date
+    Clock,
+    /// What the Person signed last: this machine's clock is behind
+    Signed,
+}
+
 /// What to do about a puddle.
 #[derive(Clone, Debug, Subcommand)]
 pub enum PuddleCommand {
@@ -278,6 +307,28 @@ pub enum PuddleCommand {
         /// Where the machine's passphrase comes from
         #[command(flatten)]
         passphrase: PassphraseArgs,
+    },
+    /// Ask whether a machine may do something, and by which chain of grants, or which rule is against it
+    Check(PuddleCheckArgs),
+    /// Say that the Person is still there, so that leases begin anew
+    #[command(after_help = help_trust::PUDDLE_RENEW)]
+    Renew {
+        /// Where the Person's key comes from
+        #[command(flatten)]
+        person: PersonKeyArgs,
+        /// Where the machine's passphrase comes from
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Show by what time leases and grants are judged here, and settle a doubt about it
+    #[command(after_help = help_trust::PUDDLE_TIME)]
+    Time {
+        /// Whom to believe from now on
+        #[arg(long, value_name = "SOURCE")]
+        from: Option<TimeSource>,
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
     },
     /// Show the machines and what they may do, as a tree
     #[command(after_help = help_trust::PUDDLE_SHOW)]
@@ -365,7 +416,8 @@ impl PuddleCommand {
         match self {
             Self::Create { person, passphrase, .. }
             | Self::Admit { person, passphrase, .. }
-            | Self::Revoke { person, passphrase, .. } => of(person, passphrase),
+            | Self::Revoke { person, passphrase, .. }
+            | Self::Renew { person, passphrase } => of(person, passphrase),
             Self::Grant(args) => of(&mut args.person, &mut args.passphrase),
             Self::Join { bundle, passphrase, .. } => {
                 bundle.iter_mut().chain(&mut passphrase.passphrase_file).collect()
@@ -373,7 +425,7 @@ impl PuddleCommand {
             Self::Verify { bundle, .. } => bundle.iter_mut().collect(),
             Self::Export { output } => vec![output],
             Self::Import { bundle, .. } => vec![bundle],
-            Self::Show { .. } => Vec::new(),
+            Self::Show { .. } | Self::Check(_) | Self::Time { .. } => Vec::new(),
         }
     }
 }

@@ -84,8 +84,12 @@ impl crate::TrustDoor for Still {
         Ok(())
     }
 
-    fn ask(&self, _: &str, _: bool) -> std::io::Result<Option<String>> {
-        Ok(None)
+    fn ask(&self, _: &str, _: bool, _: &mut Vec<u8>) -> std::io::Result<bool> {
+        Ok(false)
+    }
+
+    fn steady(&self) -> Option<crate::Steady> {
+        None
     }
 
     fn ticks(&self) -> u64 {
@@ -101,6 +105,8 @@ fn environment() -> Environment {
     Environment {
         store: None,
         data_home: None,
+        runtime: None,
+        program: None,
         home: Some("/people/ada".into()),
         folder: PathBuf::new(),
         working_folder: None,

@@ -57,9 +57,12 @@ impl Resolving {
         let folder = environment.locate(reach.files.as_deref().unwrap_or(".".as_ref()));
         let skips = super::add::identity(&session.store_folder).into_iter().collect();
         let files = Some(Files { folder, skips, threads: session.threads });
+        let trust = Some(session.store_folder.join(super::trust::FOLDER));
         let options = NodeOptions {
             files,
+            trust,
             machines: reach.accept.clone(),
+            agreeing: reach.agreeing.map(usize::from),
             threads: session.threads,
             is_fresh: reach.fresh,
             ..NodeOptions::default()

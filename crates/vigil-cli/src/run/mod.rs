@@ -1,7 +1,9 @@
 //! Doing what was asked for: one module for each family of commands.
 
 mod add;
+mod agent;
 mod arenas;
+mod attest;
 mod complete;
 mod dhall;
 mod gc;
@@ -11,7 +13,11 @@ mod log;
 mod look;
 mod names;
 mod pages;
+mod pkg;
 mod query;
+mod secret_file;
+mod shared_names;
+mod sign;
 mod status;
 mod tier;
 mod trust;
@@ -146,10 +152,14 @@ fn perform(request: &Request, session: &mut Session<'_>) -> Result<(), CommandEr
         },
         Command::Tier(command) => tier::perform(command, session),
         Command::Log(command) => log::perform(command, session),
+        Command::Pkg(command) => pkg::perform(command, session),
         Command::Dhall(command) => dhall::perform(command, session),
         Command::Vectra(command) => vectra::perform(command, session),
         Command::Person(command) => trust::person(command, session),
         Command::Machine(command) => trust::machine(command, session),
+        Command::Agent(command) => agent::perform(command, session),
+        Command::Attest(args) => attest::perform(args, session),
+        Command::Sign(args) => sign::sign(args, session),
         Command::Puddle(command) => trust::puddle(command, session),
         Command::Status(args) => status::status(args, session),
         Command::Tour(args) => crate::tour::tour(args, session),

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use vigil_base::{Name, Vcid};
 use vigil_store::Version;
 
-use super::Session;
 use super::get::locate;
-use crate::args::{NameCommand, ReachArgs, Target};
+use super::{Session, shared_names};
+use crate::args::{AnyName, NameCommand, ReachArgs, Target};
 use crate::failure::CommandError;
 use crate::human;
 
@@ -15,9 +15,25 @@ pub(super) fn perform(
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     match command {
-        NameCommand::List { format } => list(format.json, session),
+        NameCommand::List { shared: true, format } => {
+            if !shared_names::list(format.json, session)? {
+                session.say("no shared names yet; `vigil name set att://…` sets one")?;
+            }
+            Ok(())
+        }
+        NameCommand::List { shared: false, format } => list(format.json, session),
         NameCommand::Show { name, format } => show(name, format.json, session),
-        NameCommand::Set { name, target, reach } => set(name, target, reach, session),
+        NameCommand::Set { name: AnyName::Local(name), target, reach, .. } => {
+            set(name, target, reach, session)
+        }
+        NameCommand::Set { name: AnyName::Shared(name), target, reach, passphrase } => {
+            shared_names::set(name, target, reach, passphrase, session)
+        }
+        NameCommand::History { name, format } => shared_names::history(name, format.json, session),
+        NameCommand::Resolve { name, format } => shared_names::resolve(name, format.json, session),
+        NameCommand::Follow { domain, bundle } => shared_names::follow(domain, bundle, session),
+        NameCommand::Unfollow { domain } => shared_names::unfollow(domain, session),
+        NameCommand::Domains { format } => shared_names::domains(format.json, session),
         NameCommand::Remove { name } => remove(name, session),
     }
 }

@@ -1,6 +1,6 @@
 //! `vigil sql`: a query as a resource, printed, written, or talked about line by line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::json;
 use vigil_base::{Uri, Vcid};
 use vigil_kernel::{
-    Argument, Identifier, Invocation, MediaType, Reason, Refusal, Request, Space, render_pipeline,
+    Argument, Identifier, Invocation, MediaType, Reason, Refusal, Representation, Request, Space,
+    render_pipeline,
 };
 use vigil_node::{Node, NodeError, SCOPE};
 use vigil_store::Store;
@@ -17,7 +18,7 @@ use vigil_store::Store;
 use super::Session;
 use super::get::write_part;
 use super::kernel::Resolving;
-use crate::args::{ResultFormat, SqlArgs};
+use crate::args::{ResultFormat, SqlArgs, check_name};
 use crate::dhall::EditedLine;
 use crate::failure::CommandError;
 use crate::query::{Queries, QuerySettings};
@@ -92,6 +93,8 @@ struct Asking<'a> {
     kernel: Resolving,
     tables: BTreeMap<String, Identifier>,
     views: BTreeMap<String, String>,
+    /// The columns of tables, for completion.
+    columns: BTreeSet<String>,
 }
 
 pub(super) fn sql(args: &SqlArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
@@ -103,7 +106,7 @@ pub(super) fn sql(args: &SqlArgs, session: &mut Session<'_>) -> Result<(), Comma
     let kernel = Resolving::start_with(&args.reach, &settings, session)?;
     let tables = args.table.iter().cloned().collect();
     let views = args.view.iter().cloned().collect();
-    let mut asking = Asking { args, kernel, tables, views };
+    let mut asking = Asking { args, kernel, tables, views, columns: BTreeSet::new() };
     match &args.sql {
         Some(sql) => asking.answer(sql, session).map(|_| ()),
         None => asking.talk(session),
@@ -129,15 +132,23 @@ fn media_type(format: ResultFormat) -> Option<MediaType> {
 }
 
 /// The format that a file's ending names.
-fn of_ending(path: &Path) -> ResultFormat {
-    match path.extension().and_then(|ending| ending.to_str()) {
+fn of_ending(path: &Path) -> Result<ResultFormat, CommandError> {
+    Ok(match path.extension().and_then(|ending| ending.to_str()) {
+        Some("arrow" | "ipc" | "feather") => ResultFormat::Arrow,
         Some("parquet" | "pq") => ResultFormat::Parquet,
         Some("csv") => ResultFormat::Csv,
         Some("ndjson" | "jsonl") => ResultFormat::Ndjson,
         Some("json") => ResultFormat::Json,
         Some("txt") => ResultFormat::Table,
-        _ => ResultFormat::Arrow,
-    }
+        _ => {
+            let text = format!(
+                "the ending of {} says no format; there are .arrow, .parquet, .csv, .ndjson, .json and .txt, \
+                 or say it with --format",
+                path.display()
+            );
+            return Err(refused(Reason::Misuse, text));
+        }
+    })
 }
 
 impl Asking<'_> {
@@ -180,24 +191,16 @@ impl Asking<'_> {
             session.out.line(&uri)?;
             return Ok(Vec::new());
         }
-        let format = match (&self.args.out, self.args.format) {
-            (Some(path), ResultFormat::Table) => of_ending(path),
-            (_, format) => format,
+        let format = match (self.args.format, &self.args.out) {
+            (Some(format), _) => format,
+            (None, Some(path)) => of_ending(path)?,
+            (None, None) => ResultFormat::Table,
         };
         let mut request = Request::source(uri.clone());
         if let Some(media_type) = media_type(format).filter(|_| format != ResultFormat::Arrow) {
             request = request.wanting(media_type);
         }
-        let mut found = None;
-        self.kernel
-            .queries
-            .interruptible(&mut || found = Some(self.kernel.node.resolve(request.clone())));
-        self.kernel.node.finish().map_err(Box::new)?;
-        let found = found.ok_or_else(|| refused(Reason::World, "the query was stopped"))?;
-        let found = found.map_err(|refusal| {
-            let source = Box::new(refusal.into());
-            CommandError::Refused { uri: render_pipeline(&uri), source }
-        })?;
+        let found = self.resolved(&uri, request)?;
         if self.args.json.json {
             session.out.json(&json!({
                 "uri": uri.as_str(),
@@ -223,6 +226,20 @@ impl Asking<'_> {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Resolves a request, which an interrupt stops.
+    fn resolved(&self, uri: &Identifier, request: Request) -> Result<Representation, CommandError> {
+        let mut found = None;
+        self.kernel
+            .queries
+            .interruptible(&mut || found = Some(self.kernel.node.resolve(request.clone())));
+        self.kernel.node.finish().map_err(Box::new)?;
+        let found = found.ok_or_else(|| refused(Reason::World, "the query was stopped"))?;
+        found.map_err(|refusal| {
+            let source = Box::new(refusal.into());
+            CommandError::Refused { uri: render_pipeline(uri), source }
+        })
     }
 
     fn rows(&self, vcid: Vcid, rows_max: usize) -> Result<crate::query::QueryRows, CommandError> {
@@ -257,8 +274,28 @@ impl Asking<'_> {
         session: &Session<'_>,
     ) -> Result<(), CommandError> {
         let place = session.environment.locate(path);
+        // Beside it first: whoever reads the file finds the old result or the new one, and no half of it.
+        let mut beside = place.clone().into_os_string();
+        beside.push(".part");
+        let written = self.write_beside(vcid, format, path, beside.as_ref());
         let failed = |source| CommandError::File { action: "write", path: path.into(), source };
-        let mut file = fs::File::create(&place).map_err(failed)?;
+        let placed = written.and_then(|()| fs::rename(&beside, &place).map_err(failed));
+        if placed.is_err() {
+            // What has failed is told already; that nothing is left of it is all that can be done.
+            let _ = fs::remove_file(&beside);
+        }
+        placed
+    }
+
+    fn write_beside(
+        &self,
+        vcid: Vcid,
+        format: ResultFormat,
+        path: &Path,
+        beside: &Path,
+    ) -> Result<(), CommandError> {
+        let failed = |source| CommandError::File { action: "write", path: path.into(), source };
+        let mut file = fs::File::create(beside).map_err(failed)?;
         if format == ResultFormat::Table {
             let text = self.rows(vcid, usize::MAX)?.text;
             return file.write_all(text.as_bytes()).map_err(failed);
@@ -284,6 +321,9 @@ impl Asking<'_> {
         };
         let words = Arc::new(Mutex::new(Vec::new()));
         let mut columns: Vec<String> = Vec::new();
+        if session.environment.is_output_terminal {
+            self.learn_columns(session);
+        }
         let mut editor = session.environment.queries.editor(words.clone()).map_err(failed)?;
         let mut entry = String::new();
         let mut last = None;
@@ -339,8 +379,37 @@ impl Asking<'_> {
         Ok(())
     }
 
+    /// Looks up the columns of all tables, for completion.
+    fn learn_columns(&mut self, session: &Session<'_>) {
+        for (name, uri) in self.tables.clone() {
+            // A prompt whose tables cannot be read yet is a prompt all the same.
+            match self.columns_of(&uri) {
+                Ok(names) => self.columns.extend(names),
+                Err(error) => {
+                    session.talk.warn("warning", format_args!("table {name}: {error}"));
+                }
+            }
+        }
+    }
+
+    /// Returns the names of a table's columns.
+    fn columns_of(&self, uri: &Identifier) -> Result<Vec<String>, CommandError> {
+        let mut call = Invocation { name: "schema".to_owned(), ..Invocation::default() };
+        call.arguments.insert("of".to_owned(), Argument::Reference(uri.clone()));
+        let schema = call.to_uri().map_err(|error| refused(Reason::Misuse, error.to_string()))?;
+        let found = self.resolved(&schema, Request::source(schema.clone()))?;
+        let read = |source| {
+            let uri = Uri::content(found.vcid);
+            CommandError::Read { uri, source: Box::new(source) }
+        };
+        let text = self.kernel.store.read(found.vcid).map_err(read)?;
+        let text = String::from_utf8_lossy(&text);
+        Ok(text.lines().filter_map(|line| Some(line.split_once('\t')?.0.to_owned())).collect())
+    }
+
     fn words(&self, columns: &[String]) -> Vec<String> {
-        let names = self.tables.keys().chain(self.views.keys()).chain(columns).cloned();
+        let names = self.tables.keys().chain(self.views.keys());
+        let names = names.chain(&self.columns).chain(columns).cloned();
         names.chain(KEYWORDS.iter().map(|&word| word.to_owned())).collect()
     }
 
@@ -353,6 +422,9 @@ impl Asking<'_> {
         let mut parts = text.splitn(3, char::is_whitespace);
         let (word, name, rest) =
             (parts.next().unwrap_or_default(), parts.next(), parts.next().map(str::trim));
+        if let ("table" | "view", Some(name), Some(_)) = (word, name, rest) {
+            check_name(name).map_err(|why| refused(Reason::Misuse, why))?;
+        }
         match (word, name, rest) {
             ("help", ..) => session.out.line(HELP),
             ("names", ..) => {
@@ -371,6 +443,8 @@ impl Asking<'_> {
             ("table", Some(name), Some(uri)) => {
                 let uri = vigil_kernel::parse_pipeline(uri)
                     .map_err(|error| refused(Reason::Misuse, error.to_string()))?;
+                let columns = self.columns_of(&uri)?;
+                self.columns.extend(columns);
                 self.tables.insert(name.to_owned(), uri);
                 Ok(())
             }

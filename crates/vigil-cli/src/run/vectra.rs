@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Session;
 use crate::args::{FormatArgs, MachineArgs, VectraCommand};
 use crate::failure::CommandError;
+use crate::human::size;
 use crate::machine::{MachineFailure, MachineHome, MachineSettings};
 
 /// Memory of a machine that is only asked something.
@@ -105,6 +106,30 @@ fn slot_json(slot: &str) -> Value {
     json!({ "slot": number, "name": name, "kind": kind, "detail": detail, "rights": rights })
 }
 
+/// Returns a slot as a line of a table, its detail with a unit.
+fn slot_line(slot: &str) -> String {
+    let mut words = slot.split_whitespace();
+    let mut word = || words.next().unwrap_or_default();
+    let (number, name, kind, detail) = (word(), word(), word(), word());
+    let detail = detail.parse().map_or(String::new(), |detail| detail_words(kind, detail));
+    let rights: Vec<&str> = words.collect();
+    let line = format!("{number:>4} {name:<16} {kind:<8} {detail:<10} {}", rights.join(" "));
+    line.trim_end().to_owned()
+}
+
+/// Says what a detail counts: it depends on the kind.
+fn detail_words(kind: &str, detail: u64) -> String {
+    match kind {
+        "Memory" | "Reticle" => size(detail),
+        "Ring" | "UpRing" => format!("{detail} slots"),
+        "Signal" if detail.is_power_of_two() => format!("bit {}", detail.ilog2()),
+        "Signal" => format!("{detail:#x}"),
+        "Label" => format!("tag {detail}"),
+        "Irq" => format!("line {detail}"),
+        _ => String::new(),
+    }
+}
+
 fn caps(
     only: Option<&str>,
     format: FormatArgs,
@@ -125,7 +150,7 @@ fn caps(
         }
         session.out.line(task.head)?;
         for slot in task.slots {
-            session.out.line(format_args!("  {}", slot.trim_end()))?;
+            session.out.line(slot_line(slot))?;
         }
     }
     Ok(())
@@ -169,5 +194,22 @@ mod tests {
         });
         assert_eq!(tasks[0].json(), want);
         assert!(tasks[1].slots.is_empty());
+        assert_eq!(
+            slot_line(tasks[0].slots[0]),
+            "   0 self             Task                control inspect"
+        );
+        assert_eq!(
+            slot_line(tasks[0].slots[1]),
+            "  12 ask              Ring     64 slots   receive"
+        );
+    }
+
+    #[test]
+    fn details_have_their_unit() {
+        assert_eq!(detail_words("Memory", 32_768), "32.0 KiB");
+        assert_eq!(detail_words("Signal", 1 << 63), "bit 63");
+        assert_eq!(detail_words("Signal", 5), "0x5");
+        assert_eq!(detail_words("Irq", 4), "line 4");
+        assert_eq!(detail_words("Machine", 0), "");
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::world::Moment;
@@ -149,7 +150,83 @@ impl<'s, 'a> Guide<'s, 'a> {
         let typed = typed(words);
         self.command(&typed)?;
         let (code, printed, _) = self.run(words, false);
-        let printed = String::from_utf8_lossy(&printed).into_owned();
+        self.show(&printed)?;
+        done(typed, code)
+    }
+
+    /// Runs a command that is to be refused, and shows it and why.
+    pub fn vigil_refuses(&mut self, words: &[&str]) -> Result<(), CommandError> {
+        let typed = typed(words);
+        self.command(&typed)?;
+        let (code, printed, _) = self.run(words, false);
+        self.show(&printed)?;
+        if code == 1 { Ok(()) } else { Err(CommandError::Tour { step: typed, blame: Blame::Us }) }
+    }
+
+    /// Whether an outside program starts.
+    pub fn has(&self, program: &str, probe: &str) -> bool {
+        self.program(program).arg(probe).output().is_ok()
+    }
+
+    /// Prepares an outside program: it starts in the scratch folder, which is also its home.
+    fn program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.scratch()).env("HOME", self.scratch());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs an outside program, shows it and what it printed. It must succeed, or refuse, as is said.
+    pub fn outside(
+        &mut self,
+        words: &[&str],
+        input: Option<&str>,
+        is_fine: bool,
+    ) -> Result<(), CommandError> {
+        let from = input.map(|file| format!(" < {}", quoted(file))).unwrap_or_default();
+        let typed = format!("{}{from}", joined(words));
+        self.command(&typed)?;
+        let mut program = self.program(words[0]);
+        if let Some(file) = input {
+            let path = self.scratch().join(file);
+            let failed = |source| CommandError::File { action: "read", path: path.clone(), source };
+            program.stdin(std::fs::File::open(&path).map_err(failed)?);
+        }
+        let failed = |source| CommandError::File { action: "run", path: words[0].into(), source };
+        let output = program.args(&words[1..]).output().map_err(failed)?;
+        let printed = [output.stdout, output.stderr].concat();
+        self.show(&printed)?;
+        if output.status.success() == is_fine {
+            return Ok(());
+        }
+        Err(CommandError::Tour { step: typed, blame: Blame::World })
+    }
+
+    /// Asks `ssh-keygen` as whom a file was signed.
+    pub fn principal(&mut self, signers: &str, signature: &str) -> Result<String, CommandError> {
+        let arguments = ["-Y", "find-principals", "-f", signers, "-s", signature];
+        let output = self.program("ssh-keygen").args(arguments).output();
+        let path = "ssh-keygen".into();
+        let output = output.map_err(|source| CommandError::File { action: "run", path, source })?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// Changes one byte in the middle of a file, and says so.
+    pub fn flip(&mut self, file: &str) -> Result<(), CommandError> {
+        let path = self.scratch().join(file);
+        let failed = |source| CommandError::File { action: "change", path: path.clone(), source };
+        let mut bytes = std::fs::read(&path).map_err(failed)?;
+        let middle = bytes.len() / 2;
+        if let Some(byte) = bytes.get_mut(middle) {
+            *byte ^= 1;
+        }
+        std::fs::write(&path, bytes).map_err(failed)?;
+        self.text(&format!("  (byte {middle} of {file})"))
+    }
+
+    /// Shows what was printed, cut where it is long.
+    fn show(&mut self, printed: &[u8]) -> Result<(), CommandError> {
+        let printed = String::from_utf8_lossy(printed);
         let lines: Vec<&str> = printed.lines().collect();
         let shown = if lines.len() > LINES_MAX { LINES_MAX - 1 } else { lines.len() };
         for line in &lines[..shown] {
@@ -158,13 +235,61 @@ impl<'s, 'a> Guide<'s, 'a> {
         if shown < lines.len() {
             self.line(&format!("  (and {} lines more)", lines.len() - shown))?;
         }
-        let blame = match code {
-            0 => return Ok(typed),
-            3 => Blame::World,
-            1 => Blame::Caller,
-            _ => Blame::Us,
+        Ok(())
+    }
+
+    /// Runs a command that has to be refused, and shows it and why.
+    pub fn refused(&mut self, words: &[&str]) -> Result<(), CommandError> {
+        let typed = typed(words);
+        self.command(&typed)?;
+        let (code, printed, _) = self.run(words, false);
+        for line in String::from_utf8_lossy(&printed).lines() {
+            self.line(&format!("  {line}"))?;
+        }
+        if code == 1 { Ok(()) } else { Err(CommandError::Tour { step: typed, blame: Blame::Us }) }
+    }
+
+    /// Runs a command where there is no network interface, in a process of its own. Says whether this
+    /// machine lets its users have such a place.
+    pub fn without_network(&mut self, words: &[&str]) -> Result<bool, CommandError> {
+        let Ok(program) = std::env::current_exe() else { return Ok(false) };
+        let mut command = std::process::Command::new("unshare");
+        command.arg("-rn").arg(program).arg("--store").arg(&self.store).args(words);
+        let output = match command.current_dir(self.scratch()).output() {
+            Ok(output) if output.status.success() => output,
+            _ => return Ok(false),
         };
-        Err(CommandError::Tour { step: typed, blame })
+        self.command(&format!("unshare -rn {}", typed(words)))?;
+        for bytes in [&output.stdout, &output.stderr] {
+            for line in String::from_utf8_lossy(bytes).lines() {
+                self.line(&format!("  {line}"))?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Returns a text out of a file of JSON.
+    pub fn field(&self, file: &str, name: &str) -> Result<String, CommandError> {
+        let path = self.scratch().join(file);
+        let failed = |source| CommandError::File { action: "read", path, source };
+        let text = std::fs::read(self.scratch().join(file)).map_err(failed)?;
+        let found = serde_json::from_slice::<serde_json::Value>(&text).ok();
+        let found = found.and_then(|found| found.get(name)?.as_str().map(str::to_owned));
+        let step = format!("find {name} in {file}");
+        found.ok_or(CommandError::Tour { step, blame: Blame::Us })
+    }
+
+    /// Runs a program of the scratch folder, and shows what it printed.
+    pub fn program(&mut self, path: &str) -> Result<(), CommandError> {
+        self.command(path)?;
+        let place = self.scratch().join(path);
+        let output = std::process::Command::new(&place).output();
+        let failed = |source| CommandError::File { action: "run", path: place, source };
+        let output = output.map_err(failed)?;
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            self.line(&format!("  {line}"))?;
+        }
+        Ok(())
     }
 
     /// Adds a line to a file, and shows the command that does the same.
@@ -256,6 +381,17 @@ impl<'s, 'a> Guide<'s, 'a> {
     }
 }
 
+/// Returns how a command is typed, if it was done.
+fn done(typed: String, code: u8) -> Result<String, CommandError> {
+    let blame = match code {
+        0 => return Ok(typed),
+        3 => Blame::World,
+        1 => Blame::Caller,
+        _ => Blame::Us,
+    };
+    Err(CommandError::Tour { step: typed, blame })
+}
+
 /// Returns a word as a shell needs it.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-._/:@~%+=,".contains(c);
@@ -268,8 +404,13 @@ fn quoted(word: &str) -> String {
 
 /// Returns how a command is typed.
 fn typed(words: &[&str]) -> String {
+    format!("vigil {}", joined(words))
+}
+
+/// Returns words as a shell needs them.
+fn joined(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    format!("vigil {}", words.join(" "))
+    words.join(" ")
 }
 
 #[cfg(test)]

@@ -4,12 +4,15 @@
 //! is what that command printed. It reads the folder that it is shown on and never writes to it.
 
 mod guide;
+mod packages;
 mod sample;
+mod vouch;
 
 use std::path::{Path, PathBuf};
 
 use guide::Guide;
 use vigil_base::{Blame, EntryKind, TreePath, Vcid};
+use vigil_kernel::{Argument, Identifier, Invocation, Reason, Refusal};
 
 use crate::args::TourArgs;
 use crate::failure::CommandError;
@@ -82,7 +85,9 @@ pub(crate) fn tour(args: &TourArgs, session: &mut Session<'_>) -> Result<(), Com
     ask(&mut guide)?;
     verify(&mut guide)?;
     carry(&mut guide, &chosen)?;
+    packages::packages(&mut guide, &scratch.0)?;
     collect(&mut guide)?;
+    vouch::vouch(&mut guide)?;
     guide.closing(start)?;
     scratch.remove()
 }
@@ -215,21 +220,38 @@ fn ask(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {
          it is a resource of its own, whose answer is kept.",
     )?;
     let query = "select kind, count(*) as files, sum(size) as bytes from '@table' group by kind";
-    for (version, again) in [("@tour~1", true), ("@tour", false)] {
-        guide.vigil_into(&["ls", version, "-R", "--json"], "files.ndjson")?;
-        guide.vigil(&["add", "files.ndjson", "--name", "list"])?;
-        guide.vigil_into(&["resolve", "@list | parquet"], "files.parquet")?;
-        guide.vigil(&["add", "files.parquet", "--name", "table"])?;
-        guide.vigil(&["sql", query])?;
-        if again {
-            guide.text("Asked again, nothing is planned or read: the answer has been kept.")?;
-            guide.vigil(&["sql", query])?;
-            guide.text("One file was changed above. The list of the new version:")?;
-        }
-    }
-    guide.text("Where the last answer comes from:")?;
-    guide.vigil(&["why", &format!("@table | sql \"{}\"", query.replace("'@table'", "input"))])?;
+    let uri = sql_uri(query)?;
+    table_of(guide, "@tour~1")?;
+    guide.vigil(&["sql", query])?;
+    guide.text("Asked again, nothing is planned or read: the answer has been kept.")?;
+    guide.vigil(&["sql", query])?;
+    guide.vigil(&["why", uri.as_str()])?;
+    guide.text(
+        "One file was changed above. With the list of the new version, the answer is made anew:",
+    )?;
+    table_of(guide, "@tour")?;
+    guide.vigil(&["why", uri.as_str()])?;
+    guide.vigil(&["sql", query])?;
     Ok(())
+}
+
+/// Makes Parquet of the list of a version's files, and names it `table`.
+fn table_of(guide: &mut Guide<'_, '_>, version: &str) -> Result<(), CommandError> {
+    guide.vigil_into(&["ls", version, "-R", "--json"], "files.ndjson")?;
+    guide.vigil(&["add", "files.ndjson", "--name", "list"])?;
+    guide.vigil_into(&["resolve", "@list | parquet"], "files.parquet")?;
+    guide.vigil(&["add", "files.parquet", "--name", "table"])?;
+    Ok(())
+}
+
+/// Returns the URI that `vigil sql` resolves.
+fn sql_uri(query: &str) -> Result<Identifier, CommandError> {
+    let mut call = Invocation { name: "sql".to_owned(), ..Invocation::default() };
+    call.arguments.insert("1".to_owned(), Argument::Value(query.to_owned()));
+    call.to_uri().map_err(|error| {
+        let source = Box::new(Refusal::new(Reason::Misuse, error.to_string()).into());
+        CommandError::Refused { uri: "the query".to_owned(), source }
+    })
 }
 
 fn verify(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {

@@ -65,6 +65,9 @@ fn read(bytes: &[u8], limits: &Limits, may_import: bool) -> Result<Expr, DecodeE
     Ok(expr)
 }
 
+/// The label of `let`.
+const LET: u64 = 25;
+
 pub(super) type Decode<T> = Result<T, DecodeError>;
 
 /// The head of an item: what comes before its contents.
@@ -248,7 +251,11 @@ impl<'b> Reader<'b> {
         self.depth += 1;
         let kind = deep(|| self.kind());
         self.depth -= 1;
-        Ok(Expr::at(Span::NONE, kind?))
+        let expr = Expr::at(Span::NONE, kind?);
+        if self.depth + expr.height() > self.depth_max {
+            return Err(DecodeError::TooDeep { limit: self.depth_max });
+        }
+        Ok(expr)
     }
 
     fn optional_expr(&mut self) -> Decode<Option<Expr>> {
@@ -291,14 +298,7 @@ impl<'b> Reader<'b> {
             _ => return unexpected("a label or a variable"),
         };
         match (label, rest) {
-            (0, 2..) => {
-                let mut function = self.expr()?;
-                for _ in 1..rest {
-                    let argument = self.expr()?;
-                    function = Expr::new(ExprKind::App(function, argument));
-                }
-                Ok(function.kind().clone())
-            }
+            (0, 2..) => self.application(rest - 1),
             (1 | 2, 2 | 3) => self.binder(label, rest),
             (3, 3) => self.operation(),
             (4, 1..) => {
@@ -331,7 +331,7 @@ impl<'b> Reader<'b> {
             (18, 1..) if rest % 2 == 1 => self.chunks(rest / 2),
             (19, 1) => Ok(ExprKind::Assert(self.expr()?)),
             (24, 3..) if self.may_import => self.import(rest),
-            (25, 4..) if rest % 3 == 1 => self.bindings(rest / 3),
+            (LET, 4..) if rest % 3 == 1 => self.bindings(rest / 3),
             (26, 2) => Ok(ExprKind::Annotation(self.expr()?, self.expr()?)),
             (27, 1) => Ok(ExprKind::ToMap(self.expr()?, None)),
             (27, 2) => Ok(ExprKind::ToMap(self.expr()?, Some(self.expr()?))),
@@ -351,6 +351,19 @@ impl<'b> Reader<'b> {
             exprs.push(self.expr()?);
         }
         Ok(exprs)
+    }
+
+    /// Reads a function and its arguments, each of which nests the ones before it.
+    fn application(&mut self, arguments: usize) -> Decode<ExprKind> {
+        let mut function = self.expr()?;
+        for _ in 1..arguments {
+            let argument = self.expr()?;
+            function = Expr::new(ExprKind::App(function, argument));
+            if self.depth + function.height() > self.depth_max {
+                return Err(DecodeError::TooDeep { limit: self.depth_max });
+            }
+        }
+        Ok(ExprKind::App(function, self.expr()?))
     }
 
     fn binder(&mut self, label: u64, rest: usize) -> Decode<ExprKind> {
@@ -397,10 +410,8 @@ impl<'b> Reader<'b> {
 
     fn union(&mut self) -> Decode<ExprKind> {
         let count = self.map()?;
-        let mut alternatives = Vec::with_capacity(count.min(self.bytes.len() - self.at));
-        for _ in 0..count {
-            alternatives.push((Label::new(self.text()?), self.optional_expr()?));
-        }
+        let alternative = |_| Ok((Label::new(self.text()?), self.optional_expr()?));
+        let alternatives = (0..count).map(alternative).collect::<Decode<_>>()?;
         Ok(ExprKind::UnionType(alternatives))
     }
 
@@ -427,20 +438,33 @@ impl<'b> Reader<'b> {
         Ok(ExprKind::Text(chunks, Arc::from(self.text()?)))
     }
 
-    fn bindings(&mut self, count: usize) -> Decode<ExprKind> {
+    /// Reads bindings and the body; a body that is another `let` goes on with them.
+    fn bindings(&mut self, mut count: usize) -> Decode<ExprKind> {
         let mut bindings = Vec::with_capacity(count.min(self.bytes.len() - self.at));
-        for _ in 0..count {
-            let label = Label::new(self.text()?);
-            let annotation = self.optional_expr()?;
-            let value = self.expr()?;
-            bindings.push(Binding { span: Span::NONE, label, annotation, value });
+        loop {
+            for _ in 0..count {
+                let label = Label::new(self.text()?);
+                let annotation = self.optional_expr()?;
+                let value = self.expr()?;
+                bindings.push(Binding { span: Span::NONE, label, annotation, value });
+            }
+            match self.more_bindings() {
+                Some(more) => count = more,
+                None => return Ok(ExprKind::Let(bindings, self.expr()?)),
+            }
         }
-        let body = self.expr()?;
-        if let ExprKind::Let(more, inner) = body.kind() {
-            bindings.extend(more.iter().cloned());
-            return Ok(ExprKind::Let(bindings, inner.clone()));
+    }
+
+    /// Passes over the beginning of a `let` and returns how many bindings follow, or stays where it
+    /// is if something else stands there.
+    fn more_bindings(&mut self) -> Option<usize> {
+        let start = self.at;
+        let found = self.array().ok().filter(|length| *length > 4 && length % 3 == 2);
+        if found.is_some() && self.unsigned().is_ok_and(|label| label == LET) {
+            return found.map(|length| length / 3);
         }
-        Ok(ExprKind::Let(bindings, body))
+        self.at = start;
+        None
     }
 
     fn with(&mut self) -> Decode<ExprKind> {
@@ -540,10 +564,7 @@ impl<'b> Reader<'b> {
     }
 
     fn path(&mut self, parts: usize) -> Decode<ImportPath> {
-        let mut directory = Vec::new();
-        for _ in 1..parts {
-            directory.push(Arc::from(self.text()?));
-        }
+        let directory = (1..parts).map(|_| self.text().map(Arc::from)).collect::<Decode<_>>()?;
         Ok(ImportPath { directory, file: Arc::from(self.text()?) })
     }
 

@@ -179,7 +179,7 @@ impl Checker<'_> {
         let ty = self.infer(scope, inner)?;
         let new = self.infer(scope, value)?;
         self.must_be_typed(value.span, &new, "a field")?;
-        self.update(scope, (inner.span, value.span), &ty, path, &new)
+        self.update(scope, (inner.span, value.span), ty, path, &new)
     }
 
     /// Returns the type of an update; the spans are those of what is updated and of the new part.
@@ -187,26 +187,27 @@ impl Checker<'_> {
         &self,
         scope: &Scope,
         spans: (Span, Span),
-        ty: &Value,
+        ty: Value,
         path: &[WithComponent],
         new: &Value,
     ) -> Typing<Value> {
         let Some((first, rest)) = path.split_first() else {
             return Ok(new.clone());
         };
-        let ty = self.force(ty);
-        match (first, &ty) {
+        let below = |ty: Value| {
+            let update = || Some(self.update(scope, spans, ty, rest, new));
+            let otherwise = || self.fail(spans.0, TypeErrorKind::Untyped);
+            self.context.deeper(None, update).unwrap_or_else(otherwise)
+        };
+        match (first, self.context.forced(ty)) {
             (WithComponent::Field(label), Value::RecordType(fields)) => {
-                let mut fields = Fields::clone(fields);
+                let mut fields = fields.into_inner();
                 let at = fields.binary_search_by(|(name, _)| name.cmp(label));
                 let inner = match at {
-                    Ok(at) => fields[at].1.clone(),
+                    Ok(at) => std::mem::replace(&mut fields[at].1, Value::TYPE),
                     Err(_) => Value::record_type(Vec::new()),
                 };
-                let updated = self
-                    .context
-                    .deeper(None, || Some(self.update(scope, spans, &inner, rest, new)))
-                    .unwrap_or_else(|| self.fail(spans.0, TypeErrorKind::Untyped))?;
+                let updated = below(inner)?;
                 match at {
                     Ok(at) => fields[at].1 = updated,
                     Err(at) => fields.insert(at, (label.clone(), updated)),
@@ -216,12 +217,12 @@ impl Checker<'_> {
             (WithComponent::Inside, Value::App(app))
                 if matches!(app.0, Value::Builtin(Builtin::Optional)) =>
             {
-                let updated = self.update(scope, spans, &app.1, rest, new)?;
+                let updated = below(app.1.clone())?;
                 let role = "an update inside of an `Optional`";
                 self.same_type(scope, spans.1, &app.1, &updated, role)?;
-                Ok(ty.clone())
+                Ok(Value::App(app))
             }
-            (component, _) => {
+            (component, ty) => {
                 let actual = scope.quote(self.context, &ty);
                 let wanted = match component {
                     WithComponent::Field(_) => "a record",

@@ -2,9 +2,8 @@
 
 use super::{Checker, Scope, TypeErrorKind, Typing};
 use crate::builtin::{Builtin, Const};
-use crate::core::operators::join;
 use crate::core::shared::Shared;
-use crate::core::term::Term;
+use crate::core::term::{Term, TermKind};
 use crate::core::value::{Fields, Value, field};
 use crate::expr::{Operator, Span};
 use crate::label::Label;
@@ -37,7 +36,7 @@ impl Checker<'_> {
             Operator::Prefer => {
                 let left = self.record_operand(scope, left, "the left side of `⫽`")?;
                 let right = self.record_operand(scope, right, "the right side of `⫽`")?;
-                let joined = join(&left, &right, |_, new| new.clone());
+                let joined = self.context.joined(left, &right, |_, new| new.clone());
                 Ok(Value::RecordType(Shared::new(joined)))
             }
             Operator::Combine => {
@@ -45,18 +44,36 @@ impl Checker<'_> {
                 let right = self.record_operand(scope, right, "the right side of `∧`")?;
                 self.disjoint(term.span, &left, &right, &mut Vec::new())?;
                 let (left, right) = (Value::RecordType(left), Value::RecordType(right));
-                Ok(self.context.operate(Operator::CombineTypes, &left, &right))
+                Ok(self.context.merge_records(Operator::CombineTypes, left, &right))
             }
-            Operator::CombineTypes => {
-                let a = self.type_operand(scope, left)?;
-                let b = self.type_operand(scope, right)?;
-                self.disjoint(term.span, &a.1, &b.1, &mut Vec::new())?;
-                Ok(Value::Const(a.0.max(b.0)))
-            }
+            Operator::CombineTypes => self.combined_types(scope, term),
             Operator::Alternative | Operator::Complete => {
                 unreachable!("resolution and lowering leave no such operator")
             }
         }
+    }
+
+    /// `A ⩓ B ⩓ …`, from the innermost operand outwards.
+    fn combined_types(&self, scope: &Scope, term: &Term) -> Typing<Value> {
+        let mut operands = Vec::new();
+        let mut first = term;
+        while let TermKind::Op(Operator::CombineTypes, left, right) = &first.kind {
+            operands.push((first.span, right));
+            first = left;
+        }
+        let (mut universe, mut fields) = self.type_operand(scope, first)?;
+        for (span, right) in operands.into_iter().rev() {
+            let (other, more) = self.type_operand(scope, right)?;
+            universe = universe.max(other);
+            self.disjoint(span, &fields, &more, &mut Vec::new())?;
+            let (left, right) = (Value::RecordType(fields), Value::RecordType(more));
+            match self.context.merge_records(Operator::CombineTypes, left, &right) {
+                Value::RecordType(combined) => fields = combined,
+                // A limit was reached, which the caller reports instead.
+                _ => return self.fail(span, TypeErrorKind::Untyped),
+            }
+        }
+        Ok(Value::Const(universe))
     }
 
     fn append(&self, scope: &Scope, left: &Term, right: &Term) -> Typing<Value> {
@@ -94,7 +111,7 @@ impl Checker<'_> {
         role: &'static str,
     ) -> Typing<Shared<Fields>> {
         let ty = self.infer(scope, term)?;
-        match self.force(&ty) {
+        match self.context.forced(ty) {
             Value::RecordType(fields) => Ok(fields),
             other => {
                 let actual = scope.quote(self.context, &other);
@@ -125,10 +142,15 @@ impl Checker<'_> {
         right: &Fields,
         path: &mut Vec<Label>,
     ) -> Typing<()> {
-        for (label, a) in left {
-            let Some(b) = field(right, label) else {
+        let (few, many) = if left.len() < right.len() { (left, right) } else { (right, left) };
+        for (label, a) in few {
+            let Some(b) = field(many, label) else {
                 continue;
             };
+            if !self.context.step() {
+                // The caller reports the limit instead.
+                return self.fail(span, TypeErrorKind::Untyped);
+            }
             path.push(label.clone());
             match (self.force(a), self.force(b)) {
                 (Value::RecordType(a), Value::RecordType(b)) => {

@@ -88,8 +88,9 @@ impl Scope {
         scope
     }
 
-    /// Writes a value as an expression.
+    /// Writes a value as an expression, for an error or a hint. It shares what the value shares, and
+    /// may be far too large to be written out.
     pub(crate) fn quote(&self, context: &Context, value: &Value) -> Expr {
-        Quote::new(context, self.level_names(), false).expr(value)
+        Quote::new(context, self.level_names(), false).counting_once().expr(value)
     }
 }

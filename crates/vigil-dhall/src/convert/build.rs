@@ -7,12 +7,11 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::trace::type_of;
 use crate::builtin::Builtin;
-use crate::difference::shorten;
+use crate::difference::{brief, shorten};
 use crate::expr::{Expr, ExprKind};
 use crate::label::Label;
 use crate::limits::Limits;
 use crate::number::{Integer, Natural};
-use crate::print::{Style, print};
 
 /// Why a Rust value is not of a type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +70,7 @@ type Build<T> = Result<T, SerializeError>;
 
 impl<'t> Builder<'t> {
     fn mismatch<T>(self, what: &str) -> Build<T> {
-        let wanted = shorten(&print(self.ty, Style::one_line()), 60);
+        let wanted = brief(self.ty, 60);
         Err(ser::Error::custom(format!("{what} is not of the type `{wanted}`")))
     }
 

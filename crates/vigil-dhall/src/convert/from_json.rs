@@ -5,11 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::builtin::Builtin;
-use crate::difference::shorten;
+use crate::difference::{brief, shorten};
 use crate::expr::{Expr, ExprKind};
 use crate::label::Label;
 use crate::number::{Integer, Natural};
-use crate::print::{Style, print};
 use crate::stack::deep;
 
 /// Why JSON is not of a type.
@@ -67,7 +66,7 @@ fn shown(path: &[String]) -> String {
 
 fn mismatch<T>(value: &Value, ty: &Expr, path: &[String]) -> Result<T, FromJsonError> {
     let path = shown(path);
-    let expected = shorten(&print(ty, Style::one_line()), 60);
+    let expected = brief(ty, 60);
     Err(FromJsonError::Mismatch { path, expected, found: shorten(&value.to_string(), 60) })
 }
 

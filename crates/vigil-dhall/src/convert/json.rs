@@ -2,9 +2,8 @@
 
 use super::{alternative, map_entries};
 use crate::builtin::{Builtin, Const};
-use crate::difference::shorten;
+use crate::difference::brief;
 use crate::expr::{Expr, ExprKind};
-use crate::print::{Style, print};
 use crate::stack::deep;
 
 /// Why a normal form has no JSON.
@@ -38,6 +37,16 @@ enum Json {
     Text(String),
     Array(Vec<Json>),
     Object(Vec<(String, Json)>),
+}
+
+impl Drop for Json {
+    fn drop(&mut self) {
+        match self {
+            Self::Array(items) => deep(|| items.clear()),
+            Self::Object(entries) => deep(|| entries.clear()),
+            _ => {}
+        }
+    }
 }
 
 /// Writes a normal form as JSON, indented.
@@ -191,7 +200,7 @@ fn map_type(annotation: &Expr) -> bool {
 }
 
 fn not_data<T>(expr: &Expr, path: &[String]) -> Result<T, ToJsonError> {
-    let what = shorten(&print(expr, Style::one_line()), 60);
+    let what = brief(expr, 60);
     Err(ToJsonError::NotData { path: shown(path), what })
 }
 
@@ -216,9 +225,44 @@ fn quoted(text: &str) -> String {
     out
 }
 
+/// The most columns that a line of JSON is indented by, so that deep nesting does not print as the square
+/// of itself.
+const INDENT_MAX: usize = 240;
+
+/// Where indentation means something, what lies deeper stands on one line instead.
+const BLOCK_INDENT_MAX: usize = 120;
+
 fn line(out: &mut String, indent: usize) {
     out.push('\n');
-    out.extend(std::iter::repeat_n(' ', indent));
+    out.extend(std::iter::repeat_n(' ', indent.min(INDENT_MAX)));
+}
+
+/// Writes JSON without line ends, which is YAML, too.
+fn write_flow(json: &Json, out: &mut String) {
+    deep(|| match json {
+        Json::Null => out.push_str("null"),
+        Json::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Json::Number(number) => out.push_str(number),
+        Json::Text(text) => out.push_str(&quoted(text)),
+        Json::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                write_flow(item, out);
+            }
+            out.push(']');
+        }
+        Json::Object(entries) => {
+            out.push('{');
+            for (at, (key, value)) in entries.iter().enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                out.push_str(&quoted(key));
+                out.push_str(": ");
+                write_flow(value, out);
+            }
+            out.push('}');
+        }
+    });
 }
 
 fn write_json(json: &Json, indent: usize, out: &mut String) {
@@ -270,6 +314,10 @@ fn scalar(text: &str) -> String {
 /// Writes a value after a key or a dash; blocks begin on a new line.
 fn write_yaml(json: &Json, indent: usize, out: &mut String) {
     deep(|| match json {
+        Json::Array(_) | Json::Object(_) if indent > BLOCK_INDENT_MAX => {
+            out.push(' ');
+            write_flow(json, out);
+        }
         Json::Array(items) if !items.is_empty() => {
             for item in items {
                 line(out, indent);

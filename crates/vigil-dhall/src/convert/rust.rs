@@ -6,9 +6,8 @@ use serde::de::{
 
 use super::{alternative, map_entries};
 use crate::builtin::Builtin;
-use crate::difference::shorten;
+use crate::difference::brief;
 use crate::expr::{Expr, ExprKind};
-use crate::print::{Style, print};
 use crate::stack::deep;
 
 /// Why a normal form is not what a Rust type wants.
@@ -41,7 +40,7 @@ type Read<T> = Result<T, DeserializeError>;
 
 impl Reader<'_> {
     fn unexpected<T>(&self) -> Read<T> {
-        let what = shorten(&print(self.0, Style::one_line()), 60);
+        let what = brief(self.0, 60);
         Err(de::Error::custom(format!("`{what}` is not data that a Rust value can hold")))
     }
 }

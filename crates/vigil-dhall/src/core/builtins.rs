@@ -72,9 +72,11 @@ impl Context {
             (Builtin::NaturalToInteger, Value::Natural(n)) => {
                 Value::Integer(Shared::new(Integer::new(false, n.clone())))
             }
-            (Builtin::NaturalShow, Value::Natural(n)) => self.shown(&n.to_string()),
+            (Builtin::NaturalShow, Value::Natural(n)) => self.decimal(n, || n.to_string()),
             (Builtin::IntegerToDouble, Value::Integer(n)) => Value::Double(n.to_f64()),
-            (Builtin::IntegerShow, Value::Integer(n)) => self.shown(&n.to_string()),
+            (Builtin::IntegerShow, Value::Integer(n)) => {
+                self.decimal(n.magnitude(), || n.to_string())
+            }
             (Builtin::IntegerNegate, Value::Integer(n)) => Value::Integer(Shared::new(n.negate())),
             (Builtin::IntegerClamp, Value::Integer(n)) => {
                 Value::Natural(if n.is_negative() { Natural::ZERO } else { n.magnitude().clone() })
@@ -85,10 +87,26 @@ impl Context {
             (Builtin::TimeZoneShow, Value::TimeZone(zone)) => self.shown(&zone.to_string()),
             (Builtin::TextShow, Value::Text(_)) => {
                 let text = self.plain_text(argument)?;
-                self.shown(&quoted(&text))
+                if !self.charge(quoted_len(&text) as u64) {
+                    return Some(NOTHING);
+                }
+                Value::text(&quoted(&text))
             }
             _ => return None,
         })
+    }
+
+    /// Writes a number in decimal, if memory and time allow.
+    fn decimal(&self, number: &Natural, write: impl FnOnce() -> String) -> Value {
+        if self.charge_decimal(number) { Value::text(&write()) } else { NOTHING }
+    }
+
+    /// Counts what it takes to write a number in decimal and returns whether it may be written.
+    pub(crate) fn charge_decimal(&self, number: &Natural) -> bool {
+        let bytes = number.len_bytes();
+        let steps = bytes.saturating_mul(bytes.isqrt()) / DECIMAL_PER_STEP;
+        // Not quite two and a half digits to the byte, and a sign.
+        self.work(steps) && self.charge(bytes.saturating_mul(5) / 2 + 1)
     }
 
     fn shown(&self, text: &str) -> Value {
@@ -243,19 +261,56 @@ impl Context {
             return Some(text);
         }
         let haystack = self.plain_text(&text)?;
+        let count = haystack.matches(&*needle).count();
+        if count == 0 {
+            return Some(text);
+        }
+        let replacement = self.force(replacement);
+        if let Some(plain) = self.plain_text(&replacement) {
+            let removed = needle.len().saturating_mul(count) as u64;
+            let added = (plain.len() as u64).saturating_mul(count as u64);
+            let bytes = (haystack.len() as u64 - removed).saturating_add(added);
+            if !self.charge(bytes) {
+                return Some(NOTHING);
+            }
+            return Some(Value::text(&haystack.replace(&*needle, &plain)));
+        }
+        let pieces = count as u64 * 2 + 1;
+        if !self.charge(pieces * ROPE_BYTES + haystack.len() as u64) {
+            return Some(NOTHING);
+        }
         let mut parts = haystack.split(&*needle);
         let mut rope = self.text_rope(Value::text(parts.next().unwrap_or("")));
         for part in parts {
-            rope = rope.cat(&self.text_rope(self.force(replacement)));
+            rope = rope.cat(&self.text_rope(replacement.clone()));
             rope = rope.cat(&self.text_rope(Value::text(part)));
         }
         Some(collapse(rope))
     }
 }
 
+/// How far a number's bytes, times their root, are written in decimal in the time of a reduction.
+const DECIMAL_PER_STEP: u64 = 64;
+
+/// What a piece of a text costs until all are laid out: itself, what holds it, and its place.
+const ROPE_BYTES: u64 = 160;
+
+/// Returns how many bytes a character has where `Text/show` writes it.
+fn quoted_char_len(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\u{8}' | '\u{C}' | '\n' | '\r' | '\t' => 2,
+        '$' | '\0'..='\u{1F}' => 6,
+        _ => c.len_utf8(),
+    }
+}
+
+fn quoted_len(text: &str) -> usize {
+    2 + text.chars().map(quoted_char_len).sum::<usize>()
+}
+
 /// Returns the text as `Text/show` writes it: valid in the language and, mostly, in JSON.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
+    let mut out = String::with_capacity(quoted_len(text));
     out.push('"');
     for c in text.chars() {
         match c {

@@ -11,6 +11,9 @@ use crate::expr::WithComponent;
 use crate::label::Label;
 use crate::number::Natural;
 
+/// How many bytes are written, and hashed, in the time of a reduction.
+const BYTES_PER_STEP: u64 = 64;
+
 /// Writes values in their canonical binary form.
 pub(crate) struct Canonical<'c, 's, S: Sink> {
     context: &'c Context,
@@ -30,8 +33,8 @@ impl<'c, 's, S: Sink> Canonical<'c, 's, S> {
     fn value(&mut self, value: &Value) {
         let context = self.context;
         let written = self.writer.written();
-        // One byte at least is written for every value, so that the steps are bounded as well.
-        if !context.step() || !context.charge(written - self.charged) {
+        let new = written - self.charged;
+        if !context.work(1 + new / BYTES_PER_STEP) || !context.charge(new) {
             return;
         }
         self.charged = written;

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::convert::Compared;
 use super::environment::Env;
 use super::eval::NOTHING;
 use super::rope::Rope;
@@ -65,6 +66,10 @@ pub(crate) struct Context {
     /// How many variables a comparison in progress has invented.
     fresh: Cell<u32>,
     exhausted: Cell<Option<LimitError>>,
+    /// Whether the operation in progress is part of a larger one, with which it shares its steps.
+    is_part: Cell<bool>,
+    /// How comparisons in this operation went, by the addresses of both sides.
+    pub(super) compared: RefCell<HashMap<(usize, usize), Compared>>,
     builtin_types: RefCell<HashMap<Builtin, Value>>,
     terms: OnceCell<Terms>,
     pub(crate) labels: Labels,
@@ -101,6 +106,8 @@ impl Context {
             depth: Cell::new(0),
             fresh: Cell::new(0),
             exhausted: Cell::new(None),
+            is_part: Cell::new(false),
+            compared: RefCell::default(),
             builtin_types: RefCell::default(),
             terms: OnceCell::new(),
             labels: Labels {
@@ -124,10 +131,23 @@ impl Context {
 
     /// Starts a new account that may take no more than so many bytes, whatever the limit.
     pub(crate) fn restart_within(&self, memory_bytes: u64) {
-        self.steps.set(0);
+        if !self.is_part.get() {
+            self.steps.set(0);
+        }
         self.memory.set(0);
         self.memory_max.set(self.limits.memory_bytes.min(memory_bytes));
         self.exhausted.set(None);
+        let compared = self.compared.take();
+        drop(compared);
+    }
+
+    /// Runs a larger operation, whose parts together may take no more steps than one.
+    pub(crate) fn as_one<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.restart();
+        self.is_part.set(true);
+        let result = f();
+        self.is_part.set(false);
+        result
     }
 
     /// Returns an error if a limit was reached: whatever was computed then means nothing.
@@ -148,12 +168,23 @@ impl Context {
     /// Counts one reduction and returns whether there may be more.
     #[inline]
     pub(crate) fn step(&self) -> bool {
-        let steps = self.steps.get() + 1;
+        self.work(1)
+    }
+
+    /// Counts work that takes as long as so many reductions.
+    #[inline]
+    pub(crate) fn work(&self, steps: u64) -> bool {
+        let steps = self.steps.get().saturating_add(steps);
         self.steps.set(steps);
         if steps > self.limits.steps {
             self.exhaust(LimitError::Steps { limit: self.limits.steps });
         }
         !self.exhausted()
+    }
+
+    /// Returns how many steps the operation in progress has taken.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps.get()
     }
 
     /// Counts memory for a result and returns whether it may be built.
@@ -193,6 +224,11 @@ impl Context {
         let result = f(fresh);
         self.fresh.set(fresh);
         result
+    }
+
+    /// Returns a value, or what it promises; unlike [`Context::force`] it shares nothing new.
+    pub(crate) fn forced(&self, value: Value) -> Value {
+        if matches!(value, Value::Thunk(_)) { self.force(&value) } else { value }
     }
 
     /// Evaluates a promise, once, and returns what it promised.

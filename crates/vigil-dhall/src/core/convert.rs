@@ -11,6 +11,19 @@ use super::value::{Binder, Closure, Fields, Piece, Value};
 /// checking and quoting invent.
 const FRESH: u32 = 1 << 31;
 
+/// Comparisons that took fewer steps are sooner done again than found.
+const REMEMBERED_STEPS_MIN: u64 = 16;
+
+/// The most comparisons that are remembered: they keep what was compared.
+const REMEMBERED_MAX: usize = 1 << 17;
+
+/// How a comparison of two values went. It holds both, so that their addresses stay theirs.
+pub(super) struct Compared {
+    are_equal: bool,
+    _left: Value,
+    _right: Value,
+}
+
 impl Context {
     /// Returns whether both have the same normal form, up to the names of bound variables.
     pub(crate) fn convertible(&self, left: &Value, right: &Value) -> bool {
@@ -22,7 +35,29 @@ impl Context {
         if !self.step() {
             return false;
         }
-        self.deeper(false, || self.convertible_here(&self.force(left), &self.force(right)))
+        self.deeper(false, || self.convertible_once(self.force(left), self.force(right)))
+    }
+
+    /// Compares two values unless they have been compared before: what is shared on both sides is
+    /// compared as often as it stands in memory, not as often as it would be written.
+    fn convertible_once(&self, left: Value, right: Value) -> bool {
+        let (Some(a), Some(b)) = (left.address(), right.address()) else {
+            return self.convertible_here(&left, &right);
+        };
+        if a == b {
+            return true;
+        }
+        if let Some(known) = self.compared.borrow().get(&(a, b)) {
+            return known.are_equal;
+        }
+        let before = self.steps();
+        let are_equal = self.convertible_here(&left, &right);
+        let mut compared = self.compared.borrow_mut();
+        let is_worth_it = self.steps() - before >= REMEMBERED_STEPS_MIN;
+        if is_worth_it && compared.len() < REMEMBERED_MAX && !self.exhausted() {
+            compared.insert((a, b), Compared { are_equal, _left: left, _right: right });
+        }
+        are_equal
     }
 
     fn convertible_here(&self, left: &Value, right: &Value) -> bool {

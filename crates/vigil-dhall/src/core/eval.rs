@@ -12,6 +12,7 @@ use super::shared::Shared;
 use super::term::{Term, TermKind};
 use super::value::{Binder, Closure, Delayed, LevelClosure, Piece, Value};
 use crate::builtin::Const;
+use crate::expr::Operator;
 
 /// What an evaluation returns that may not go on.
 pub(crate) const NOTHING: Value = Value::Const(Const::Sort);
@@ -108,6 +109,9 @@ impl Context {
                 Value::Lambda(self.binder(env, label, domain, body))
             }
             TermKind::Pi(label, domain, body) => Value::Pi(self.binder(env, label, domain, body)),
+            TermKind::Op(Operator::Prefer | Operator::Combine | Operator::CombineTypes, ..) => {
+                self.eval_record_chain(env, term)
+            }
             TermKind::Op(operator, left, right) => {
                 let (left, right) = (self.delay(env, left), self.delay(env, right));
                 self.operate(*operator, &left, &right)
@@ -135,15 +139,41 @@ impl Context {
                 let wanted = self.eval(env, wanted);
                 self.project_by_type(&self.delay(env, inner), &wanted)
             }
-            TermKind::With(inner, path, value) => {
-                let value = self.delay(env, value);
-                self.with(&self.eval(env, inner), path, value)
-            }
+            TermKind::With(..) => self.eval_update_chain(env, term),
             TermKind::Let(..) | TermKind::Annotation(..) | TermKind::App(..) | TermKind::If(..) => {
                 unreachable!("the caller goes on with these")
             }
             _ => self.eval_literal(env, term),
         }
+    }
+
+    /// Evaluates a chain of one operator on records from its innermost operand outwards.
+    fn eval_record_chain(&self, env: &Env, term: &Term) -> Value {
+        let mut operands = Vec::new();
+        let (mut first, mut operator) = (term, Operator::Prefer);
+        while let TermKind::Op(next, left, right) = &first.kind
+            && (operands.is_empty() || *next == operator)
+        {
+            operator = *next;
+            operands.push(right);
+            first = left;
+        }
+        operands.iter().rev().fold(self.eval(env, first), |left, right| {
+            self.merge_records(operator, left, &self.delay(env, right))
+        })
+    }
+
+    /// Evaluates a chain of `with` from what is updated outwards.
+    fn eval_update_chain(&self, env: &Env, term: &Term) -> Value {
+        let mut updates = Vec::new();
+        let mut subject = term;
+        while let TermKind::With(inner, path, value) = &subject.kind {
+            updates.push((path, value));
+            subject = inner;
+        }
+        updates.iter().rev().fold(self.eval(env, subject), |record, (path, value)| {
+            self.with(record, path, self.delay(env, value))
+        })
     }
 
     fn eval_literal(&self, env: &Env, term: &Term) -> Value {

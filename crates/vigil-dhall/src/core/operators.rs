@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::eval::{NOTHING, collapse};
 use super::shared::Shared;
-use super::value::{Delayed, Fields, Value};
+use super::value::{Delayed, Value};
 use crate::expr::Operator;
 use crate::number::Natural;
 
@@ -24,8 +24,10 @@ impl Context {
                 collapse(left.cat(&self.text_rope(self.force(right))))
             }
             Operator::ListAppend => self.append(left, right),
-            Operator::Prefer => self.prefer(left, right),
-            Operator::Combine | Operator::CombineTypes => self.combine(operator, left, right),
+            Operator::Prefer => self.prefer(self.force(left), self.force(right)),
+            Operator::Combine | Operator::CombineTypes => {
+                self.combine(operator, self.force(left), self.force(right))
+            }
             Operator::Equivalent | Operator::Alternative | Operator::Complete => {
                 stuck(operator, left.clone(), right.clone())
             }
@@ -84,7 +86,10 @@ impl Context {
         match (self.force(left), self.force(right)) {
             (Value::Natural(a), Value::Natural(b)) => {
                 // The product is about as long as both factors: refuse before it is built.
-                if !self.charge(a.len_bytes().saturating_add(b.len_bytes())) {
+                let (long, short) =
+                    (a.len_bytes().max(b.len_bytes()), a.len_bytes().min(b.len_bytes()));
+                let steps = long.saturating_mul(short.isqrt()) / PRODUCT_PER_STEP;
+                if !self.work(steps) || !self.charge(long.saturating_add(short)) {
                     return NOTHING;
                 }
                 Value::Natural(a.multiply(&b))
@@ -106,71 +111,53 @@ impl Context {
         }
     }
 
-    fn prefer(&self, left: &Value, right: &Value) -> Value {
-        let (left, right) = (self.force(left), self.force(right));
-        match (&left, &right) {
-            (_, Value::Record(fields)) if fields.is_empty() => left,
-            (Value::Record(fields), _) if fields.is_empty() => right,
+    fn prefer(&self, left: Value, right: Value) -> Value {
+        match (left, right) {
+            (left, Value::Record(fields)) if fields.is_empty() => left,
+            (Value::Record(fields), right) if fields.is_empty() => right,
             (Value::Record(a), Value::Record(b)) => {
-                self.charge_fields(a.len() + b.len());
-                Value::Record(Shared::new(join(a, b, |_, b| b.clone())))
+                Value::Record(Shared::new(self.joined(a, &b, |_, b| b.clone())))
             }
-            _ if self.convertible(&left, &right) => left,
-            _ => stuck(Operator::Prefer, left, right),
+            (left, right) if self.convertible(&left, &right) => left,
+            (left, right) => stuck(Operator::Prefer, left, right),
         }
     }
 
-    fn combine(&self, operator: Operator, left: &Value, right: &Value) -> Value {
-        let (left, right) = (self.force(left), self.force(right));
+    fn combine(&self, operator: Operator, left: Value, right: Value) -> Value {
         let both = |a: &Value, b: &Value| Value::thunk(Delayed::Op(operator, a.clone(), b.clone()));
-        match (&left, &right) {
-            (_, Value::Record(fields) | Value::RecordType(fields)) if fields.is_empty() => left,
-            (Value::Record(fields) | Value::RecordType(fields), _) if fields.is_empty() => right,
+        match (left, right) {
+            (left, Value::Record(fields) | Value::RecordType(fields)) if fields.is_empty() => left,
+            (Value::Record(fields) | Value::RecordType(fields), right) if fields.is_empty() => {
+                right
+            }
             (Value::Record(a), Value::Record(b)) => {
-                self.charge_fields(a.len() + b.len());
-                Value::Record(Shared::new(join(a, b, both)))
+                Value::Record(Shared::new(self.joined(a, &b, both)))
             }
             (Value::RecordType(a), Value::RecordType(b)) => {
-                self.charge_fields(a.len() + b.len());
-                Value::RecordType(Shared::new(join(a, b, both)))
+                Value::RecordType(Shared::new(self.joined(a, &b, both)))
             }
-            _ => stuck(operator, left, right),
+            (left, right) => stuck(operator, left, right),
         }
     }
 
-    fn charge_fields(&self, count: usize) {
-        self.charge(count as u64 * size_of::<(crate::Label, Value)>() as u64);
+    /// Applies an operator on records to two operands; what nobody else holds of the left one is
+    /// changed in its place.
+    pub(crate) fn merge_records(&self, operator: Operator, left: Value, right: &Value) -> Value {
+        if !self.step() {
+            return NOTHING;
+        }
+        let (left, right) = (self.forced(left), self.force(right));
+        self.deeper(NOTHING, || match operator {
+            Operator::Prefer => self.prefer(left, right),
+            _ => self.combine(operator, left, right),
+        })
     }
 }
+
+/// How far one factor's bytes, times the root of the other's, are multiplied in the time of a reduction.
+const PRODUCT_PER_STEP: u64 = 1_024;
 
 /// An operator that something abstract keeps from reducing.
 pub(crate) fn stuck(operator: Operator, left: Value, right: Value) -> Value {
     Value::Op(Shared::new((operator, left, right)))
-}
-
-/// Returns the fields of both, in order; `both` decides where both have one.
-pub(crate) fn join(
-    left: &Fields,
-    right: &Fields,
-    both: impl Fn(&Value, &Value) -> Value,
-) -> Fields {
-    let mut joined = Vec::with_capacity(left.len() + right.len());
-    let (mut a, mut b) = (left.iter().peekable(), right.iter().peekable());
-    loop {
-        let order = match (a.peek(), b.peek()) {
-            (Some((x, _)), Some((y, _))) => x.cmp(y),
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => return joined,
-        };
-        match order {
-            std::cmp::Ordering::Less => joined.extend(a.next().cloned()),
-            std::cmp::Ordering::Greater => joined.extend(b.next().cloned()),
-            std::cmp::Ordering::Equal => {
-                if let (Some((label, x)), Some((_, y))) = (a.next(), b.next()) {
-                    joined.push((label.clone(), both(x, y)));
-                }
-            }
-        }
-    }
 }

@@ -1,9 +1,9 @@
 //! From values back to syntax: the normal form.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::context::Context;
-use super::shared::Shared;
 use super::value::{Binder, Piece, Value};
 use crate::expr::{Expr, ExprKind};
 use crate::label::Label;
@@ -21,15 +21,37 @@ pub(crate) struct Quote<'c> {
     names: Vec<Label>,
     /// Whether every bound variable is called `_` (`standard/alpha-normalization.md`).
     alpha: bool,
-    /// The last enumeration that was written.
-    enumeration: Option<(Enumeration, Expr)>,
+    /// Whether what is written again counts again, as it does where all of it will be written out.
+    counts_again: bool,
+    /// What has been written under the binders in progress.
+    written: HashMap<usize, Written>,
+    /// The keys of `written`, in the order in which they came.
+    order: Vec<usize>,
 }
 
-type Enumeration = Shared<Vec<(Label, Option<Value>)>>;
+/// A value that has been written, and what became of it.
+struct Written {
+    /// How many binders are around it. Under others its variables have other indices.
+    depth: usize,
+    expr: Expr,
+    bytes: u64,
+    /// Held, so that its address stays its own.
+    _value: Value,
+}
+
+/// Values that take less than this are sooner written again than found.
+const WRITTEN_BYTES_MIN: u64 = 8 * NODE_BYTES;
 
 impl<'c> Quote<'c> {
     pub(crate) fn new(context: &'c Context, names: Vec<Label>, alpha: bool) -> Self {
-        Self { context, names, alpha, enumeration: None }
+        let written = HashMap::new();
+        Self { context, names, alpha, counts_again: true, written, order: Vec::new() }
+    }
+
+    /// Counts what is shared only once: the result is not for writing out, but for comparing.
+    pub(crate) fn counting_once(mut self) -> Self {
+        self.counts_again = false;
+        self
     }
 
     /// Returns the normal form of `value`.
@@ -44,12 +66,32 @@ impl<'c> Quote<'c> {
 
     fn expr_here(&mut self, value: &Value) -> Expr {
         let value = self.context.force(value);
-        if let Value::UnionType(alternatives) = &value
-            && alternatives.iter().all(|(_, payload)| payload.is_none())
+        let Some(address) = value.address() else {
+            return self.expr_new(&value);
+        };
+        let depth = self.names.len();
+        if let Some(known) = self.written.get(&address)
+            && known.depth == depth
         {
-            return self.enumeration(&value, alternatives);
+            let expr = known.expr.clone();
+            if self.counts_again {
+                self.context.charge(known.bytes);
+            }
+            return expr;
         }
-        let kind = match &value {
+        let before = self.context.charged();
+        let expr = self.expr_new(&value);
+        let bytes = self.context.charged() - before;
+        if bytes >= WRITTEN_BYTES_MIN {
+            self.order.push(address);
+            self.written
+                .insert(address, Written { depth, expr: expr.clone(), bytes, _value: value });
+        }
+        expr
+    }
+
+    fn expr_new(&mut self, value: &Value) -> Expr {
+        let kind = match value {
             Value::Thunk(_) => unreachable!("forcing leaves no promise"),
             Value::Const(universe) => ExprKind::Const(*universe),
             Value::Builtin(builtin) => ExprKind::Builtin(*builtin),
@@ -87,28 +129,22 @@ impl<'c> Quote<'c> {
             Value::With(with) => {
                 ExprKind::With(self.expr(&with.0), with.1.to_vec(), self.expr(&with.2))
             }
-            _ => self.literal(&value),
+            _ => self.literal(value),
         };
         Expr::new(kind)
-    }
-
-    /// A union type without payloads is the same everywhere, and stands at each of its values.
-    fn enumeration(&mut self, value: &Value, alternatives: &Enumeration) -> Expr {
-        if let Some((known, expr)) = &self.enumeration
-            && known.same(alternatives)
-        {
-            return expr.clone();
-        }
-        let expr = Expr::new(self.literal(value));
-        self.enumeration = Some((alternatives.clone(), expr.clone()));
-        expr
     }
 
     fn literal(&mut self, value: &Value) -> ExprKind {
         match value {
             Value::Bool(value) => ExprKind::Bool(*value),
-            Value::Natural(value) => ExprKind::Natural(value.clone()),
-            Value::Integer(value) => ExprKind::Integer(crate::Integer::clone(value)),
+            Value::Natural(value) => {
+                self.context.charge_decimal(value);
+                ExprKind::Natural(value.clone())
+            }
+            Value::Integer(value) => {
+                self.context.charge_decimal(value.magnitude());
+                ExprKind::Integer(crate::Integer::clone(value))
+            }
             Value::Double(value) => ExprKind::Double(*value),
             Value::Bytes(bytes) => ExprKind::Bytes(bytes.clone()),
             Value::Date(date) => ExprKind::Date(*date),
@@ -161,7 +197,11 @@ impl<'c> Quote<'c> {
         let level = Value::Level(self.names.len() as u32);
         let body = self.context.enter(&binder.body, level);
         self.names.push(label.clone());
+        let known = self.order.len();
         let body = self.expr(&body);
+        for address in self.order.drain(known..) {
+            self.written.remove(&address);
+        }
         self.names.pop();
         (label, domain, body)
     }

@@ -101,24 +101,28 @@ impl Context {
     }
 
     /// `value with path = new`
-    pub(crate) fn with(&self, value: &Value, path: &[WithComponent], new: Value) -> Value {
-        let value = self.force(value);
+    pub(crate) fn with(&self, value: Value, path: &[WithComponent], new: Value) -> Value {
+        if !self.step() {
+            return NOTHING;
+        }
+        let value = self.forced(value);
         let Some((first, rest)) = path.split_first() else {
-            return self.force(&new);
+            return self.forced(new);
         };
-        let stuck = |value, new| Value::With(Shared::new((value, path.into(), new)));
-        match (first, &value) {
+        match (first, value) {
             (WithComponent::Field(label), Value::Record(fields)) => {
-                let mut fields = Fields::clone(fields);
+                let Some(mut fields) = self.owned(fields) else {
+                    return NOTHING;
+                };
                 let at = fields.binary_search_by(|(name, _)| name.cmp(label));
                 let updated = if rest.is_empty() {
                     new
                 } else {
                     let inner = match at {
-                        Ok(at) => fields[at].1.clone(),
+                        Ok(at) => std::mem::replace(&mut fields[at].1, NOTHING),
                         Err(_) => Value::record(Vec::new()),
                     };
-                    self.deeper(NOTHING, || self.with(&inner, rest, new))
+                    self.deeper(NOTHING, || self.with(inner, rest, new))
                 };
                 match at {
                     Ok(at) => fields[at].1 = updated,
@@ -130,17 +134,55 @@ impl Context {
                 let updated = if rest.is_empty() {
                     new
                 } else {
-                    self.deeper(NOTHING, || self.with(inner, rest, new))
+                    self.deeper(NOTHING, || self.with(Value::clone(&inner), rest, new))
                 };
                 Value::Some(Shared::new(updated))
             }
             (WithComponent::Inside, Value::App(app))
                 if matches!(app.0, Value::Builtin(Builtin::None)) =>
             {
-                value
+                Value::App(app)
             }
-            _ => stuck(value, new),
+            (_, value) => Value::With(Shared::new((value, path.into(), new))),
         }
+    }
+
+    /// Returns fields to change, copied only if somebody else has them too, and if memory allows.
+    fn owned(&self, fields: Shared<Fields>) -> Option<Fields> {
+        if fields.is_shared() && !self.charge_fields(fields.len()) {
+            return None;
+        }
+        Some(fields.into_inner())
+    }
+
+    /// Returns the fields of both, in order; `both` decides where both have one.
+    pub(crate) fn joined(
+        &self,
+        left: Shared<Fields>,
+        right: &Fields,
+        both: impl Fn(&Value, &Value) -> Value,
+    ) -> Fields {
+        if !left.is_shared() && right.len() < left.len() / 8 {
+            // A chain of updates goes on with one record, and does not copy it each time.
+            self.charge_fields(right.len());
+            let mut fields = left.into_inner();
+            for (label, value) in right {
+                match fields.binary_search_by(|(name, _)| name.cmp(label)) {
+                    Ok(at) => fields[at].1 = both(&fields[at].1, value),
+                    Err(at) => fields.insert(at, (label.clone(), value.clone())),
+                }
+            }
+            return fields;
+        }
+        if !self.charge_fields(left.len() + right.len()) {
+            return Fields::new();
+        }
+        join(&left, right, both)
+    }
+
+    fn charge_fields(&self, count: usize) -> bool {
+        let bytes = count as u64 * size_of::<(Label, Value)>() as u64;
+        self.work(count as u64 / FIELDS_PER_STEP) && self.charge(bytes)
     }
 
     /// `toMap record : annotation`
@@ -160,6 +202,32 @@ impl Context {
                 Value::List(Rope::leaf(fields.iter().map(entry).collect()))
             }
             (_, annotation) => Value::ToMap(Shared::new((record, annotation))),
+        }
+    }
+}
+
+/// How many fields are copied in the time of a reduction.
+const FIELDS_PER_STEP: u64 = 4;
+
+/// Returns the fields of both, in order; `both` decides where both have one.
+fn join(left: &Fields, right: &Fields, both: impl Fn(&Value, &Value) -> Value) -> Fields {
+    let mut joined = Vec::with_capacity(left.len() + right.len());
+    let (mut a, mut b) = (left.iter().peekable(), right.iter().peekable());
+    loop {
+        let order = match (a.peek(), b.peek()) {
+            (Some((x, _)), Some((y, _))) => x.cmp(y),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (None, None) => return joined,
+        };
+        match order {
+            std::cmp::Ordering::Less => joined.extend(a.next().cloned()),
+            std::cmp::Ordering::Greater => joined.extend(b.next().cloned()),
+            std::cmp::Ordering::Equal => {
+                if let (Some((label, x)), Some((_, y))) = (a.next(), b.next()) {
+                    joined.push((label.clone(), both(x, y)));
+                }
+            }
         }
     }
 }

@@ -58,6 +58,11 @@ impl<T: Clone> Rope<T> {
         self.0.same(&other.0)
     }
 
+    /// Returns an address that nothing else has while this sequence lives.
+    pub(crate) fn address(&self) -> usize {
+        self.0.address()
+    }
+
     /// Returns the items one after the other, if they lie so already.
     pub(crate) fn flat(&self) -> Option<Rc<Vec<T>>> {
         match &*self.0.node.borrow() {

@@ -14,10 +14,30 @@ impl<T> Shared<T> {
         Self(Some(Rc::new(inner)))
     }
 
+    /// Returns an address that nothing else has while this pointer lives.
+    pub(crate) fn address(&self) -> usize {
+        self.0.as_ref().map_or(0, |inner| Rc::as_ptr(inner).addr())
+    }
+
+    /// Returns whether somebody else holds this pointer, too.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.as_ref().is_some_and(|inner| Rc::strong_count(inner) > 1)
+    }
+
     pub(crate) fn same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Some(a), Some(b)) => Rc::ptr_eq(a, b),
             _ => false,
+        }
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    /// Returns what is owned, copied only if somebody else holds the pointer, too.
+    pub(crate) fn into_inner(mut self) -> T {
+        match self.0.take() {
+            Some(inner) => Rc::unwrap_or_clone(inner),
+            None => unreachable!("only `drop` takes the pointer out"),
         }
     }
 }

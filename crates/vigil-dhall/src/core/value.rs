@@ -127,6 +127,22 @@ impl Value {
         Self::App(Shared::new((function, argument)))
     }
 
+    /// Returns where the parts of this value lie, if it has any; nothing else lies there while it lives.
+    pub(crate) fn address(&self) -> Option<usize> {
+        Some(match self {
+            Self::Lambda(binder) | Self::Pi(binder) => binder.address(),
+            Self::App(app) => app.address(),
+            Self::Op(op) => op.address(),
+            Self::If(parts) => parts.address(),
+            Self::List(items) => items.address(),
+            Self::Some(inner) => inner.address(),
+            Self::RecordType(fields) | Self::Record(fields) => fields.address(),
+            Self::UnionType(alternatives) => alternatives.address(),
+            Self::Field(field) => field.address(),
+            _ => return None,
+        })
+    }
+
     /// `List a`
     pub(crate) fn list_of(item: Self) -> Self {
         Self::app(Self::Builtin(Builtin::List), item)

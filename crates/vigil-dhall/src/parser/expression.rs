@@ -26,7 +26,11 @@ impl Parser<'_> {
         self.depth += 1;
         let result = deep(|| self.expression_here());
         self.depth -= 1;
-        result
+        match result {
+            // Chains and parentheses can take turns.
+            Ok(expr) if self.depth + expr.height() > self.depth_max => self.too_deep(),
+            result => result,
+        }
     }
 
     fn expression_here(&mut self) -> Parse<Expr> {
@@ -156,10 +160,13 @@ impl Parser<'_> {
         let span = self.span_from(start);
         // A body in parentheses may be a `let` too.
         let body = match body.kind() {
-            ExprKind::Let(more, inner) => {
-                bindings.extend(more.iter().cloned());
-                inner.clone()
-            }
+            ExprKind::Let(..) => match body.into_kind() {
+                ExprKind::Let(more, inner) => {
+                    bindings.extend(more);
+                    inner
+                }
+                other => Expr::new(other),
+            },
             _ => body,
         };
         if bindings.len() > self.depth_max {

@@ -174,7 +174,7 @@ impl Parser<'_> {
         if is_type {
             return Ok(ExprKind::RecordType(types));
         }
-        Ok(ExprKind::Record(merge_repeated(fields)))
+        Ok(ExprKind::Record(self.merge_repeated(fields)?))
     }
 
     /// `x.y = e` or the pun `x`.
@@ -210,6 +210,31 @@ impl Parser<'_> {
         }
         Ok((first, value))
     }
+
+    /// Joins the values of repeated fields with `∧`, each at the place of its first occurrence
+    /// (`standard/record.md`, "Duplicate fields").
+    fn merge_repeated(&self, fields: Vec<(Label, Expr)>) -> Parse<Vec<(Label, Expr)>> {
+        let mut places = std::collections::HashMap::with_capacity(fields.len());
+        let mut merged: Vec<(Label, Expr)> = Vec::with_capacity(fields.len());
+        for (label, value) in fields {
+            match places.get(&label) {
+                None => {
+                    places.insert(label.clone(), merged.len());
+                    merged.push((label, value));
+                }
+                Some(&place) => {
+                    let slot: &mut (Label, Expr) = &mut merged[place];
+                    let span = slot.1.span().to(value.span());
+                    let kind = ExprKind::Op(Operator::Combine, slot.1.clone(), value);
+                    slot.1 = Expr::at(span, kind);
+                    if self.depth + slot.1.height() > self.depth_max {
+                        return self.too_deep();
+                    }
+                }
+            }
+        }
+        Ok(merged)
+    }
 }
 
 fn reserved(word: &str) -> ExprKind {
@@ -220,26 +245,4 @@ fn reserved(word: &str) -> ExprKind {
         "Sort" => ExprKind::Const(Const::Sort),
         _ => Builtin::from_name(word).map_or(ExprKind::Const(Const::Type), ExprKind::Builtin),
     }
-}
-
-/// Joins the values of repeated fields with `∧`, each at the place of its first occurrence
-/// (`standard/record.md`, "Duplicate fields").
-fn merge_repeated(fields: Vec<(Label, Expr)>) -> Vec<(Label, Expr)> {
-    let mut places = std::collections::HashMap::with_capacity(fields.len());
-    let mut merged: Vec<(Label, Expr)> = Vec::with_capacity(fields.len());
-    for (label, value) in fields {
-        match places.get(&label) {
-            None => {
-                places.insert(label.clone(), merged.len());
-                merged.push((label, value));
-            }
-            Some(&place) => {
-                let slot: &mut (Label, Expr) = &mut merged[place];
-                let span = slot.1.span().to(value.span());
-                let kind = ExprKind::Op(Operator::Combine, slot.1.clone(), value);
-                slot.1 = Expr::at(span, kind);
-            }
-        }
-    }
-    merged
 }

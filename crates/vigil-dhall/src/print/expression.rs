@@ -98,6 +98,10 @@ impl<'s> Printer<'s> {
         if let Some(rest) = rest { doc.line().then(rest) } else { doc }
     }
 
+    pub(super) fn width(&self) -> usize {
+        self.style.width
+    }
+
     pub(super) fn ascii(&self) -> bool {
         self.style.characters == CharacterSet::Ascii
     }
@@ -148,8 +152,17 @@ impl<'s> Printer<'s> {
 
     // ---- expressions ----
 
-    /// Returns the document of `expr` where something of `least` is needed.
+    /// Returns the document of `expr` where something of `least` is needed. Without comments to keep in
+    /// order, it can wait.
     pub(super) fn at(&mut self, expr: &Expr, least: u8) -> Doc {
+        if self.source.is_none() && expr.height() > 1 {
+            return Doc::later(expr, least, self.style);
+        }
+        self.now(expr, least)
+    }
+
+    /// Returns the document of `expr` where something of `least` is needed.
+    pub(super) fn now(&mut self, expr: &Expr, least: u8) -> Doc {
         let leading = if self.comments.is_empty() {
             Doc::Nil
         } else {
@@ -199,10 +212,10 @@ impl<'s> Printer<'s> {
             ExprKind::Op(operator, ..) => self.operators(expr, *operator),
             ExprKind::If(..) => self.conditional(expr),
             ExprKind::Bool(value) => Doc::text(if *value { "True" } else { "False" }),
-            ExprKind::Natural(value) => self.number(expr, &value.to_string()),
-            ExprKind::Integer(value) => self.number(expr, &value.to_string()),
-            ExprKind::Double(value) => self.number(expr, &show_double(*value)),
-            ExprKind::Bytes(bytes) => self.number(expr, &atoms::bytes(bytes)),
+            ExprKind::Natural(value) => self.number(expr, || value.to_string()),
+            ExprKind::Integer(value) => self.number(expr, || value.to_string()),
+            ExprKind::Double(value) => self.number(expr, || show_double(*value)),
+            ExprKind::Bytes(bytes) => self.number(expr, || atoms::bytes(bytes)),
             ExprKind::Date(date) => Doc::text(&date.to_string()),
             ExprKind::Time(time) => Doc::text(&time.to_string()),
             ExprKind::TimeZone(zone) => Doc::text(&zone.to_string()),
@@ -234,8 +247,8 @@ impl<'s> Printer<'s> {
         }
     }
 
-    fn number(&self, expr: &Expr, otherwise: &str) -> Doc {
-        Doc::text(self.verbatim(expr).unwrap_or(otherwise))
+    fn number(&self, expr: &Expr, otherwise: impl FnOnce() -> String) -> Doc {
+        self.verbatim(expr).map_or_else(|| Doc::text(&otherwise()), Doc::text)
     }
 
     fn maybe_annotated(&mut self, doc: Doc, annotation: Option<&Expr>) -> Doc {

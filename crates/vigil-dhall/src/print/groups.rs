@@ -9,28 +9,33 @@ use crate::label::Label;
 impl Printer<'_> {
     /// `open item separator item close`, on one line or on one line each. The comments up to the
     /// end of `expr` stand before the closing bracket.
-    fn group(&mut self, expr: &Expr, signs: [&str; 3], items: &[Doc]) -> Doc {
+    fn group(&mut self, expr: &Expr, signs: [&'static str; 3], items: &[Doc]) -> Doc {
         let [open, separator, close] = signs;
         let end = expr.span().end;
         let trailing = if end == 0 { None } else { self.comments_before(end) };
         if items.is_empty() && trailing.is_none() {
             return Doc::text(&format!("{open}{close}"));
         }
-        let mut short = Doc::text(open).and(" ");
-        let mut long = Doc::text(open).and(" ");
+        // Every item and separator takes a column at least.
+        let may_be_short = items.len() * 2 < self.width();
+        let mut short = Doc::Sign(open).sign(" ");
+        let mut long = Doc::Sign(open).sign(" ");
         for (at, item) in items.iter().enumerate() {
             if at > 0 {
-                short = short.and(if separator == "|" { " | " } else { ", " });
-                long = long.line().and(separator).and(" ");
+                long = long.line().sign(separator).sign(" ");
             }
-            short = short.then(item.clone());
             long = long.then(item.clone().nest(2));
+            if may_be_short {
+                let gap = if separator == "|" { " | " } else { ", " };
+                short = short.sign(if at > 0 { gap } else { "" }).then(item.clone());
+            }
         }
         if let Some(trailing) = trailing {
             let gap = if items.is_empty() { Doc::Nil } else { Doc::Line };
-            return long.then(gap.then(trailing).nest(2)).line().and(close).align();
+            return long.then(gap.then(trailing).nest(2)).line().sign(close).align();
         }
-        Doc::choice(short.and(" ").and(close), long.line().and(close).align())
+        let long = long.line().sign(close).align();
+        if may_be_short { Doc::choice(short.sign(" ").sign(close), long) } else { long }
     }
 
     pub(super) fn list(&mut self, expr: &Expr, items: &[Expr]) -> Doc {

@@ -15,7 +15,7 @@ use crate::expr::Expr;
 use crate::label::Label;
 use crate::limits::Limits;
 use crate::parser::{Comment, ParseError, Parsed, parse};
-use doc::layout;
+use doc::{layout, layout_beginning};
 use expression::Printer;
 
 /// Which signs operators have.
@@ -63,6 +63,12 @@ impl Style {
 #[must_use]
 pub fn print(expr: &Expr, style: Style) -> String {
     layout(Printer::new(style, None, &[]).file(expr), style.width)
+}
+
+/// Writes the beginning of an expression on one line, as far as so many characters, and without a look
+/// at the rest.
+pub(crate) fn print_beginning(expr: &Expr, characters: usize) -> String {
+    layout_beginning(Printer::new(Style::one_line(), None, &[]).file(expr), characters)
 }
 
 /// Writes a label as a variable of that name is written: quoted where it must be.

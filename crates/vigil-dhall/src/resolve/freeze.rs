@@ -29,8 +29,9 @@ impl Session<'_> {
         root: &Root,
         freeze: Freeze,
     ) -> Result<Expr, Box<ImportError>> {
+        let context = self.context.clone();
         let resolver = Resolver { session: self, stack: vec![Visited::new(root)] };
-        Freezing { resolver, freeze }.expr(expr)
+        context.as_one(|| Freezing { resolver, freeze }.expr(expr))
     }
 }
 

@@ -10,7 +10,7 @@ use super::error::{Frame, ImportError, ImportErrorKind, Source};
 use super::headers::{OriginHeaders, pairs};
 use super::{Cache, FetchError, Fetched, Importer, Request, cached};
 use crate::binary::decode_resolved;
-use crate::core::context::Context;
+use crate::core::context::{Context, LimitError};
 use crate::core::lower::LoadedByAddress;
 use crate::core::term::Loaded;
 use crate::expr::{Expr, ExprKind, Operator};
@@ -58,6 +58,8 @@ pub struct Session<'i> {
     pub(super) context: Rc<Context>,
     limits: Limits,
     fetched: HashMap<String, Result<Rc<Fetched>, FetchError>>,
+    /// How many bytes `fetched` holds.
+    fetched_bytes: u64,
     loaded: HashMap<(String, ImportMode), Rc<Loaded>>,
     by_hash: HashMap<Hash, Rc<Loaded>>,
     pub(super) origin_headers: OriginHeaders,
@@ -73,6 +75,7 @@ impl<'i> Session<'i> {
             context: Rc::new(Context::new(limits)),
             limits: limits.clone(),
             fetched: HashMap::new(),
+            fetched_bytes: 0,
             loaded: HashMap::new(),
             by_hash: HashMap::new(),
             origin_headers: OriginHeaders::default(),
@@ -97,7 +100,7 @@ impl<'i> Session<'i> {
     pub fn resolve(&mut self, expr: &Expr, root: &Root) -> Result<Resolved, Box<ImportError>> {
         let context = self.context.clone();
         let mut resolver = Resolver { session: self, stack: vec![Visited::new(root)] };
-        let (expr, loaded) = resolver.resolve_here(expr)?;
+        let (expr, loaded) = context.as_one(|| resolver.resolve_here(expr))?;
         Ok(Resolved::new(expr, Rc::new(loaded), context))
     }
 }
@@ -133,7 +136,7 @@ fn key(target: &ImportTarget) -> String {
     key
 }
 
-pub(super) fn limit(error: crate::core::context::LimitError) -> Failure {
+pub(super) fn limit(error: LimitError) -> Failure {
     ImportError::new(ImportErrorKind::Limit(error))
 }
 
@@ -366,6 +369,12 @@ impl<'i> Resolver<'_, 'i> {
                 return Err(ImportError::new(ImportErrorKind::TooMany { limit: max }));
             }
             let result = self.fetch_new(target)?.map(Rc::new);
+            let length = result.as_ref().map_or(0, |fetched| fetched.bytes.len() as u64);
+            self.session.fetched_bytes += length;
+            let max = self.session.limits.memory_bytes;
+            if self.session.fetched_bytes > max {
+                return Err(limit(LimitError::Memory { limit: max }));
+            }
             self.session.fetched.insert(place.clone(), result);
         }
         let max = self.session.limits.import_bytes;

@@ -4,6 +4,7 @@ mod convert;
 mod errors;
 mod freezing;
 mod generated;
+mod hostile;
 mod importer;
 mod interop;
 mod laws;

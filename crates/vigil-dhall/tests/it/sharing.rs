@@ -22,7 +22,8 @@ fn checked<R>(
     see(&resolved.check().expect("has a type"))
 }
 
-/// Limits under which each operation, that is each check of a file and each normalization, must stay.
+/// Limits under which each operation must stay: a resolution with the checks of all files that are
+/// imported, the check of the file itself, and each normalization.
 fn tight(steps: u64, memory_bytes: u64) -> Limits {
     Limits { steps, memory_bytes, ..Limits::default() }
 }
@@ -49,9 +50,9 @@ fn what_is_made_from_large_types_does_not_pay_for_them() {
 fn customized_services_are_linear() {
     // dhall-haskell#1960.
     let folder = tempfile::tempdir().expect("a folder");
-    for (services, steps) in [(10, 3_000), (100, 30_000)] {
+    for (services, steps) in [(10, 10_000), (100, 100_000)] {
         let file = shapes::customized(folder.path(), services);
-        checked(folder.path(), &file, &tight(steps, 16 * steps), |checked| {
+        checked(folder.path(), &file, &tight(steps, 5 * steps), |checked| {
             let normal = checked.normalize().expect("within tight limits").to_string();
             assert_eq!(normal.matches("image = \"custom\"").count(), services / 2);
             checked.hash().expect("within tight limits");
@@ -64,7 +65,7 @@ fn overlays_one_after_another_do_not_explode() {
     // dhall-haskell#2039. Written out, the function that applies them has 5^60 parts.
     let folder = tempfile::tempdir().expect("a folder");
     let file = shapes::overlays(folder.path(), 60);
-    checked(folder.path(), &file, &tight(100_000, 4 << 20), |checked| {
+    checked(folder.path(), &file, &tight(400_000, 4 << 20), |checked| {
         let normal = checked.normalize().expect("within tight limits").to_string();
         assert_eq!(normal.matches("cpu = 100").count(), 20);
     });

@@ -96,8 +96,12 @@ impl Blobs for Lists {
     fn is_whole(&self, vcid: Vcid, media_type: &MediaType) -> Result<bool, HostFault> {
         let Some(bytes) = self.0.get(vcid)? else { return Ok(false) };
         let listed = String::from_utf8_lossy(&bytes).into_owned();
-        let mut named = listed.lines().filter(|_| media_type.as_str() == "x/list");
-        Ok(named.all(|name| self.0.size(name.parse().expect("a list names")).unwrap().is_some()))
+        for name in listed.lines().filter(|_| media_type.as_str() == "x/list") {
+            if self.0.size(name.parse().expect("a list names"))?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn lease(&self) -> Result<Lease, HostFault> {
@@ -132,10 +136,15 @@ impl Endpoint for Halves {
     fn serve<'a>(&'a self, call: &'a Call, _: &'a Context<'a>) -> Serving<'a> {
         self.served.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
-            let put =
-                |half: &str| self.memory.put(format!("{half}{}", call.parts["name"]).as_bytes());
-            let list = format!("{}\n{}\n", put("l").unwrap(), put("r").unwrap());
-            Ok(Produced { media_type: MediaType::new("x/list").unwrap(), ..plain(&list) })
+            let put = |half: &str| {
+                let text = format!("{half}{}", call.parts["name"]);
+                self.memory.put(text.as_bytes()).expect("memory keeps")
+            };
+            let list = format!("{}\n{}\n", put("l"), put("r"));
+            Ok(Produced {
+                media_type: MediaType::new("x/list").expect("it is one"),
+                ..plain(&list)
+            })
         })
     }
 }

@@ -80,7 +80,7 @@ fn a_refusal_that_tells_of_a_secret_is_as_secret() {
     let (again, _) = make();
     let next = World::again(&world.memory, again);
     assert!(said(&next, UNCLEARED, exists.clone()).ends_with(&denied));
-    assert_eq!(said(&next, CLEARED, exists.clone()), "false");
+    assert_eq!(said(&next, CLEARED, exists), "false");
     let gave =
         |who: &Allows| next.kernel.why_for(who, "s", &source("secret:ada | known"))[0].gave.clone();
     assert!(gave(&UNCLEARED).unwrap_err().ends_with(&denied));

@@ -7,7 +7,7 @@ use std::os::unix::fs::{
 };
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -106,8 +106,8 @@ impl AgentServer {
         randomness: Arc<dyn Randomness>,
     ) -> Result<(), AgentError> {
         let agent = Arc::new(Mutex::new(agent));
-        let (clients, is_stopped) =
-            (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let clients = Arc::new(AtomicUsize::new(0));
+        let ending: Arc<Mutex<Option<Ending>>> = Arc::default();
         loop {
             let client = match self.listener.accept() {
                 Ok((client, _)) => client,
@@ -119,9 +119,11 @@ impl AgentServer {
                     return Err(AgentError::Socket { action: "take clients", path, source });
                 }
             };
-            if is_stopped.load(Ordering::Acquire) {
+            let ended = ending.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(ended) = ended {
                 // What is at the path is ours, or somebody removed it, which is as good.
                 let _ = fs::remove_file(&self.path);
+                ended.answer();
                 return Ok(());
             }
             // A connection that is dropped is all the answer that a stranger gets.
@@ -130,13 +132,13 @@ impl AgentServer {
             }
             clients.fetch_add(1, Ordering::AcqRel);
             let (agent, clients) = (agent.clone(), clients.clone());
-            let (is_stopped, path) = (is_stopped.clone(), self.path.clone());
+            let (ending, path) = (ending.clone(), self.path.clone());
             let randomness = randomness.clone();
             std::thread::spawn(move || {
-                let wants_end = attend(client, &agent, &*randomness);
+                let ended = attend(client, &agent, &*randomness);
                 clients.fetch_sub(1, Ordering::AcqRel);
-                if wants_end {
-                    is_stopped.store(true, Ordering::Release);
+                if ended.is_some() {
+                    *ending.lock().unwrap_or_else(PoisonError::into_inner) = ended;
                     // Wakes the loop above; if that fails, the next client does.
                     let _ = UnixStream::connect(path);
                 }
@@ -165,25 +167,39 @@ fn read(client: &mut UnixStream) -> Option<Zeroizing<Vec<u8>>> {
     Some(message)
 }
 
-/// Answers one client until it is done; returns whether the agent is to end.
+/// Whoever asked the agent to end, and what they are told when it has.
+struct Ending {
+    client: UnixStream,
+    answer: Vec<u8>,
+}
+
+impl Ending {
+    fn answer(mut self) {
+        // A client that did not wait knows what it asked for.
+        let _ = self.client.write_all(&self.answer);
+    }
+}
+
+/// Answers one client until it is done; returns what is still to be said if the agent is to end.
 fn attend<V: Vault>(
     mut client: UnixStream,
     agent: &Mutex<Agent<V>>,
     randomness: &dyn Randomness,
-) -> bool {
+) -> Option<Ending> {
     let limited = client.set_read_timeout(Some(SILENCE_MAX));
     if limited.and_then(|()| client.set_write_timeout(Some(SILENCE_MAX))).is_err() {
-        return false;
+        return None;
     }
     while let Some(message) = read(&mut client) {
         // An agent whose other client's thread died is as good as before: no answer is half done.
         let mut agent = agent.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = agent.answer(&message, randomness).encode();
+        let answer = frame(&agent.answer(&message, randomness).encode());
         let is_stopped = agent.is_stopped();
         drop(agent);
-        if client.write_all(&frame(&answer)).is_err() || is_stopped {
-            return is_stopped;
+        if is_stopped {
+            return Some(Ending { client, answer });
         }
+        client.write_all(&answer).ok()?;
     }
-    false
+    None
 }

@@ -10,7 +10,7 @@ use vigil_trust::{KeyBytes, Purpose, SubkeyCertificate, SubkeyError};
 /// What an attestation says, and who says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// The hash of the statement.
+    /// The hash of the envelope.
     pub hash: Vcid,
     /// As whom the machine signed, such as `laptop@1f0c3a….vigil`.
     pub principal: String,
@@ -77,12 +77,12 @@ pub enum Refusal {
     /// The payload is no statement.
     #[error("the envelope holds no statement")]
     Statement(#[source] StatementError),
-    /// The file has another name than its statement.
-    #[error("the file is named {name}, but its statement is {found}")]
+    /// The file has another name than its hash.
+    #[error("the file is named {name}, but is {found}")]
     Name {
         /// The hash in the file's name.
         name: Vcid,
-        /// The hash of the statement.
+        /// The hash of the file.
         found: Vcid,
     },
 }
@@ -118,17 +118,17 @@ pub fn check(
     let Some(machine) = certificate.machine() else {
         return Err(Refusal::NoMachine { principal });
     };
+    let found = Vcid::of(envelope);
     let envelope = Envelope::parse(envelope).map_err(Refusal::Envelope)?;
     let certified = envelope.signatures.iter().find_map(|one| one.certificate.as_ref());
     let subkey = SubkeyCertificate::decode(certified.ok_or(Refusal::NoSubkey)?);
     let subkey = subkey.map_err(Refusal::Subkey)?;
     let key = subkey.key_for(Purpose::Dsse).map_err(Refusal::Purpose)?;
-    let found = subkey.owner().bytes();
-    if found != machine {
-        return Err(Refusal::Machine { found, want: machine });
+    let owner = subkey.owner().bytes();
+    if owner != machine {
+        return Err(Refusal::Machine { found: owner, want: machine });
     }
     let payload = envelope.verify(STATEMENT_MEDIA_TYPE, key).map_err(Refusal::Envelope)?;
-    let found = Vcid::of(payload);
     if found != name {
         return Err(Refusal::Name { name, found });
     }

@@ -1,8 +1,8 @@
 //! Attestations in an ordinary git repository: signed files about bytes that lie elsewhere.
 //!
 //! Each is one in-toto statement in a DSSE envelope, `attestations/HASH.json`, with an SSH signature
-//! over that file beside it, in a signed commit. HASH is the SHA-256 of the statement, so that saying
-//! the same thing twice gives the same file. git holds hashes; the bytes stay in the store.
+//! over that file beside it, in a signed commit. HASH is the SHA-256 of the file, so that saying the same
+//! thing twice gives the same file, and two machines that say it give two. git holds hashes; the bytes stay in the store.
 //!
 //! Invariants:
 //! - nothing of the repository is changed but the files named here, and one commit is added;
@@ -26,7 +26,7 @@ pub const FOLDER: &str = "attestations";
 /// A signed statement, as the files of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attestation {
-    /// The hash of the statement, which names the files.
+    /// The hash of the envelope, which names the files.
     pub hash: Vcid,
     /// The envelope.
     pub envelope: String,
@@ -45,11 +45,11 @@ impl Attestation {
         statement: &InTotoStatement,
     ) -> Result<Self, S::Failure> {
         let payload = statement.json().into_bytes();
-        let hash = Vcid::of(&payload);
         let mut envelope = sign_envelope(by, STATEMENT_MEDIA_TYPE, payload)?.json();
         envelope.push('\n');
         let signer = SshSigner::Certified(Box::new(certificate.clone()));
         let signed = sign_ssh(by, signer, NAMESPACE_ATTESTATION, envelope.as_bytes())?;
+        let hash = Vcid::of(envelope.as_bytes());
         Ok(Self { hash, signature: signed.text(), envelope })
     }
 

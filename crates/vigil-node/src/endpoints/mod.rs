@@ -7,6 +7,7 @@ mod jq;
 mod json;
 mod packing;
 mod places;
+mod shared;
 mod text;
 mod tolls;
 mod unpacked;
@@ -37,6 +38,7 @@ pub fn version() -> Vcid {
 pub fn descriptions() -> impl Iterator<Item = &'static Description> {
     let lists = [
         places::ENDPOINTS,
+        shared::ENDPOINTS,
         text::ENDPOINTS,
         packing::ENDPOINTS,
         archives::ENDPOINTS,

@@ -53,11 +53,11 @@ pub const ENDPOINTS: &[Description] = &[
 /// So much of a record shows whether it is a tree.
 const TREE_START_BYTES: usize = 64;
 
-fn kept((kind, vcid): (EntryKind, Vcid)) -> Produced {
+pub(super) fn kept((kind, vcid): (EntryKind, Vcid)) -> Produced {
     kept_as(if kind == EntryKind::Tree { TREE_TYPE } else { BYTES_TYPE }, vcid)
 }
 
-fn absent(text: String) -> Refusal {
+pub(super) fn absent(text: String) -> Refusal {
     Refusal::new(Reason::Absent, text)
 }
 
@@ -70,7 +70,7 @@ fn kind_text(kind: EntryKind) -> &'static str {
 }
 
 /// Follows a path down from a tree, or from what is none.
-fn descend(
+pub(super) fn descend(
     asked: &Asked<'_>,
     start: (EntryKind, Vcid),
     path: Option<&TreePath>,

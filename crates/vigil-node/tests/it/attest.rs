@@ -152,7 +152,7 @@ fn an_envelope_of_another_machine_or_key_is_refused_even_if_the_file_is_signed()
     assert!(refusal.starts_with("the file is named sha256:"), "{refusal}");
     let Ok(none) =
         sign_envelope(&Machine(machine()), STATEMENT_MEDIA_TYPE, b"no statement".to_vec());
-    let (text, name) = (none.json(), Vcid::of(b"no statement"));
+    let (text, name) = (none.json(), Vcid::of(none.json().as_bytes()));
     let refusal = refused(name, &text, &seal(&text, &ssh, certificate()), &list);
     assert!(refusal.starts_with("the envelope holds no statement"), "{refusal}");
 }

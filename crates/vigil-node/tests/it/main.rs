@@ -9,6 +9,7 @@ mod json;
 mod packing;
 mod pipelines;
 mod settings;
+mod shared_names;
 mod support;
 mod text;
 mod traces;

@@ -104,7 +104,7 @@ fn names_content_data_and_text() {
         expect![[r#"
             Unresolved: `nix:x` leads nowhere:
             node: nix:x
-            node has no such name (none of 25 patterns is like it)"#]],
+            node has no such name (none of 26 patterns is like it)"#]],
     );
 }
 
@@ -166,6 +166,7 @@ fn every_endpoint_is_listed_with_its_grammar_and_help() {
         name @{name:rest}: what this machine's owner calls so, and what a tree holds under a path (no arguments)
         file file:{path:rest}: files and folders below the folder that this node may read (--files) (no arguments)
         data data:,{text:rest}: the text that stands in the URI itself, with %HH for blanks and the like (no arguments)
+        att att://{name:rest}: what a Person's machines say it is, domain/name@version, and what a tree holds under a path (no arguments)
         head active:head{call:call}: the first lines of a text (lines=10)
         tail active:tail{call:call}: the last lines of a text (lines=10)
         lines active:lines{call:call}: lines of a text, counted from 1 (from=1 to=end)

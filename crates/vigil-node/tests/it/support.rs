@@ -144,7 +144,11 @@ pub fn store(folder: &Path) -> Store {
 /// Opens a node over that store, which may read what lies in `files` beside it.
 pub fn open(folder: &Path) -> Node {
     let files = Files { folder: folder.join("files"), skips: Vec::new(), threads: 2 };
-    let options = NodeOptions { files: Some(files), ..NodeOptions::default() };
+    let options = NodeOptions {
+        files: Some(files),
+        trust: Some(folder.join("trust")),
+        ..NodeOptions::default()
+    };
     Node::open(store(folder), options).expect("the test is right")
 }
 

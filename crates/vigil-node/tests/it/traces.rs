@@ -106,7 +106,7 @@ fn traces_go_when_they_are_old_or_what_they_tell_of_is_gone() {
 #[test]
 fn long_traces_can_be_read_back_and_never_cost_those_before_them() {
     let place = Place::new();
-    let host = StoreHost::new(place.store(), None);
+    let host = StoreHost::new(place.store(), None, None);
     let request = Vcid::of(b"request");
     let record = |fill: u8, mebibytes: usize| vec![fill; mebibytes << 20];
     let kept = || {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use vigil_base::EntryKind;
 use vigil_kernel::engine::EngineOptions;
 use vigil_kernel::{Agreed, Host, How, Kernel, OfMachines, Owner, TracePolicy};
-use vigil_node::{Node, NodeOptions, SCOPE, StoreHost};
+use vigil_node::{Node, NodeOptions, SCOPE, StoreHost, Vouched};
+use vigil_trust::gate::Quorum;
 
 use crate::{Still, request, set_name, store};
 
@@ -20,7 +21,7 @@ struct Place {
 
 impl Place {
     fn new(folder: &Path, machine: &str, policy: impl TracePolicy + 'static) -> Self {
-        let host = Arc::new(StoreHost::new(store(folder), None));
+        let host = Arc::new(StoreHost::new(store(folder), None, None));
         let kernel = Kernel::new(
             Host {
                 blobs: host.clone(),
@@ -107,6 +108,54 @@ fn traces_travel_between_two_nodes() {
     try_at("alone", Arc::new(mine("alone")), &[0], How::Made);
     try_at("either", Arc::new(Agreed(2)), &[0], How::Made);
     try_at("both", Arc::new(Agreed(2)), &[0, 1], How::Kept);
+    // By the gate's quorum: named alone, or enough voters, of whom one person is one.
+    let vouched = |trusted: &[&str], voters: &[(&str, &str)], agreeing| {
+        let owned = |text: &&str| (*text).to_owned();
+        let voters = voters.iter().map(|(machine, voter)| (owned(machine), owned(voter)));
+        Arc::new(Vouched {
+            trusted: trusted.iter().map(owned).collect(),
+            voters: voters.collect(),
+            quorum: Some(Quorum { agreeing, disagreeing: 0 }),
+        })
+    };
+    let people = [("one", "ada"), ("two", "bob")];
+    try_at("named", vouched(&["one"], &[], 2), &[0], How::Kept);
+    try_at("stranger", vouched(&["else"], &[], 1), &[0], How::Made);
+    try_at("few", vouched(&[], &people, 2), &[0], How::Made);
+    try_at("enough", vouched(&[], &people, 2), &[0, 1], How::Kept);
+    try_at("same person", vouched(&[], &[("one", "ada"), ("two", "ada")], 2), &[0, 1], How::Made);
+    try_at("unknown", vouched(&[], &people[..1], 2), &[0, 1], How::Made);
+}
+
+#[test]
+fn one_who_computed_something_else_is_heard() {
+    use vigil_kernel::Trace;
+    let folder = tempfile::tempdir().expect("the test is right");
+    set_name(folder.path(), "notes", EntryKind::File, b"one\ntwo\n");
+    let place = Place::new(folder.path(), "one", OfMachines(vec!["one".to_owned()]));
+    assert_eq!(place.hows("@notes | head 1")[0], How::Made);
+    let records = place.kernel.export_traces(SCOPE, &request("@notes | head 1"));
+    let record = records.expect("the test is right").remove(0);
+    let by = |machine: &str, output: &[u8]| {
+        let mut trace = Trace::decode(&record).expect("it is one");
+        trace.machine = machine.to_owned();
+        trace.output.vcid = vigil_base::Vcid::of(output);
+        trace
+    };
+    let voters = ["a", "b", "c"].map(|name| (name.to_owned(), name.to_owned()));
+    let policy = Vouched {
+        trusted: ["own".to_owned()].into(),
+        voters: voters.into(),
+        quorum: Some(Quorum { agreeing: 2, disagreeing: 0 }),
+    };
+    let (a, b, c) = (by("a", b"x"), by("b", b"x"), by("c", b"y"));
+    assert!(policy.accepts(&a, &[a.clone(), b.clone()]));
+    assert!(!policy.accepts(&a, &[a.clone(), b.clone(), c.clone()]));
+    assert!(!policy.accepts(&c, &[a.clone(), b.clone(), c.clone()]));
+    let mut elsewhere = c;
+    elsewhere.inputs.clear();
+    assert!(policy.accepts(&a, &[a.clone(), b.clone(), elsewhere]));
+    assert!(policy.accepts(&by("own", b"z"), &[a, b]));
 }
 
 /// A disk that counts how often somebody waits for it.

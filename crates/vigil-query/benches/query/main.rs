@@ -4,6 +4,7 @@
 //! Run it as `cargo xtask bench query`. Rounds take turns; medians count. It stands here and not in
 //! `benches/`, so that no other benchmark has to link DataFusion.
 
+mod answers;
 mod data;
 mod host;
 
@@ -74,6 +75,9 @@ fn run() -> Result<(), Failure> {
         arguments.scale, arguments.rounds
     );
     tpch(&arguments, &runtime, &shelf, &folder, &tables)?;
+    if let Some(program) = &arguments.duckdb {
+        agree(program, &runtime, &shelf, &folder, &tables)?;
+    }
     doubles(&arguments, &runtime, &shelf, &folder, &tables)?;
     short(&runtime, &shelf, &tables)?;
     convert(&shelf, &folder)
@@ -198,6 +202,34 @@ fn tpch(
     }
     let [a, b, c] = sums;
     println!("all   {a:>9.3}   {b:>12.3}   {:>5.2}   {c:>8.3}   {:>5.2}\n", a / b, a / c);
+    Ok(())
+}
+
+/// Compares the answers to all queries with DuckDB's.
+fn agree(
+    program: &Path,
+    runtime: &tokio::runtime::Runtime,
+    shelf: &Shelf,
+    folder: &Path,
+    tables: &Tables,
+) -> Result<(), Failure> {
+    let engine = Arc::new(Engine::new(shelf.store.clone(), Settings::default()));
+    let queries = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/query/tpch");
+    for number in 1..=22 {
+        let sql = std::fs::read_to_string(queries.join(format!("q{number:02}.sql")))?;
+        let sql = answers::with_casts(&sql);
+        let mut query = Query { sql: sql.clone(), ..Query::default() };
+        for name in engine.references(&sql)? {
+            let source = tables.get(&name).ok_or("the query names no table of TPC-H")?;
+            query.tables.insert(name, source.clone());
+        }
+        let table = runtime.block_on(engine.run(query))?;
+        let ours = String::from_utf8(write(Format::Csv, &table.schema, &table.batches)?)?;
+        let names = tables.keys().map(String::as_str);
+        let theirs = answers::of_duckdb(program, folder, names, &sql)?;
+        answers::compare(&format!("q{number}"), &ours, &theirs)?;
+    }
+    println!("all 22 answers agree with DuckDB's within 1e-9\n");
     Ok(())
 }
 

@@ -10,11 +10,10 @@ use vigil_kernel::{
 
 use super::arguments::Arguments;
 use super::sql::note_files;
-use super::{grammar, misuse, version};
+use super::{grammar, version};
 use crate::catalog::{CATALOG_TYPE, Catalog};
 use crate::engine::Engine;
 use crate::source::{Format, Source};
-use crate::write::write;
 
 /// Takes the table that is piped in.
 async fn source(call: &Call, context: &Context<'_>) -> Result<Source, Refusal> {
@@ -44,9 +43,8 @@ impl Convert {
     async fn answer(&self, call: &Call, context: &Context<'_>) -> Result<Produced, Refusal> {
         let source = source(call, context).await?;
         let table = self.engine.read(source).await?;
-        let bytes = write(self.format, &table.schema, &table.batches)
-            .map_err(|error| misuse(error.to_string()))?;
         note_files(context, &table.opened).await?;
+        let bytes = self.engine.write(table, self.format).await?;
         Ok(Produced::bytes(self.format.media_type(), bytes))
     }
 }

@@ -15,7 +15,6 @@ use crate::catalog::Catalog;
 use crate::engine::{Engine, Query};
 use crate::plan::Allowed;
 use crate::source::{Format, Source};
-use crate::write::write;
 
 /// The name of what is piped in.
 const INPUT: &str = "input";
@@ -67,8 +66,15 @@ impl Sql {
             }
         }
         let named = names::resolve(&self.engine, &sql, &known)?;
+        if reading.schema.is_some() && named.tables.len() > 1 {
+            return Err(misuse(
+                "a schema is of one table, and the query has several; give it where its table stands: FROM \
+                 '@x | parquet schema@URI'",
+            ));
+        }
         let mut query = Query { sql, views: named.views, allowed, ..Query::default() };
         for (name, uri) in named.tables {
+            self.engine.check_stop()?;
             let found = context.source(&uri).await?;
             let reading = reading.clone();
             query.tables.insert(name, Source { name: uri.to_string(), found, reading });
@@ -77,9 +83,8 @@ impl Sql {
         if table.is_passing {
             context.keep_nothing();
         }
-        let bytes = write(Format::Arrow, &table.schema, &table.batches)
-            .map_err(|error| misuse(error.to_string()))?;
         note_files(context, &table.opened).await?;
+        let bytes = self.engine.write(table, Format::Arrow).await?;
         Ok(Produced::bytes(Format::Arrow.media_type(), bytes))
     }
 }
@@ -89,13 +94,11 @@ pub async fn note_files(
     context: &Context<'_>,
     opened: &[crate::source::Opened],
 ) -> Result<(), Refusal> {
-    for file in
-        opened.iter().filter(|file| file.0.starts_with("ca://") && file.0[5..].contains('/'))
-    {
-        let uri = Identifier::new(&file.0).map_err(|error| misuse(error.to_string()))?;
-        context.source(&uri).await?;
-    }
-    Ok(())
+    let of_trees =
+        opened.iter().filter(|file| file.0.starts_with("ca://") && file.0[5..].contains('/'));
+    let uris = of_trees.map(|file| Identifier::new(&file.0)).collect::<Result<Vec<_>, _>>();
+    let uris = uris.map_err(|error| misuse(error.to_string()))?;
+    context.source_all(&uris).await.into_iter().try_for_each(|found| found.map(|_| ()))
 }
 
 async fn read_catalog(context: &Context<'_>, uri: &Identifier) -> Result<Catalog, Refusal> {

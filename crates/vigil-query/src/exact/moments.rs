@@ -130,7 +130,12 @@ impl Running {
         }
     }
 
-    fn take(&mut self, x: f64, y: f64, is_removed: bool) {
+    fn take(&mut self, mut x: f64, mut y: f64, is_removed: bool) {
+        if self.distinct.is_some() {
+            // Both zeros are one value, and so is whatever is no number.
+            let plain = |value: f64| if value.is_nan() { f64::NAN } else { value + 0.0 };
+            (x, y) = (plain(x), plain(y));
+        }
         let bits = (x.to_bits(), y.to_bits());
         if self.distinct.as_mut().is_some_and(|seen| !seen.insert(bits)) {
             return;
@@ -151,7 +156,8 @@ impl Running {
         }
     }
 
-    /// Returns Σab - ΣaΣb/n, never below zero for squares.
+    /// Returns Σab - ΣaΣb/n, never below zero for squares. Where a value is not finite, or a product or a
+    /// sum leaves the range of doubles, that is no number.
     fn centred(&self, products: usize, a: usize, b: usize) -> f64 {
         let pair = |place: usize| {
             let (high, low) = self.sums[place].pair();
@@ -160,7 +166,8 @@ impl Running {
         let count = Pair(self.count as f64, 0.0);
         let spread = count.times(pair(products)).minus(pair(a).times(pair(b))).value();
         let value = spread / self.count as f64;
-        if a == b { value.max(0.0) } else { value }
+        // Not `max`, which takes zero for what is no number.
+        if a == b && value < 0.0 { 0.0 } else { value }
     }
 
     fn read(&self) -> ScalarValue {
@@ -197,8 +204,13 @@ impl Running {
             Reading::Determination => Some(xy * xy / (xx * yy)),
             Reading::Count => None,
         };
-        ScalarValue::Float64(value)
+        ScalarValue::Float64(value.map(one_nan))
     }
+}
+
+/// Of what is no number there is one pattern of bits: the sign of a computed one is the machine's choice.
+fn one_nan(value: f64) -> f64 {
+    if value.is_nan() { f64::NAN } else { value }
 }
 
 /// Returns xy / √(xx·yy), between -1 and 1.

@@ -1,12 +1,11 @@
 //! Aggregates that depend on the order of their rows get one; those that approximate are refused.
 
-use datafusion::arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode as _};
-use datafusion::common::{DFSchema, Result, plan_err};
-use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable as _, LogicalPlan, SortExpr, cast};
+use datafusion::common::{Result, plan_err};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, SortExpr};
 
-use super::plain_double;
+use super::nan::{self, Left};
 
 /// Settles the aggregates of one node.
 pub fn settle(mut aggregate: Aggregate) -> Result<LogicalPlan> {
@@ -15,7 +14,7 @@ pub fn settle(mut aggregate: Aggregate) -> Result<LogicalPlan> {
         let name = expr.schema_name().to_string();
         let changed = std::mem::take(expr).transform(|expr| match expr {
             Expr::AggregateFunction(call) => {
-                let settled = function(call, &schema)?;
+                let settled = function(call)?;
                 Ok(Transformed::yes(Expr::AggregateFunction(settled)))
             }
             other => Ok(Transformed::no(other)),
@@ -26,12 +25,19 @@ pub fn settle(mut aggregate: Aggregate) -> Result<LogicalPlan> {
             other => other.alias(name),
         };
     }
-    Ok(LogicalPlan::Aggregate(Aggregate::try_new_with_schema(
-        aggregate.input,
-        aggregate.group_expr,
-        aggregate.aggr_expr,
-        aggregate.schema,
-    )?))
+    let (kept, names) = (aggregate.aggr_expr.clone(), aggregate.schema.clone());
+    let left = aggregate.aggr_expr.iter_mut().map(|expr| nan::prepare(expr, &schema));
+    let left = left.collect::<Result<Vec<Left>>>()?;
+    if left.iter().all(|left| *left == Left::Nothing) {
+        return Ok(LogicalPlan::Aggregate(Aggregate::try_new_with_schema(
+            aggregate.input,
+            aggregate.group_expr,
+            kept,
+            aggregate.schema,
+        )?));
+    }
+    let plan = Aggregate::try_new(aggregate.input, aggregate.group_expr, aggregate.aggr_expr)?;
+    nan::settle_columns(LogicalPlan::Aggregate(plan), &left, names)
 }
 
 /// Adds arguments to an order that does not have them.
@@ -45,7 +51,7 @@ fn extend_by(order: &mut Vec<SortExpr>, arguments: &[Expr]) {
 }
 
 /// Settles one call of an aggregate.
-fn function(call: AggregateFunction, schema: &DFSchema) -> Result<AggregateFunction> {
+fn function(call: AggregateFunction) -> Result<AggregateFunction> {
     let AggregateFunction { func, mut params } = call;
     check_name(func.name())?;
     match func.name() {
@@ -58,7 +64,6 @@ fn function(call: AggregateFunction, schema: &DFSchema) -> Result<AggregateFunct
             }
             extend_by(&mut params.order_by, &params.args);
         }
-        "min" | "max" => params = plain_zeros(params, schema)?,
         _ => {}
     }
     Ok(AggregateFunction { func, params })
@@ -78,20 +83,4 @@ pub fn check_name(name: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Of two zeros neither is the smaller: both become one.
-fn plain_zeros(
-    mut params: AggregateFunctionParams,
-    schema: &DFSchema,
-) -> Result<AggregateFunctionParams> {
-    for argument in &mut params.args {
-        let kind = argument.get_type(schema)?;
-        if kind.is_floating() {
-            let plain = plain_double().call(vec![std::mem::take(argument)]);
-            // The aggregate keeps its type.
-            *argument = if kind == DataType::Float64 { plain } else { cast(plain, kind) };
-        }
-    }
-    Ok(params)
 }

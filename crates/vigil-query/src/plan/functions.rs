@@ -5,7 +5,7 @@
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, Float64Array};
-use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
+use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
@@ -125,16 +125,20 @@ impl ScalarUDFImpl for Function {
         let columns = ColumnarValue::values_to_arrays(&args.args)?;
         let doubles = |index: usize| columns[index].as_primitive::<Float64Type>();
         let result: Float64Array = match (self.code, columns.len()) {
-            (Code::Unary(code), 1) => doubles(0).unary(code),
-            (Code::Binary(code), 1) => doubles(0).unary(|value| code(10.0, value)),
+            (Code::Unary(code), 1) => doubles(0).unary(|value| with_one_nan(code(value))),
+            (Code::Binary(code), 1) => doubles(0).unary(|value| with_one_nan(code(10.0, value))),
             (Code::Binary(code), 2) => {
                 let pairs = doubles(0).iter().zip(doubles(1));
-                pairs.map(|(a, b)| Some(code(a?, b?))).collect()
+                pairs.map(|(a, b)| Some(with_one_nan(code(a?, b?)))).collect()
             }
             (_, count) => return exec_err!("`{}` does not take {count} numbers", self.name),
         };
         finish(Arc::new(result), is_scalar)
     }
+}
+
+fn with_one_nan(value: f64) -> f64 {
+    if value.is_nan() { f64::NAN } else { value }
 }
 
 fn finish(result: ArrayRef, is_scalar: bool) -> Result<ColumnarValue> {
@@ -145,34 +149,123 @@ fn finish(result: ArrayRef, is_scalar: bool) -> Result<ColumnarValue> {
     Ok(ColumnarValue::Array(result))
 }
 
-/// Returns the function that makes one zero of both, and one of all that are no numbers.
-pub fn plain_double() -> Arc<ScalarUDF> {
-    static PLAIN: LazyLock<Arc<ScalarUDF>> =
-        LazyLock::new(|| Arc::new(ScalarUDF::from(Double::new("plain_double", DataType::Float64))));
-    PLAIN.clone()
-}
-
 /// Returns the function that gives a double's place among all doubles, as a whole number: -0 comes before
 /// +0, and what is no number comes last (IEEE 754-2019 §5.10, with one such value).
 pub fn place_of_double() -> Arc<ScalarUDF> {
-    static PLACE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-        Arc::new(ScalarUDF::from(Double::new("place_of_double", DataType::Int64)))
-    });
+    static PLACE: LazyLock<Arc<ScalarUDF>> =
+        LazyLock::new(|| Arc::new(ScalarUDF::from(Place::new())));
     PLACE.clone()
 }
 
-/// A function of a double, told apart by its name.
+/// Returns the function that gives the double at a place: what [`place_of_double`] tells the place of.
+pub fn double_at() -> Arc<ScalarUDF> {
+    static AT: LazyLock<Arc<ScalarUDF>> =
+        LazyLock::new(|| Arc::new(ScalarUDF::from(DoubleAt::new())));
+    AT.clone()
+}
+
+/// The double at a place, with one zero.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Double {
-    name: &'static str,
-    gives: DataType,
+struct DoubleAt {
     signature: Signature,
 }
 
-impl Double {
-    fn new(name: &'static str, gives: DataType) -> Self {
-        let signature = Signature::exact(vec![DataType::Float64], Volatility::Immutable);
-        Self { name, gives, signature }
+impl DoubleAt {
+    fn new() -> Self {
+        Self { signature: Signature::exact(vec![DataType::Int64], Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for DoubleAt {
+    fn name(&self) -> &str {
+        "double_at"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let column = ColumnarValue::values_to_arrays(&args.args)?.swap_remove(0);
+        // The place is its own inverse on the bits.
+        let at = |place: i64| f64::from_bits((place ^ (place >> 63 & i64::MAX)) as u64) + 0.0;
+        let result = column.as_primitive::<Int64Type>().unary::<_, Float64Type>(at);
+        finish(Arc::new(result), is_scalar)
+    }
+}
+
+/// Returns the function that makes one pattern of bits of all that are no numbers, and keeps both zeros.
+pub fn one_nan() -> Arc<ScalarUDF> {
+    static ONE: LazyLock<Arc<ScalarUDF>> =
+        LazyLock::new(|| Arc::new(ScalarUDF::from(OneNan::new())));
+    ONE.clone()
+}
+
+/// Says whether a function is one of those here, whose results have one pattern of what is no number.
+pub fn is_own(name: &str) -> bool {
+    matches!(name, "place_of_double" | "double_at" | "one_nan")
+        || UNARY.iter().any(|(own, _)| *own == name)
+        || BINARY.iter().any(|(own, ..)| *own == name)
+}
+
+/// A function of any type of floating point.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct OneNan {
+    signature: Signature,
+}
+
+impl OneNan {
+    fn new() -> Self {
+        let kinds = vec![DataType::Float64, DataType::Float32];
+        Self { signature: Signature::uniform(1, kinds, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for OneNan {
+    fn name(&self) -> &str {
+        "one_nan"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(types[0].clone())
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let column = ColumnarValue::values_to_arrays(&args.args)?.swap_remove(0);
+        let result: ArrayRef = match column.data_type() {
+            DataType::Float64 => {
+                Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(with_one_nan))
+            }
+            DataType::Float32 => {
+                let plain = |value: f32| if value.is_nan() { f32::NAN } else { value };
+                Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(plain))
+            }
+
+            _ => column,
+        };
+        finish(result, is_scalar)
+    }
+}
+
+/// The place of a double.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Place {
+    signature: Signature,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { signature: Signature::exact(vec![DataType::Float64], Volatility::Immutable) }
     }
 }
 
@@ -181,9 +274,9 @@ fn place(value: f64) -> i64 {
     bits ^ (bits >> 63 & i64::MAX)
 }
 
-impl ScalarUDFImpl for Double {
+impl ScalarUDFImpl for Place {
     fn name(&self) -> &str {
-        self.name
+        "place_of_double"
     }
 
     fn signature(&self) -> &Signature {
@@ -191,20 +284,13 @@ impl ScalarUDFImpl for Double {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(self.gives.clone())
+        Ok(DataType::Int64)
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let column = ColumnarValue::values_to_arrays(&args.args)?.swap_remove(0);
-        let doubles = column.as_primitive::<Float64Type>();
-        let result: ArrayRef = match self.gives {
-            DataType::Int64 => Arc::new(doubles.unary::<_, Int64Type>(place)),
-            _ => {
-                let plain = |value: f64| if value.is_nan() { f64::NAN } else { value + 0.0 };
-                Arc::new(doubles.unary::<_, Float64Type>(plain))
-            }
-        };
-        finish(result, is_scalar)
+        let result = column.as_primitive::<Float64Type>().unary::<_, Int64Type>(place);
+        finish(Arc::new(result), is_scalar)
     }
 }

@@ -2,7 +2,11 @@
 //! answer.
 
 mod aggregates;
+mod bounded;
 mod functions;
+mod guards;
+mod known;
+mod nan;
 mod order;
 mod refuse;
 mod windows;
@@ -11,20 +15,23 @@ use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::LogicalPlan;
 
-pub use functions::{functions, plain_double};
-pub use refuse::{Allowed, check};
+pub use bounded::bounded;
+pub use functions::functions;
+pub use guards::Guards;
+pub use known::{is_known, restrict};
+pub use refuse::{Allowed, check, check_names, check_size};
 
 /// Rewrites a plan so that every part of it has one answer, and its rows one order.
 ///
 /// It is done before optimization, so that no optimizer sees a choice that is left open.
 pub fn settle(plan: LogicalPlan) -> Result<LogicalPlan> {
     let plan = plan.transform_up_with_subqueries(|plan| {
-        let plan = match plan {
+        let plan = match nan::settle(plan)? {
             LogicalPlan::Aggregate(aggregate) => aggregates::settle(aggregate)?,
             LogicalPlan::Window(window) => windows::settle(window)?,
             LogicalPlan::Limit(limit) => order::limit(limit)?,
             LogicalPlan::Distinct(distinct) => order::distinct(distinct)?,
-            other => return Ok(Transformed::no(other)),
+            other => other,
         };
         Ok(Transformed::yes(plan))
     })?;

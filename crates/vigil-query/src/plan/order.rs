@@ -61,7 +61,8 @@ fn completed(plan: LogicalPlan) -> Result<std::result::Result<LogicalPlan, Logic
             Ok(LogicalPlan::Sort(sort))
         }
         LogicalPlan::Limit(limit) => Ok(LogicalPlan::Limit(limit)),
-        LogicalPlan::Projection(projection) => {
+        // What computes may be given to several threads, which join their rows as they come.
+        LogicalPlan::Projection(projection) if projection.expr.iter().all(is_column) => {
             let input = Arc::unwrap_or_clone(projection.input);
             let rebuild = |input: LogicalPlan| {
                 Projection::try_new_with_schema(projection.expr, Arc::new(input), projection.schema)
@@ -81,6 +82,15 @@ fn completed(plan: LogicalPlan) -> Result<std::result::Result<LogicalPlan, Logic
         }
         other => Err(other),
     })
+}
+
+/// Says whether an expression is a column as it stands, under whatever name.
+fn is_column(expr: &Expr) -> bool {
+    match expr {
+        Expr::Column(_) => true,
+        Expr::Alias(alias) => is_column(&alias.expr),
+        _ => false,
+    }
 }
 
 /// Orders what a result, or a limit, is taken from.

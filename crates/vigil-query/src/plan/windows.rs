@@ -8,14 +8,16 @@ use datafusion::logical_expr::{
     Expr, LogicalPlan, Projection, Window, WindowFrameBound, WindowFrameUnits,
 };
 
-use super::{aggregates, order};
+use super::{aggregates, nan, order};
 
 /// Settles the window functions of one node. All that stand in one node share an order, so those that
 /// get a longer one move to a node of their own below.
 pub fn settle(window: Window) -> Result<LogicalPlan> {
     let mut plain = Vec::new();
     let mut longer = Vec::new();
-    for expr in window.window_expr {
+    let mut left = Vec::new();
+    for mut expr in window.window_expr {
+        left.push(nan::prepare(&mut expr, window.input.schema())?);
         match extended(&expr, &window.input)? {
             Some(settled) => longer.push(settled),
             None => plain.push(expr),
@@ -29,8 +31,8 @@ pub fn settle(window: Window) -> Result<LogicalPlan> {
     }
     // What is above counts on the order of the columns.
     let columns = window.schema.iter().map(|parts| Expr::Column(parts.into())).collect();
-    let plan = Projection::try_new_with_schema(columns, plan, window.schema)?;
-    Ok(LogicalPlan::Projection(plan))
+    let plan = LogicalPlan::Projection(Projection::try_new(columns, plan)?);
+    nan::settle_columns(plan, &left, window.schema)
 }
 
 /// Returns the expression with a complete order, where it needs one.

@@ -13,8 +13,13 @@ use datafusion::arrow::record_batch::RecordBatch;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use datafusion::execution::memory_pool::{MemoryPool, UnboundedMemoryPool};
 use vigil_base::Vcid;
 use vigil_store::Store;
+
+use crate::budget::{Budget, Over};
+use crate::canonical::BATCH_ROWS;
+use crate::error::QueryError;
 
 use super::objects::{Object, Objects, Place};
 
@@ -29,28 +34,51 @@ pub type Table = (SchemaRef, Vec<RecordBatch>);
 ///
 /// # Errors
 /// Says what is wrong with the file, and at which byte.
-pub fn arrow_in_place(store: &Store, vcid: Vcid) -> Result<Table, String> {
-    let blob = store.find(vcid).map_err(|error| error.to_string())?;
-    let object = Object { place: Place::Kept(blob), name: vcid.to_string() };
-    read(&Objects::new(store.clone()), &object)
+pub fn arrow_in_place(store: &Store, vcid: Vcid) -> Result<Table, QueryError> {
+    let blob = store.find(vcid).map_err(|error| QueryError::world(&error))?;
+    let object = Object { place: Place::Kept(blob), name: vcid.to_string(), records: None };
+    let pool: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
+    read(&Objects::new(store.clone(), Budget::new(pool, Over::default())), &object)
+}
+
+/// Why a file cannot be read: something is wrong with it, or with what holds it.
+enum Fault {
+    Shape(String),
+    Query(QueryError),
+}
+
+impl From<String> for Fault {
+    fn from(what: String) -> Self {
+        Self::Shape(what)
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(what: &str) -> Self {
+        Self::Shape(what.to_owned())
+    }
 }
 
 /// Reads a whole file. Nothing is copied where it lies raw in one piece.
-pub fn read(objects: &Objects, object: &Object) -> Result<Table, String> {
+pub fn read(objects: &Objects, object: &Object) -> Result<Table, QueryError> {
     // The library asserts what it has not checked yet; that may end a query, and nothing else.
-    catch_unwind(AssertUnwindSafe(|| read_checked(objects, object)))
-        .unwrap_or_else(|_| Err("the file contradicts itself".to_owned()))
+    let read = catch_unwind(AssertUnwindSafe(|| read_checked(objects, object)))
+        .unwrap_or_else(|_| Err("the file contradicts itself".into()));
+    read.map_err(|fault| match fault {
+        Fault::Shape(what) => QueryError::Source { name: object.name.clone(), what },
+        Fault::Query(error) => error,
+    })
 }
 
-fn read_checked(objects: &Objects, object: &Object) -> Result<Table, String> {
+fn read_checked(objects: &Objects, object: &Object) -> Result<Table, Fault> {
     let size = match &object.place {
         Place::Kept(blob) => blob.len(),
         Place::Held(bytes) => bytes.len() as u64,
     };
     let read = |start: u64, end: u64| {
         objects.note(&object.name, start..end);
-        let bytes = Objects::read(objects.store(), &object.place, start..end);
-        bytes.map(Buffer::from).map_err(|error| error.to_string())
+        let bytes = objects.read(&object.place, start..end).map(Buffer::from);
+        bytes.map_err(|error| Fault::Query(QueryError::of(&error.into(), "", None)))
     };
     let cut = |what: &str| format!("{what} at byte {size}, the end of the file, is cut short");
     let trailer_at = size.checked_sub(TRAILER_LEN).ok_or_else(|| cut("the trailer"))?;
@@ -64,11 +92,16 @@ fn read_checked(objects: &Objects, object: &Object) -> Result<Table, String> {
     let schema = footer.schema().ok_or("the footer has no schema")?;
     let schema = Arc::new(fb_to_schema(schema));
     let mut decoder = FileDecoder::new(schema.clone(), footer.version());
-    let block_bytes = |block: &Block| {
+    let mut bytes_left = footer_at;
+    let mut block_bytes = |block: &Block| {
         let (start, end) = span(block, footer_at)?;
+        // Blocks that lie in one another would be one file many times.
+        bytes_left = bytes_left.checked_sub(end - start).ok_or_else(|| {
+            format!("its blocks overlap: there is no room for that at byte {start}")
+        })?;
         let bytes = read(start, end)?;
         check_message(block, &bytes).map_err(|what| format!("{what} at byte {start}"))?;
-        Ok::<_, String>((start, bytes))
+        Ok::<_, Fault>((start, bytes))
     };
     for block in blocks(&footer, true) {
         let (start, bytes) = block_bytes(block)?;
@@ -128,12 +161,19 @@ fn check_message(block: &Block, bytes: &[u8]) -> Result<(), String> {
             && is_fine(buffer.length())
             && end.is_some_and(|end| usize::try_from(end).is_ok_and(|end| end <= body_len))
     });
-    let counts = batch.nodes().into_iter().flatten();
-    let is_counted =
-        counts.into_iter().all(|node| is_fine(node.length()) && is_fine(node.null_count()));
+    // A value has a bit at least, or nothing is there to be counted against memory. What has no buffers at
+    // all, as a column of nulls, has no more rows than a batch of a result.
+    let values_max = BATCH_ROWS.max(body_len.saturating_mul(8));
+    let is_count = |value: i64| usize::try_from(value).is_ok_and(|value| value <= values_max);
+    let mut counts = batch.nodes().into_iter().flatten();
+    if !is_count(batch.length()) || !counts.all(|node| is_count(node.length())) {
+        return Err(format!("a batch claims more values than its {body_len} bytes can hold"));
+    }
+    let mut counts = batch.nodes().into_iter().flatten();
+    let is_counted = counts.all(|node| is_fine(node.null_count()));
     let few = batch.variadicBufferCounts().into_iter().flatten();
     let is_bounded = few.into_iter().all(|count| (0..=1 << 20).contains(&count));
-    match lies_inside && is_counted && is_bounded && is_fine(batch.length()) {
+    match lies_inside && is_counted && is_bounded {
         true => Ok(()),
         false => Err("a batch has buffers outside of its block".to_owned()),
     }

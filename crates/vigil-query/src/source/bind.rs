@@ -3,8 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::catalog::{MemTable, TableProvider};
+use async_trait::async_trait;
+use datafusion::arrow::array::{
+    ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringArray, new_null_array,
+};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use datafusion::arrow::error::ArrowError;
+use datafusion::catalog::{MemTable, Session, TableProvider};
 use datafusion::common::DataFusionError;
 use datafusion::datasource::file_format::FileFormat;
 use datafusion::datasource::file_format::csv::CsvFormat;
@@ -13,17 +19,22 @@ use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{
     ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
 };
+use datafusion::execution::memory_pool::MemoryReservation;
+use datafusion::logical_expr::{Expr, TableType};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use object_store_13::path::Path;
+use object_store_13::{ObjectMeta, ObjectStore};
 use vigil_base::limits::TREE_DEPTH_MAX;
 use vigil_base::{EntryKind, EntryName, Root, Tree, TreePath, Uri, Vcid};
 use vigil_kernel::Representation;
-use vigil_store::Store;
+use vigil_store::ReadError;
 
-use super::arrow;
 use super::detect::{Format, Reading, endings};
 use super::objects::{Object, Objects, Place};
+use super::records::Records;
 use super::unpack::{Packing, unpack};
+use super::{arrow, footer, nulls, pages};
 use crate::error::QueryError;
 
 /// The media type of a tree's record, which the node's endpoints give.
@@ -32,7 +43,10 @@ const TREE_TYPE: &str = "application/vnd.vigil.tree";
 /// Most files of one table.
 const FILES_MAX: usize = 100_000;
 
-/// Records that a schema is inferred from: fixed, so that it follows from the bytes.
+/// Most bytes of the names on the paths of one table.
+const PATH_BYTES_MAX: usize = 64 << 20;
+
+/// Records of each file that a schema is inferred from: fixed, so that it follows from the bytes.
 const INFER_RECORDS: usize = 10_000;
 
 /// What a table is made of.
@@ -48,23 +62,21 @@ pub struct Source {
 
 /// A file of a table.
 struct File {
-    /// Folders and name below the table.
-    parts: Vec<String>,
+    /// Folders below the table.
+    folders: Vec<String>,
     object: Object,
     format: Format,
 }
 
-/// Makes a table of a source; `index` tells it from others of the query. No more than `bytes_max` bytes
-/// are unpacked into memory.
+/// Makes a table of a source; `index` tells it from others of the query.
 pub async fn bind(
     context: &SessionContext,
     objects: &Arc<Objects>,
     index: usize,
     source: &Source,
-    bytes_max: usize,
 ) -> Result<Arc<dyn TableProvider>, QueryError> {
     let failed = |what: String| QueryError::Source { name: source.name.clone(), what };
-    let files = files(objects.store(), source, bytes_max).map_err(failed)?;
+    let files = files(objects, source)?;
     let Some(first) = files.first() else {
         return Err(failed("the folder has no Parquet, Arrow, CSV or JSON files".to_owned()));
     };
@@ -76,36 +88,61 @@ pub async fn bind(
             other.format.name()
         )));
     }
+    let pinned = match &source.reading.schema {
+        Some((_, text)) => Some(Arc::new(parse_schema(text).map_err(failed)?)),
+        None => None,
+    };
     match format {
-        Format::Arrow => in_place(objects, &files).map_err(failed),
-        _ => listed(context, objects, index, source, files).await,
+        Format::Arrow => in_place(context, objects, source, &files, pinned),
+        _ => listed(context, objects, index, source, files, pinned).await,
     }
 }
 
 /// Lists the files of a source.
-fn files(store: &Store, source: &Source, bytes_max: usize) -> Result<Vec<File>, String> {
+fn files(objects: &Objects, source: &Source) -> Result<Vec<File>, QueryError> {
     let vcid = source.found.vcid;
     if source.found.media_type.as_str() != TREE_TYPE {
         let said = source.reading.format.or(Format::of_media_type(&source.found.media_type));
-        let file = file(store, &source.name, vcid, said, bytes_max)?;
-        let Some((object, format)) = file else {
-            return Err("nothing says what its format is; say it, as in `format=csv`".to_owned());
+        let Some((object, format)) = file(objects, &source.name, vcid, said)? else {
+            let what = "nothing says what its format is; say it, as in `format=csv`".to_owned();
+            return Err(QueryError::Source { name: source.name.clone(), what });
         };
-        let parts = vec![format!("table.{}", format.name())];
-        return Ok(vec![File { parts, object, format }]);
+        return Ok(vec![File { folders: Vec::new(), object, format }]);
     }
+    let mut files = Vec::new();
+    for (path, file_vcid) in listing(objects, source)? {
+        let text = |name: &EntryName| String::from_utf8_lossy(name.as_bytes()).into_owned();
+        let mut parts: Vec<String> = path.names().iter().map(text).collect();
+        let name = parts.pop().unwrap_or_default();
+        let uri = Uri { root: Root::Content(vcid), path: Some(path) }.to_string();
+        let Some(format) = endings(&name).find_map(Format::named) else { continue };
+        let said = source.reading.format.or(Some(format));
+        if let Some((object, format)) = file(objects, &uri, file_vcid, said)? {
+            files.push(File { folders: parts, object, format });
+        }
+    }
+    Ok(files)
+}
+
+/// Lists what lies below a tree, in the order of names.
+fn listing(objects: &Objects, source: &Source) -> Result<Vec<(TreePath, Vcid)>, QueryError> {
+    let failed = |what: String| QueryError::Source { name: source.name.clone(), what };
     let mut found = Vec::new();
-    let mut open = vec![(vcid, TreePath::root())];
+    let mut open = vec![(source.found.vcid, TreePath::root())];
+    // One folder may stand in many places, so that a few of them make endless many paths.
+    let (mut folder_count, mut path_bytes) = (0, 0);
     while let Some((folder, path)) = open.pop() {
-        let record = store.read(folder).map_err(|error| error.to_string())?;
-        let tree = Tree::decode(&record).map_err(|error| error.to_string())?;
+        objects.budget().check()?;
+        folder_count += 1;
+        let record = objects.store().read(folder).map_err(|error| QueryError::world(&error))?;
+        let tree = Tree::decode(&record).map_err(|error| failed(error.to_string()))?;
         for entry in tree.entries() {
-            let name = String::from_utf8_lossy(entry.name.as_bytes()).into_owned();
             // As everywhere where tables are folders: what begins so is not data.
-            if name.starts_with(['.', '_']) {
+            if entry.name.as_bytes().starts_with(b".") || entry.name.as_bytes().starts_with(b"_") {
                 continue;
             }
             let path = path.join(entry.name.clone());
+            path_bytes += path.names().iter().map(|name| name.as_bytes().len()).sum::<usize>();
             match entry.kind {
                 EntryKind::Tree if path.names().len() < TREE_DEPTH_MAX => {
                     open.push((entry.vcid, path));
@@ -113,75 +150,158 @@ fn files(store: &Store, source: &Source, bytes_max: usize) -> Result<Vec<File>, 
                 EntryKind::File | EntryKind::Executable => found.push((path, entry.vcid)),
                 _ => {}
             }
-            if found.len() > FILES_MAX {
-                return Err(format!("it has more than {FILES_MAX} files"));
+            if found.len() > FILES_MAX
+                || folder_count + open.len() > FILES_MAX
+                || path_bytes > PATH_BYTES_MAX
+            {
+                return Err(failed(format!("it has more than {FILES_MAX} files and folders")));
             }
         }
     }
     found.sort();
-    let mut files = Vec::new();
-    let mut bytes_left = bytes_max;
-    for (path, file_vcid) in found {
-        let text = |name: &EntryName| String::from_utf8_lossy(name.as_bytes()).into_owned();
-        let parts: Vec<String> = path.names().iter().map(text).collect();
-        let uri = Uri { root: Root::Content(vcid), path: Some(path) }.to_string();
-        let ending = parts.last().and_then(|name| endings(name).find_map(Format::named));
-        let Some(format) = ending else { continue };
-        let said = source.reading.format.or(Some(format));
-        if let Some((object, format)) = file(store, &uri, file_vcid, said, bytes_left)? {
-            if let Place::Held(bytes) = &object.place {
-                bytes_left = bytes_left.saturating_sub(bytes.len());
-            }
-            files.push(File { parts, object, format });
-        }
-    }
-    Ok(files)
+    Ok(found)
 }
 
 /// Finds out what a file is, and unpacks it where it is packed.
 fn file(
-    store: &Store,
+    objects: &Objects,
     name: &str,
     vcid: Vcid,
     said: Option<Format>,
-    bytes_max: usize,
-) -> Result<Option<(Object, Format)>, String> {
-    let blob = store.find(vcid).map_err(|error| error.to_string())?;
+) -> Result<Option<(Object, Format)>, QueryError> {
+    let store = objects.store();
+    let of_store = |error: ReadError| QueryError::world(&error);
+    let blob = store.find(vcid).map_err(of_store)?;
     let mut front = vec![0; blob.len().min(4096) as usize];
-    store.read_range(&blob, 0, &mut front).map_err(|error| error.to_string())?;
+    store.read_range(&blob, 0, &mut front).map_err(of_store)?;
     let mut place = Place::Kept(blob.clone());
     if let Some(packing) = Packing::of_bytes(&front) {
-        let bytes = unpack(store, &blob, packing, bytes_max).map_err(|error| error.to_string())?;
+        let bytes = unpack(store, &blob, packing, objects.budget());
+        let bytes = bytes.map_err(|error| match QueryError::of(&error, "", None) {
+            QueryError::Statement { text } => {
+                let what = format!("it cannot be unpacked: {text}");
+                QueryError::Source { name: name.to_owned(), what }
+            }
+            QueryError::Memory { what } => QueryError::Memory { what: format!("{name}: {what}") },
+            other => other,
+        })?;
         front = bytes[..bytes.len().min(4096)].to_vec();
         place = Place::Held(bytes);
     }
     let by_name = || endings(name).find_map(Format::named);
+    // What is said of all tables of a query does not make text of what is none.
     let certain = Format::of_bytes(&front).filter(|f| matches!(f, Format::Parquet | Format::Arrow));
-    let format = said.or(certain).or_else(by_name).or_else(|| Format::of_bytes(&front));
-    Ok(format.map(|format| (Object { place, name: name.to_owned() }, format)))
+    let format = certain.or(said).or_else(by_name).or_else(|| Format::of_bytes(&front));
+    let object = Object { place, name: name.to_owned(), records: None };
+    if format == Some(Format::Parquet) {
+        pages::check(objects, &object)?;
+    }
+    Ok(format.map(|format| (object, format)))
 }
 
 /// Makes a table of Arrow files, whose memory is used as it lies.
-fn in_place(objects: &Objects, files: &[File]) -> Result<Arc<dyn TableProvider>, String> {
-    let mut schema: Option<SchemaRef> = None;
+fn in_place(
+    context: &SessionContext,
+    objects: &Objects,
+    source: &Source,
+    files: &[File],
+    pinned: Option<SchemaRef>,
+) -> Result<Arc<dyn TableProvider>, QueryError> {
+    let partitions = partition_columns(files);
+    let mut schema: Option<SchemaRef> = pinned;
     let mut rows = Vec::new();
+    // What a batch weighs itself; its buffers are counted where they are copied.
+    let held = objects.budget().reserve("batches of Arrow files");
+    let step = context.state().config().batch_size();
     for file in files {
-        let named = |what: String| match files.len() {
-            1 => what,
-            _ => format!("{}: {what}", file.object.name),
-        };
-        let (found, batches) = arrow::read(objects, &file.object).map_err(named)?;
-        match &schema {
-            Some(known) if known.fields() != found.fields() => {
-                return Err(named("its columns are not those of the files before it".to_owned()));
-            }
-            _ => schema = Some(found),
+        let failed = |what: String| QueryError::Source { name: file.object.name.clone(), what };
+        let (found, batches) = arrow::read(objects, &file.object)?;
+        let known = schema.get_or_insert_with(|| found.clone()).clone();
+        if source.reading.schema.is_none() && known.fields() != found.fields() {
+            return Err(failed("its columns are not those of the files before it".to_owned()));
         }
-        rows.extend(batches);
+        for batch in batches {
+            for start in (0..batch.num_rows()).step_by(step) {
+                let part = batch.slice(start, step.min(batch.num_rows() - start));
+                held.try_grow(size_of::<RecordBatch>() + size_of_val(part.columns()) * 16)
+                    .map_err(|error| QueryError::of(&error, "", None))?;
+                let part = with_partitions(&known, &partitions, file, &part);
+                rows.push(part.map_err(|error| failed(error.to_string()))?);
+            }
+        }
     }
-    let schema = schema.ok_or("there are no files")?;
-    let table = MemTable::try_new(schema, vec![rows]).map_err(|error| error.to_string())?;
-    Ok(Arc::new(table))
+    let failed = |what: String| QueryError::Source { name: source.name.clone(), what };
+    let schema = schema.ok_or_else(|| failed("there are no files".to_owned()))?;
+    let schema = whole_schema(&schema, &partitions);
+    let table = MemTable::try_new(schema, vec![rows]).map_err(|error| failed(error.to_string()))?;
+    Ok(Arc::new(Held { table, _held: held }))
+}
+
+/// A table in memory, with what it counts.
+#[derive(Debug)]
+struct Held {
+    table: MemTable,
+    _held: MemoryReservation,
+}
+
+#[async_trait]
+impl TableProvider for Held {
+    fn schema(&self) -> SchemaRef {
+        self.table.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        self.table.table_type()
+    }
+
+    async fn scan(
+        &self,
+        session: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> datafusion::common::Result<Arc<dyn ExecutionPlan>> {
+        self.table.scan(session, projection, filters, limit).await
+    }
+}
+
+fn whole_schema(schema: &SchemaRef, partitions: &[(String, DataType)]) -> SchemaRef {
+    let mut fields: Vec<FieldRef> = schema.fields().iter().cloned().collect();
+    for (name, kind) in partitions {
+        fields.push(Arc::new(Field::new(name, kind.clone(), false)));
+    }
+    Arc::new(Schema::new(fields))
+}
+
+/// Gives a batch the columns of a schema, by name, and those that stand in the names of its folders.
+fn with_partitions(
+    schema: &SchemaRef,
+    partitions: &[(String, DataType)],
+    file: &File,
+    batch: &RecordBatch,
+) -> Result<RecordBatch, ArrowError> {
+    let count = batch.num_rows();
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    for (place, field) in schema.fields().iter().enumerate() {
+        let same = batch.schema_ref().fields().get(place) == Some(field);
+        let column =
+            if same { Some(batch.column(place)) } else { batch.column_by_name(field.name()) };
+        columns.push(match column {
+            Some(column) => cast(column, field.data_type())?,
+            None => new_null_array(field.data_type(), count),
+        });
+    }
+    for ((_, kind), folder) in partitions.iter().zip(&file.folders) {
+        let value = folder.split_once('=').map_or("", |(_, value)| value);
+        columns.push(match value.parse() {
+            Ok(number) if *kind == DataType::Int64 => {
+                Arc::new(Int64Array::from_value(number, count))
+            }
+            _ => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, count))),
+        });
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(count));
+    RecordBatch::try_new_with_options(whole_schema(schema, partitions), columns, &options)
 }
 
 /// Makes a table of files that DataFusion reads through the object store.
@@ -191,33 +311,140 @@ async fn listed(
     index: usize,
     source: &Source,
     files: Vec<File>,
+    pinned: Option<SchemaRef>,
 ) -> Result<Arc<dyn TableProvider>, QueryError> {
     let failed = |what: String| QueryError::Source { name: source.name.clone(), what };
-    let format = files[0].format;
+    let kind = files[0].format;
     let columns = partition_columns(&files);
     let table = Path::from(format!("t{index}"));
-    for file in files {
-        let path = file.parts.iter().fold(table.clone(), |path, part| path.join(part.as_str()));
-        objects.add(path, file.object);
+    let mut metas = Vec::new();
+    for (number, file) in files.into_iter().enumerate() {
+        // Folders that are columns, and then a number: names need not be text, nor differ as such.
+        let folders = file.folders.iter().take(columns.len());
+        let path = folders.fold(table.clone(), |path, part| path.join(part.as_str()));
+        let path = path.join(format!("{number:08}"));
+        let records = records(kind, &source.reading);
+        let object = Object { records, ..file.object };
+        metas.push(Objects::meta(&path, &object));
+        objects.add(path, object);
     }
     let url = ListingTableUrl::parse(format!("vigil://store/t{index}/"));
     let url = url.map_err(|error| failed(error.to_string()))?;
-    let format = file_format(context, format, &source.reading);
-    let options =
-        ListingOptions::new(format).with_file_extension("").with_table_partition_cols(columns);
+    let format = file_format(context, kind, &source.reading);
+    let options = ListingOptions::new(format.clone())
+        .with_file_extension("")
+        .with_table_partition_cols(columns);
     let of = |error: DataFusionError| match QueryError::of(&error, "", Some(&**objects)) {
         QueryError::Statement { text } => failed(text),
         other => other,
     };
     let state = context.state();
-    let schema = match &source.reading.schema {
-        Some((_, text)) => Arc::new(parse_schema(text).map_err(failed)?),
-        None => options.infer_schema(&state, &url).await.map_err(of)?,
+    let schema = match (pinned, kind) {
+        (Some(schema), _) => schema,
+        (None, Format::Parquet) => options.infer_schema(&state, &url).await.map_err(of)?,
+        (None, _) => inferred(context, objects, source, &*format, metas).await?,
     };
-    let config = ListingTableConfig::new(url).with_listing_options(options).with_schema(schema);
+    let null = source.reading.null.as_deref().filter(|_| kind == Format::Csv);
+    let config = ListingTableConfig::new(url).with_listing_options(options);
+    let config = config.with_schema(match null {
+        // The reader knows no such text: values are read as texts first.
+        Some(_) => nulls::as_texts(&schema),
+        None => schema.clone(),
+    });
     let table = ListingTable::try_new(config).map_err(of)?;
     let cache = context.runtime_env().cache_manager.get_file_statistic_cache();
-    Ok(Arc::new(table.with_cache(cache)))
+    let table: Arc<dyn TableProvider> = Arc::new(table.with_cache(cache));
+    match null {
+        Some(null) => nulls::table(table, &schema, null).map_err(of),
+        None => Ok(table),
+    }
+}
+
+/// Finds the columns of texts, file by file: together, they would share one number of records, and the last
+/// would not be looked at.
+async fn inferred(
+    context: &SessionContext,
+    objects: &Arc<Objects>,
+    source: &Source,
+    format: &dyn FileFormat,
+    files: Vec<ObjectMeta>,
+) -> Result<SchemaRef, QueryError> {
+    let failed = |what: String| QueryError::Source { name: source.name.clone(), what };
+    let of = |error: DataFusionError| match QueryError::of(&error, "", Some(&**objects)) {
+        QueryError::Statement { text } => failed(text),
+        other => other,
+    };
+    let store: Arc<dyn ObjectStore> = objects.clone();
+    let is_csv = format.get_ext() == "csv";
+    let mut whole: Option<Schema> = None;
+    for file in files {
+        let found = format.infer_schema(&context.state(), &store, &[file]).await.map_err(of)?;
+        if found.fields().is_empty() {
+            continue;
+        }
+        whole = Some(match whole {
+            None => Schema::clone(&found),
+            // Columns of CSV are told by their places.
+            Some(known) if is_csv && !same_names(&known, &found) => {
+                let names: Vec<&str> =
+                    known.fields().iter().map(|field| field.name().as_str()).collect();
+                let names = names.join(", ");
+                return Err(failed(format!("its files have other columns than {names}")));
+            }
+            Some(known) => widened(&known, &found).map_err(failed)?,
+        });
+    }
+    Ok(Arc::new(whole.unwrap_or_else(Schema::empty)))
+}
+
+/// Says where the records of a format end, for readers that hold one whole.
+fn records(format: Format, reading: &Reading) -> Option<Records> {
+    match format {
+        Format::Csv => {
+            let (quote, delimiter) = (reading.quote, reading.delimiter);
+            Some(Records::csv(quote.unwrap_or(b'"'), delimiter.unwrap_or(b',')))
+        }
+        Format::Ndjson | Format::Json => Some(Records::json(format == Format::Json)),
+        Format::Parquet | Format::Arrow => None,
+    }
+}
+
+fn same_names(a: &Schema, b: &Schema) -> bool {
+    a.fields().iter().map(|field| field.name()).eq(b.fields().iter().map(|field| field.name()))
+}
+
+/// Returns the columns that hold what two files do: those of both, with types that fit both.
+fn widened(known: &Schema, found: &Schema) -> Result<Schema, String> {
+    let mut fields: Vec<FieldRef> = known.fields().iter().cloned().collect();
+    for field in found.fields() {
+        let Some(place) = fields.iter().position(|other| other.name() == field.name()) else {
+            fields.push(field.clone());
+            continue;
+        };
+        let kind = wider(fields[place].data_type(), field.data_type())
+            .map_err(|what| format!("its files differ in column `{}`: {what}", field.name()))?;
+        fields[place] = Arc::new(Field::new(field.name(), kind, true));
+    }
+    Ok(Schema::new(fields))
+}
+
+fn wider(a: &DataType, b: &DataType) -> Result<DataType, String> {
+    Ok(match (a, b) {
+        (a, b) if a == b => a.clone(),
+        (DataType::Null, other) | (other, DataType::Null) => other.clone(),
+        (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => {
+            DataType::Float64
+        }
+        (DataType::Struct(a), DataType::Struct(b)) => {
+            DataType::Struct(widened(&Schema::new(a.clone()), &Schema::new(b.clone()))?.fields)
+        }
+        (DataType::List(a), DataType::List(b)) => {
+            let kind = wider(a.data_type(), b.data_type())?;
+            DataType::List(Arc::new(Field::new(a.name(), kind, true)))
+        }
+        (a, b) if a.is_nested() || b.is_nested() => return Err(format!("{a} and {b}")),
+        _ => DataType::Utf8,
+    })
 }
 
 fn file_format(context: &SessionContext, format: Format, reading: &Reading) -> Arc<dyn FileFormat> {
@@ -260,15 +487,15 @@ fn escaped(text: &str) -> String {
 /// Finds the columns that stand in the names of folders, as in `year=2024`: those that every file has at
 /// the same depth.
 fn partition_columns(files: &[File]) -> Vec<(String, DataType)> {
-    let folders = |file: &File| file.parts[..file.parts.len() - 1].to_vec();
     let mut columns = Vec::new();
-    let depth = files.iter().map(|file| file.parts.len() - 1).min().unwrap_or(0);
+    let depth = files.iter().map(|file| file.folders.len()).min().unwrap_or(0);
     for level in 0..depth {
         let pairs: Option<Vec<(String, String)>> = files
             .iter()
             .map(|file| {
-                let (name, value) = folders(file)[level].split_once('=')?.to_owned_pair();
-                Some((name, value))
+                let (name, value) = file.folders[level].split_once('=')?;
+                // A name that paths write in another way would not be found again.
+                (Path::from(name).as_ref() == name).then(|| (name.to_owned(), value.to_owned()))
             })
             .collect();
         let Some(pairs) = pairs else { break };
@@ -281,17 +508,6 @@ fn partition_columns(files: &[File]) -> Vec<(String, DataType)> {
         columns.push((name.to_owned(), kind));
     }
     columns
-}
-
-/// Two borrowed texts as two of one's own.
-trait ToOwnedPair {
-    fn to_owned_pair(self) -> (String, String);
-}
-
-impl ToOwnedPair for (&str, &str) {
-    fn to_owned_pair(self) -> (String, String) {
-        (self.0.to_owned(), self.1.to_owned())
-    }
 }
 
 /// Writes a schema as lines of a name, a tab and a type.
@@ -308,8 +524,25 @@ fn parse_schema(text: &str) -> Result<Schema, String> {
         let (name, kind) = line
             .split_once('\t')
             .ok_or_else(|| format!("{place} is not a name, a tab and a type"))?;
+        check_type(kind).map_err(|what| format!("{place}: {what}"))?;
         let kind: DataType = kind.trim().parse().map_err(|error| format!("{place}: {error}"))?;
         fields.push(Field::new(name, kind, true));
     }
     Ok(Schema::new(fields))
+}
+
+/// Refuses the name of a type that is nested so deep that reading it would exhaust the stack.
+pub fn check_type(name: &str) -> Result<(), String> {
+    let mut depth = 0_usize;
+    for byte in name.bytes() {
+        match byte {
+            b'(' | b'<' | b'[' => depth += 1,
+            b')' | b'>' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > footer::NESTING_MAX {
+            return Err(format!("a type is nested no deeper than {}", footer::NESTING_MAX));
+        }
+    }
+    Ok(())
 }

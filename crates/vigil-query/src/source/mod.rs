@@ -3,10 +3,15 @@
 mod arrow;
 mod bind;
 mod detect;
+mod footer;
+mod nulls;
 mod objects;
+mod pages;
+mod records;
 mod unpack;
 
 pub use arrow::arrow_in_place;
-pub use bind::{Source, bind, file_schema};
+pub use bind::{Source, bind, check_type, file_schema};
 pub use detect::{Format, Reading};
 pub use objects::{Objects, Opened};
+pub use records::LongRecord;

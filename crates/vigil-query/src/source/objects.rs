@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use datafusion::execution::memory_pool::MemoryReservation;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use object_store_13::path::Path;
@@ -21,6 +22,9 @@ use object_store_13::{
     ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use vigil_store::{Blob, MappedRange, Store};
+
+use super::records::{LongRecord, Records};
+use crate::budget::Budget;
 
 /// Where an object's bytes are.
 #[derive(Clone, Debug)]
@@ -38,6 +42,8 @@ pub struct Object {
     pub place: Place,
     /// Its name for people and for provenance.
     pub name: String,
+    /// How its records end, where whoever reads it holds one whole.
+    pub records: Option<Records>,
 }
 
 /// An object that a query has opened.
@@ -47,10 +53,13 @@ pub struct Opened(pub String);
 /// The objects of one query.
 pub struct Objects {
     store: Store,
+    budget: Budget,
     files: Mutex<BTreeMap<Path, Object>>,
     opened: Mutex<BTreeSet<Opened>>,
     /// The range that was read last, for messages.
     last: Mutex<Option<(String, Range<u64>)>>,
+    /// What counts for as long as the query may read.
+    held: Mutex<Vec<MemoryReservation>>,
 }
 
 impl fmt::Debug for Objects {
@@ -69,7 +78,8 @@ fn held<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Bytes that lie in an arena.
+/// Bytes that lie in an arena. What was proven of them (that a text is one, say) holds for as long as nobody
+/// writes into the file of a sealed arena, which the store never does.
 struct InArena(MappedRange);
 
 impl AsRef<[u8]> for InArena {
@@ -78,7 +88,7 @@ impl AsRef<[u8]> for InArena {
     }
 }
 
-fn failed(error: vigil_store::ReadError) -> Error {
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::Generic { store: "the store", source: Box::new(error) }
 }
 
@@ -87,10 +97,10 @@ fn refused(operation: &str) -> Error {
 }
 
 impl Objects {
-    /// Makes an empty set of objects over a store.
-    pub fn new(store: Store) -> Self {
-        let (files, opened, last) = Default::default();
-        Self { store, files, opened, last }
+    /// Makes an empty set of objects over a store; what is copied out of it counts against a budget.
+    pub fn new(store: Store, budget: Budget) -> Self {
+        let (files, opened, last, held) = Default::default();
+        Self { store, budget, files, opened, last, held }
     }
 
     /// Returns the store.
@@ -98,9 +108,22 @@ impl Objects {
         &self.store
     }
 
-    /// Adds an object.
+    /// Returns the budget of the query that they belong to.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Counts something for as long as the objects are there.
+    pub fn hold(&self, reservation: MemoryReservation) {
+        if reservation.size() > 0 {
+            held(&self.held).push(reservation);
+        }
+    }
+
+    /// Adds an object, whose path no other has.
     pub fn add(&self, path: Path, object: Object) {
-        held(&self.files).insert(path, object);
+        let before = held(&self.files).insert(path, object);
+        assert!(before.is_none(), "two files have one path, so one would be missing");
     }
 
     /// Returns the names of the objects that were opened, in their order.
@@ -127,7 +150,8 @@ impl Objects {
         })
     }
 
-    fn meta(path: &Path, object: &Object) -> ObjectMeta {
+    /// Describes an object.
+    pub fn meta(path: &Path, object: &Object) -> ObjectMeta {
         let size = match &object.place {
             Place::Kept(blob) => blob.len(),
             Place::Held(bytes) => bytes.len() as u64,
@@ -137,31 +161,37 @@ impl Objects {
         ObjectMeta { location: path.clone(), last_modified, size, e_tag: None, version: None }
     }
 
-    /// Reads a range: as mapped memory where it lies raw in one piece.
-    pub fn read(store: &Store, place: &Place, range: Range<u64>) -> Result<Bytes> {
-        let blob = match place {
-            Place::Held(bytes) => {
-                return Ok(bytes.slice(range.start as usize..range.end as usize));
-            }
-            Place::Kept(blob) => blob,
-        };
-        let len = range.end - range.start;
-        if len == 0 {
-            return Ok(Bytes::new());
-        }
-        let mapped = store.map_part(blob, range.start, len).map_err(failed)?;
-        if let Some(mapped) = mapped.filter(|mapped| mapped.len() as u64 == len) {
-            return Ok(Bytes::from_owner(InArena(mapped)));
-        }
-        let mut bytes = vec![0; len as usize];
-        store.read_range(blob, range.start, &mut bytes).map_err(failed)?;
-        Ok(bytes.into())
+    /// Reads a range: as mapped memory where it lies raw in one piece, else as a copy that counts.
+    pub fn read(&self, place: &Place, range: Range<u64>) -> Result<Bytes> {
+        read(&self.store, &self.budget, place, range)
     }
 
     fn read_noted(&self, object: &Object, range: Range<u64>) -> Result<Bytes> {
         self.note(&object.name, range.clone());
-        Self::read(&self.store, &object.place, range)
+        self.read(&object.place, range)
     }
+}
+
+fn read(store: &Store, budget: &Budget, place: &Place, range: Range<u64>) -> Result<Bytes> {
+    let blob = match place {
+        Place::Held(bytes) => {
+            assert!(range.start <= range.end && range.end <= bytes.len() as u64);
+            return Ok(bytes.slice(range.start as usize..range.end as usize));
+        }
+        Place::Kept(blob) => blob,
+    };
+    budget.check().map_err(failed)?;
+    let len = range.end - range.start;
+    if len == 0 {
+        return Ok(Bytes::new());
+    }
+    let mapped = store.map_part(blob, range.start, len).map_err(failed)?;
+    if let Some(mapped) = mapped.filter(|mapped| mapped.len() as u64 == len) {
+        return Ok(Bytes::from_owner(InArena(mapped)));
+    }
+    let mut room = budget.room("bytes of files", len as usize).map_err(failed)?;
+    store.read_range(blob, range.start, room.bytes_mut()).map_err(failed)?;
+    Ok(room.shared())
 }
 
 /// Longest piece of a stream: enough that the cost of a piece does not show.
@@ -196,14 +226,26 @@ impl ObjectStore for Objects {
             let payload = GetResultPayload::Stream(stream::empty().boxed());
             return Ok(GetResult { payload, meta, range, attributes });
         }
-        let store = self.store.clone();
+        let (store, budget) = (self.store.clone(), self.budget.clone());
         self.note(&object.name, range.clone());
-        let place = object.place;
+        let records = object.records.clone().map(|records| records.from(range.start));
         let ends = range.clone();
-        let pieces = stream::unfold(range.start, move |start| {
-            let (store, place) = (store.clone(), place.clone());
+        let pieces = stream::unfold((range.start, records), move |(start, mut records)| {
+            let (store, budget, object) = (store.clone(), budget.clone(), object.clone());
             let end = ends.end.min(start.saturating_add(PIECE_BYTES_MAX));
-            async move { (start < end).then(|| (Self::read(&store, &place, start..end), end)) }
+            async move {
+                if start >= end {
+                    return None;
+                }
+                let piece = read(&store, &budget, &object.place, start..end).and_then(|piece| {
+                    let long = records.as_mut().and_then(|records| records.pass(&piece));
+                    match long {
+                        Some(at) => Err(failed(LongRecord { name: object.name, at: start + at })),
+                        None => Ok(piece),
+                    }
+                });
+                Some((piece, (end, records)))
+            }
         });
         let payload = GetResultPayload::Stream(pieces.boxed());
         Ok(GetResult { payload, meta, range, attributes })

@@ -1,9 +1,12 @@
-//! Unpacking what is packed with gzip or Zstandard, within a bound.
+//! Unpacking what is packed with gzip or Zstandard, within the query's memory.
 
 use std::io::{self, Read};
 
 use bytes::Bytes;
+use datafusion::common::DataFusionError;
 use vigil_store::{Blob, Store};
+
+use crate::budget::Budget;
 
 /// How bytes are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,21 +45,39 @@ impl Read for BlobReader<'_> {
     }
 }
 
-/// Unpacks a blob; more than `bytes_max` bytes are an error, as is what is cut short.
-pub fn unpack(store: &Store, blob: &Blob, packing: Packing, bytes_max: usize) -> io::Result<Bytes> {
+/// Largest window of Zstandard, as a power of two: what its own program unpacks without being asked to.
+const WINDOW_LOG_MAX: u32 = 27;
+
+/// Bytes that are unpacked at once.
+const STEP_BYTES: usize = 64 << 10;
+
+/// Unpacks a blob. What is cut short is an error, and so is what does not fit into memory.
+pub fn unpack(
+    store: &Store,
+    blob: &Blob,
+    packing: Packing,
+    budget: &Budget,
+) -> Result<Bytes, DataFusionError> {
     let packed = io::BufReader::with_capacity(1 << 18, BlobReader { store, blob, at: 0 });
     match packing {
-        Packing::Gzip => take(flate2::bufread::MultiGzDecoder::new(packed), bytes_max),
-        Packing::Zstandard => take(zstd::stream::read::Decoder::with_buffer(packed)?, bytes_max),
+        Packing::Gzip => take(flate2::bufread::MultiGzDecoder::new(packed), budget),
+        Packing::Zstandard => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
+            decoder.window_log_max(WINDOW_LOG_MAX)?;
+            take(decoder, budget)
+        }
     }
 }
 
-fn take(unpacked: impl Read, bytes_max: usize) -> io::Result<Bytes> {
-    let mut bytes = Vec::new();
-    unpacked.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > bytes_max {
-        let text = format!("it unpacks to more than the {bytes_max} bytes that a query may hold");
-        return Err(io::Error::new(io::ErrorKind::OutOfMemory, text));
+fn take(mut unpacked: impl Read, budget: &Budget) -> Result<Bytes, DataFusionError> {
+    let mut room = budget.growing("what was unpacked");
+    let mut step = vec![0; STEP_BYTES];
+    loop {
+        match unpacked.read(&mut step) {
+            Ok(0) => return Ok(room.shared()),
+            Ok(count) => room.push(&step[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(bytes.into())
 }

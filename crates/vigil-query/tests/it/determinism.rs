@@ -44,6 +44,24 @@ const QUERIES: &[&str] = &[
     "select s, count(*) from t group by s order by count(*) desc limit 3",
     "select ln(abs(x) + 1), power(abs(y), 0.3), cbrt(x), atan2(x, y), log(2, abs(x) + 1) from t",
     "select unnest([k, k + 1]) as u, s from t limit 9",
+    // An order below what computes is not the order of the result.
+    "select upper(s) from (select s from t order by s) u",
+    "select upper(s) from (select s, x from t order by x limit 200) u limit 100 offset 5",
+    // Doubles that are computed, as keys.
+    "select x / y as q, count(*) from t group by x / y",
+    "select distinct x / y from t",
+    "select count(distinct x / y), count(distinct ln(x)) from t",
+    "select k, rank() over (partition by x - y order by x / y) as r from t",
+    "select k from t where x / y > 1 or ln(x) < 2",
+    "select array_agg(x / y), greatest(max(x / y), 1) from t",
+    "select median(x / y), min(x / y), var(distinct x), stddev(y) from t",
+    "select a.k, b.s from t a join t b on a.x / a.y = b.x / b.y",
+    "select k, min(x) over (partition by k order by y rows 2 preceding), max(y) over (order by s) from t",
+    "select s, min(x / y), max(y) filter (where k > 2), min(cast(y as real)) from t group by s",
+    // What fails on rows that the left side has decided does not fail.
+    "select k from t where k <> 3 and 10 / (k - 3) > 1",
+    "select k = 3 or 10 / (k - 3) > 1 as c from t",
+    "select k from (select k from t where k <> 3) u where 10 / (k - 3) > 1",
 ];
 
 /// Rows that are hard to add up in the same way twice.
@@ -51,8 +69,9 @@ type Row = (Option<i64>, f64, Option<f64>, Option<String>);
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let hard = prop_oneof![
-        (-1e6..1e6_f64).boxed(),
-        prop::sample::select(vec![1e16, -1e16, 0.1, 1e-9, 0.0, -0.0, 3e15]).boxed(),
+        8 => (-1e6..1e6_f64).boxed(),
+        8 => prop::sample::select(vec![1e16, -1e16, 0.1, 1e-9, 0.0, -0.0, 3e15]).boxed(),
+        1 => prop::sample::select(vec![f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY]).boxed(),
     ];
     let key = prop::option::weighted(0.9, 0_i64..6);
     let word = prop::option::weighted(0.8, "[a-c]{0,2}");

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use vigil_base::{Blame, Blamed as _};
 use vigil_query::{QueryError, Settings};
 
 use crate::world::{Shelf, arrow, parquet, run};
@@ -129,6 +130,59 @@ fn what_does_not_fit_into_memory_is_spilled_and_cleared_away() {
     assert_eq!(got.batches, want.batches);
     let left: usize = walk(&spill);
     assert_eq!(left, 0, "files were left behind");
+}
+
+#[test]
+fn what_is_spilled_has_a_quota() {
+    let shelf = Shelf::new();
+    let spill = shelf.folder.0.join("spill");
+    std::fs::create_dir(&spill).expect("it is made");
+    let tight = shelf.engine(Settings {
+        memory_bytes_max: 24 << 20,
+        spill_bytes_max: 1 << 20,
+        spill_folder: Some(spill.clone()),
+        ..Settings::default()
+    });
+    let sql = "select value % 400000 as a, count(*) as c, min(value) as l, max(value) as m \
+               from generate_series(1, 800000) group by a";
+    let error = run(&tight, sql, &[]).expect_err("it is refused");
+    assert!(matches!(error, QueryError::Spill { .. }), "{error}");
+    assert_eq!(error.blame(), Blame::World);
+    assert_eq!(walk(&spill), 0, "files were left behind");
+}
+
+#[test]
+fn a_query_is_stopped_and_the_next_one_runs() {
+    let shelf = Shelf::new();
+    let engine = shelf.engine(Settings::default());
+    let endless = "select sum(a.value * b.value) from generate_series(1, 1000000) a, generate_series(1, 1000000) b";
+    let stop = engine.stop();
+    let asked = engine.clone();
+    let query = std::thread::spawn(move || run(&asked, endless, &[]));
+    stop.set();
+    let error = query.join().expect("it ends").expect_err("it is stopped");
+    assert!(matches!(error, QueryError::Stopped), "{error}");
+    assert!(engine.check_stop().is_err());
+    stop.clear();
+    run(&engine, "select 1", &[]).expect("it is answered");
+}
+
+#[test]
+fn what_the_store_cannot_give_is_the_worlds() {
+    let shelf = Shelf::new();
+    let engine = shelf.engine(Settings::default());
+    let mut source = shelf.table("lost.csv", shelf.put(b"a\n1\n"));
+    source.found.vcid = vigil_base::Vcid::of(b"never stored");
+    let error = run(&engine, "select * from t", &[("t", source)]).expect_err("it is not there");
+    assert_eq!(error.blame(), Blame::World, "{error}");
+    let reason = vigil_kernel::Refusal::from(error).reason;
+    assert_eq!(reason, vigil_kernel::Reason::World);
+    // So are limits, whatever runs into them.
+    let small = shelf.engine(Settings { memory_bytes_max: 16 << 20, ..Settings::default() });
+    let packed = zstd::encode_all(&vec![b'1'; 64 << 20][..], 1).expect("it packs");
+    let source = shelf.table("bomb.csv.zst", shelf.put(&packed));
+    let error = run(&small, "select * from t", &[("t", source)]).expect_err("it is refused");
+    assert_eq!(error.blame(), Blame::World, "{error}");
 }
 
 fn walk(folder: &std::path::Path) -> usize {

@@ -31,6 +31,9 @@ const PREFIX_LEN: usize = 4;
 /// A batch's entries, its header and signature, and room for the heads of their records.
 const FRAME_BYTES_MAX: usize = BATCH_BYTES_MAX + 1024;
 
+/// Longest pointer to the own feed, in bytes: tags, key, incarnations, hashes, and what is said first.
+const OWN_BYTES_MAX: usize = 512;
+
 const OWN_TAG: &str = "vigil.own-feed/1";
 const CONTINUES_TAG: &str = "vigil.feed-continues/1";
 
@@ -109,8 +112,9 @@ fn path_of(id: FeedId) -> String {
     format!("{FOLDER}/{id}{SUFFIX}")
 }
 
-fn id_of(name: &str) -> Option<FeedId> {
-    let (machine, incarnation) = name.strip_suffix(SUFFIX)?.split_once('-')?;
+/// Returns the feed that a file with an ending is named for.
+pub(crate) fn feed_id_of(name: &str, ending: &str) -> Option<FeedId> {
+    let (machine, incarnation) = name.strip_suffix(ending)?.split_once('-')?;
     let machine = KeyBytes(*Vcid::from_hex(machine).ok()?.as_bytes());
     let incarnation = Vcid::from_hex(&format!("{incarnation}{incarnation}")).ok()?;
     let incarnation = Incarnation(incarnation.as_bytes()[..16].try_into().ok()?);
@@ -177,7 +181,8 @@ fn frame(batch: &Batch) -> Vec<u8> {
 /// # Errors
 /// Fails where the disk does. Damage is told of in each [`FeedFile`].
 pub fn read_feeds(disk: &dyn Disk) -> Result<Vec<FeedFile>, DiskError> {
-    let mut ids: Vec<FeedId> = disk.list(FOLDER)?.iter().filter_map(|name| id_of(name)).collect();
+    let mut ids: Vec<FeedId> =
+        disk.list(FOLDER)?.iter().filter_map(|name| feed_id_of(name, SUFFIX)).collect();
     ids.sort_unstable();
     ids.into_iter().map(|id| read_file(&*disk.open(&path_of(id), OpenMode::Read)?, id)).collect()
 }
@@ -192,8 +197,8 @@ pub(crate) fn sync_feed(disk: &dyn Disk, id: FeedId) -> Result<(), DiskError> {
 pub struct Kept {
     /// How many were new, and are durable now.
     pub count: usize,
-    /// Why the next one, and those after it, were not taken.
-    pub refused: Option<FeedError>,
+    /// The next one, and why it and those after it were not taken.
+    pub refused: Option<(Batch, FeedError)>,
 }
 
 /// Keeps batches of another machine's feed, durably, up to the first that does not belong there.
@@ -202,7 +207,17 @@ pub struct Kept {
 /// Fails where the disk does.
 pub fn keep(disk: &dyn Disk, id: FeedId, batches: &[Batch]) -> Result<Kept, KeepError> {
     disk.create_folder(FOLDER)?;
-    let _lock = take_lock(disk)?;
+    let lock = lock_feeds(disk)?;
+    Ok(keep_under(&lock, disk, id, batches)?)
+}
+
+/// Does what [`keep`] does, for whoever has the lock already.
+pub(crate) fn keep_under(
+    _: &FeedsLock,
+    disk: &dyn Disk,
+    id: FeedId,
+    batches: &[Batch],
+) -> Result<Kept, DiskError> {
     let file = disk.open(&path_of(id), OpenMode::Create)?;
     let mut found = read_file(&*file, id)?;
     let mut bytes = Vec::new();
@@ -215,7 +230,7 @@ pub fn keep(disk: &dyn Disk, id: FeedId, batches: &[Batch]) -> Result<Kept, Keep
             }
             Ok(Accepted::Known) => {}
             Err(refused) => {
-                kept.refused = Some(refused);
+                kept.refused = Some((batch.clone(), refused));
                 break;
             }
         }
@@ -272,15 +287,22 @@ impl Blamed for KeepError {
     }
 }
 
-fn take_lock(disk: &dyn Disk) -> Result<Box<dyn DiskFile>, FeedLogError> {
+/// The right to write below the folder of feeds, until it is dropped.
+pub(crate) struct FeedsLock(#[expect(dead_code, reason = "it is held")] Box<dyn DiskFile>);
+
+/// Takes the right to write below the folder of feeds, which is there.
+pub(crate) fn lock_feeds(disk: &dyn Disk) -> Result<FeedsLock, FeedLogError> {
     let lock = disk.open(LOCK, OpenMode::Create)?;
-    if lock.lock(Lock::Exclusive, true)? { Ok(lock) } else { Err(FeedLogError::Busy) }
+    if lock.lock(Lock::Exclusive, true)? { Ok(FeedsLock(lock)) } else { Err(FeedLogError::Busy) }
 }
 
 /// The pointer to the own feed.
 struct Own {
     id: FeedId,
     place: Vcid,
+    /// What this life is to say first, of the one before it; empty if there was none. It is needed for as
+    /// long as nothing has been said.
+    opening: Vec<u8>,
 }
 
 impl Own {
@@ -289,33 +311,43 @@ impl Own {
             Err(error) if error.fault == DiskFault::Absent => return Ok(None),
             file => file?,
         };
-        let mut bytes = vec![0; 256];
+        let mut bytes = vec![0; OWN_BYTES_MAX];
         let len = file.read_at(0, &mut bytes)?;
         Ok(Self::decode(&bytes[..len]).ok())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut decoder = Decoder::record(bytes, OWN_TAG, 4)?;
+        let mut decoder = Decoder::record(bytes, OWN_TAG, 5)?;
         let machine = KeyBytes(decoder.byte_array()?);
         let incarnation = Incarnation(decoder.byte_array()?);
         let place = Vcid::from_bytes(decoder.byte_array()?);
+        let opening = decoder.bytes()?.to_vec();
         decoder.finish()?;
-        Ok(Self { id: FeedId { machine, incarnation }, place })
+        Ok(Self { id: FeedId { machine, incarnation }, place, opening })
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut encoder = Encoder::record(OWN_TAG, 4);
+        let mut encoder = Encoder::record(OWN_TAG, 5);
         encoder.bytes(&self.id.machine.0);
         encoder.bytes(&self.id.incarnation.0);
         encoder.bytes(self.place.as_bytes());
+        encoder.bytes(&self.opening);
         encoder.finish()
+    }
+
+    /// Returns what the life after this one is to say first. One that has said nothing is passed over.
+    fn opening_after(&self, feed: &Feed) -> Vec<u8> {
+        if feed.next() == 0 && !self.opening.is_empty() {
+            return self.opening.clone();
+        }
+        continues(feed)
     }
 }
 
 /// This machine's own feed, open for appending. Only one process has it at a time.
 pub struct FeedLog {
     disk: Arc<dyn Disk>,
-    _lock: Box<dyn DiskFile>,
+    _lock: FeedsLock,
     file: Box<dyn DiskFile>,
     id: FeedId,
     head: Option<SignedHeader>,
@@ -342,28 +374,16 @@ impl FeedLog {
         randomness: &dyn Randomness,
     ) -> Result<Self, FeedLogError> {
         disk.create_folder(FOLDER)?;
-        let lock = take_lock(&*disk)?;
-        let own = Own::read(&*disk)?.filter(|own| own.id.machine == machine);
-        let Some(own) = own else {
-            return Self::begin(
-                disk,
-                lock,
-                Own { id: FeedId { machine, incarnation: Incarnation([0; 16]) }, place },
-                None,
-                Fresh::First,
-                randomness,
-            );
+        let lock = lock_feeds(&*disk)?;
+        let begin = |disk, lock, fresh, opening| {
+            let id = FeedId { machine, incarnation: new_incarnation(randomness)? };
+            Self::begin(disk, lock, Own { id, place, opening }, fresh)
         };
+        let own = Own::read(&*disk)?.filter(|own| own.id.machine == machine);
+        let Some(own) = own else { return begin(disk, lock, Fresh::First, Vec::new()) };
         let file = match disk.open(&path_of(own.id), OpenMode::Write) {
             Err(error) if error.fault == DiskFault::Absent => {
-                return Self::begin(
-                    disk,
-                    lock,
-                    Own { place, ..own },
-                    None,
-                    Fresh::First,
-                    randomness,
-                );
+                return begin(disk, lock, Fresh::First, own.opening);
             }
             file => file?,
         };
@@ -376,37 +396,32 @@ impl FeedLog {
             None
         };
         if let Some(fresh) = fresh {
-            let before = Some(&found.feed);
-            return Self::begin(disk, lock, Own { place, ..own }, before, fresh, randomness);
+            return begin(disk, lock, fresh, own.opening_after(&found.feed));
         }
         // A crash of this program alone leaves batches that are whole and not durable. What is signed next
         // names them, so they must not be lost after it.
         file.sync()?;
         let head = found.feed.headers().last().cloned();
         let (id, end) = (own.id, found.end);
-        let opening = None;
+        let opening = Some(own.opening).filter(|said| head.is_none() && !said.is_empty());
         Ok(Self { disk, _lock: lock, file, id, head, end, is_broken: false, fresh, opening })
     }
 
     fn begin(
         disk: Arc<dyn Disk>,
-        lock: Box<dyn DiskFile>,
-        Own { id: FeedId { machine, .. }, place }: Own,
-        before: Option<&Feed>,
+        lock: FeedsLock,
+        own: Own,
         fresh: Fresh,
-        randomness: &dyn Randomness,
     ) -> Result<Self, FeedLogError> {
-        let mut incarnation = [0; 16];
-        randomness.fill(&mut incarnation)?;
-        let id = FeedId { machine, incarnation: Incarnation(incarnation) };
+        let id = own.id;
         let file = disk.open(&path_of(id), OpenMode::CreateNew)?;
         file.write_at(0, &MAGIC)?;
         file.sync()?;
         disk.sync_folder(FOLDER)?;
         // The pointer is last: a crash before it leaves an empty feed that nobody has seen.
-        replace_file(&*disk, OWN, &Own { id, place }.encode())?;
+        replace_file(&*disk, OWN, &own.encode())?;
         let end = MAGIC.len() as u64;
-        let (fresh, opening) = (Some(fresh), before.map(continues));
+        let (fresh, opening) = (Some(fresh), Some(own.opening).filter(|said| !said.is_empty()));
         Ok(Self { disk, _lock: lock, file, id, head: None, end, is_broken: false, fresh, opening })
     }
 
@@ -463,6 +478,12 @@ impl FeedLog {
         }
         Ok(batches)
     }
+}
+
+fn new_incarnation(randomness: &dyn Randomness) -> Result<Incarnation, RandomnessError> {
+    let mut incarnation = [0; 16];
+    randomness.fill(&mut incarnation)?;
+    Ok(Incarnation(incarnation))
 }
 
 /// Cuts entries into parts that each fit a batch.

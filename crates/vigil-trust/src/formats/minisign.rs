@@ -162,6 +162,22 @@ impl Prehash {
     }
 }
 
+/// The hash that minisign signs, of a file that comes in parts.
+#[derive(Clone, Debug, Default)]
+pub struct MinisignHasher(Blake2b512);
+
+impl MinisignHasher {
+    /// Takes the next part.
+    pub fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    /// Returns the BLAKE2b-512 of all parts.
+    pub fn finish(self) -> [u8; 64] {
+        self.0.finalize().into()
+    }
+}
+
 /// A signature over a file, before the comment is signed: making one takes two signatures, and the
 /// second is over the first.
 #[derive(Clone, Debug)]
@@ -192,15 +208,32 @@ impl MinisignUnsigned {
         message: &[u8],
         trusted_comment: &str,
     ) -> Result<Self, MinisignError> {
+        Self::over(key, prehash, prehash.signed_bytes(message), trusted_comment)
+    }
+
+    /// Prepares signing a file of which [`MinisignHasher`] made `hash`.
+    ///
+    /// # Errors
+    /// Refuses a comment that is not one line of less than 1024 bytes.
+    pub fn hashed(
+        key: &MinisignKey,
+        hash: &[u8; 64],
+        trusted_comment: &str,
+    ) -> Result<Self, MinisignError> {
+        Self::over(key, Prehash::Blake2b, hash.to_vec(), trusted_comment)
+    }
+
+    fn over(
+        key: &MinisignKey,
+        prehash: Prehash,
+        signed_bytes: Vec<u8>,
+        trusted_comment: &str,
+    ) -> Result<Self, MinisignError> {
         if !is_comment(trusted_comment) {
             return Err(MinisignError::Comment);
         }
-        Ok(Self {
-            number: key.number,
-            prehash,
-            signed_bytes: prehash.signed_bytes(message),
-            trusted_comment: trusted_comment.to_string(),
-        })
+        let (number, trusted_comment) = (key.number, trusted_comment.to_string());
+        Ok(Self { number, prehash, signed_bytes, trusted_comment })
     }
 
     /// Returns the bytes that the key signs first.

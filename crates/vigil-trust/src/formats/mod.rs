@@ -18,6 +18,7 @@ mod in_toto;
 mod json;
 mod machine;
 mod minisign;
+mod pem;
 mod provenance;
 mod signify;
 mod signing;
@@ -32,13 +33,15 @@ pub use in_toto::{Digests, InTotoStatement, STATEMENT_MEDIA_TYPE, StatementError
 pub use json::{Json, JsonError};
 pub use machine::{MachineCertificate, NAMESPACE_ATTESTATION, NAMESPACE_GIT, machine_principal};
 pub use minisign::{
-    MinisignError, MinisignKey, MinisignSignature, MinisignUnsealed, MinisignUnsigned, Prehash,
+    MinisignError, MinisignHasher, MinisignKey, MinisignSignature, MinisignUnsealed,
+    MinisignUnsigned, Prehash,
 };
+pub use pem::public_key_pem;
 pub use provenance::{Dependency, Provenance};
 pub use signify::{SignifyError, SignifyKey, SignifySignature};
 pub use signing::{
-    ForeignSigner, SignError, WrongPurpose, sign_certificate, sign_envelope, sign_minisign,
-    sign_signify, sign_ssh,
+    ForeignSigner, SignError, WrongPurpose, sign_certificate, sign_checksums, sign_envelope,
+    sign_minisign, sign_minisign_file, sign_signify, sign_ssh,
 };
 pub(crate) use ssh_cert::signature_blob;
 pub use ssh_cert::{Certificate, CertificateBody, CertificateError, Refused};

@@ -5,6 +5,8 @@
 
 use alloc::string::{String, ToString as _};
 
+use vigil_base::Vcid;
+
 use super::comment::{self, COMMENT_BYTES_MAX, KeyNumber, PLAIN, is_comment};
 use super::minisign::{key_bytes, key_number, parse_key_bytes};
 use crate::keys::{KeyError, PublicKey, Signature};
@@ -50,6 +52,14 @@ pub enum SignifyError {
     /// A comment has control characters, or is too long.
     #[error("a comment is one line of less than {COMMENT_BYTES_MAX} bytes")]
     Comment,
+    /// A file's name would be read as something else.
+    #[error(
+        "`{name}` cannot stand in a list of checksums: it is empty, too long, or has brackets or control characters"
+    )]
+    Name {
+        /// The name, cut to 80 characters.
+        name: String,
+    },
     /// Another key signed.
     #[error("the signature is by the key {found:02x?}, not by {want:02x?}")]
     Number {
@@ -61,6 +71,22 @@ pub enum SignifyError {
     /// The signature is wrong.
     #[error("the signature is not one of its key over this file")]
     Wrong,
+}
+
+/// Longest name of a file in a list of checksums, in bytes: signify reads no more.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Writes checksums as `sha256(1)` of the BSDs does, and `signify -C` reads them.
+pub(super) fn checksums(files: &[(&str, Vcid)]) -> Result<String, SignifyError> {
+    let mut list = String::new();
+    for (name, vcid) in files {
+        let is_wrong = |c: char| c.is_control() || matches!(c, '(' | ')');
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(is_wrong) {
+            return Err(SignifyError::Name { name: name.chars().take(80).collect() });
+        }
+        list += &alloc::format!("SHA256 ({name}) = {}\n", vcid.to_hex());
+    }
+    Ok(list)
 }
 
 impl SignifyKey {

@@ -3,14 +3,20 @@
 //! Each function asks for a signature of the one key that is for its format, so that what one format
 //! lays out is never signed with the key of another, whatever the bytes are.
 
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::convert::Infallible;
+
+use vigil_base::Vcid;
 
 use super::dsse::{Envelope, pre_authentication_encoding};
-use super::minisign::{MinisignError, MinisignKey, MinisignSignature, MinisignUnsigned, Prehash};
-use super::signify::{SignifyError, SignifyKey, SignifySignature};
+use super::minisign::{
+    MinisignError, MinisignHasher, MinisignKey, MinisignSignature, MinisignUnsigned,
+};
+use super::signify::{SignifyError, SignifyKey, SignifySignature, checksums};
 use super::ssh_cert::{Certificate, CertificateBody, CertificateError};
 use super::sshsig::{SshSignature, SshSigner, sshsig_message};
-use crate::keys::{KeyBytes, PublicKey, Signature};
+use crate::keys::{KeyBytes, PublicKey, SecretKey, Signature};
 use crate::subkey::{ForeignKey, Purpose, SubkeyCertificate};
 
 /// Whoever holds subkeys.
@@ -77,6 +83,23 @@ impl ForeignSigner for ForeignKey {
     fn sign_foreign(&self, purpose: Purpose, bytes: &[u8]) -> Result<Signature, WrongPurpose> {
         self.foreign_public(purpose)?;
         Ok(self.sign(bytes))
+    }
+}
+
+/// Whoever holds a main key holds all of its subkeys.
+impl ForeignSigner for SecretKey {
+    type Failure = Infallible;
+
+    fn foreign_public(&self, purpose: Purpose) -> Result<PublicKey, Infallible> {
+        Ok(self.subkey(purpose).public())
+    }
+
+    fn certificate(&self, purpose: Purpose) -> Result<Option<SubkeyCertificate>, Infallible> {
+        Ok(Some(self.certify_subkey(purpose)))
+    }
+
+    fn sign_foreign(&self, purpose: Purpose, bytes: &[u8]) -> Result<Signature, Infallible> {
+        Ok(self.subkey(purpose).sign(bytes))
     }
 }
 
@@ -147,9 +170,23 @@ pub fn sign_minisign<S: ForeignSigner>(
     message: &[u8],
     trusted_comment: &str,
 ) -> Result<MinisignSignature, SignError<S::Failure, MinisignError>> {
+    let mut file = MinisignHasher::default();
+    file.update(message);
+    sign_minisign_file(by, file, trusted_comment)
+}
+
+/// Does what [`sign_minisign`] does, for a file that came in parts.
+///
+/// # Errors
+/// Refuses a comment that is not one short line, and fails as `by` does.
+pub fn sign_minisign_file<S: ForeignSigner>(
+    by: &S,
+    file: MinisignHasher,
+    trusted_comment: &str,
+) -> Result<MinisignSignature, SignError<S::Failure, MinisignError>> {
     let key = by.foreign_public(Purpose::Minisign).map_err(SignError::Signer)?;
     let key = MinisignKey::new(key);
-    let unsigned = MinisignUnsigned::new(&key, Prehash::Blake2b, message, trusted_comment);
+    let unsigned = MinisignUnsigned::hashed(&key, &file.finish(), trusted_comment);
     let unsigned = unsigned.map_err(SignError::Format)?;
     let sign = |bytes: &[u8]| by.sign_foreign(Purpose::Minisign, bytes).map_err(SignError::Signer);
     let signature = sign(unsigned.signed_bytes())?;
@@ -170,4 +207,17 @@ pub fn sign_signify<S: ForeignSigner>(
     let key = by.foreign_public(Purpose::Signify).map_err(SignError::Signer)?;
     let signature = by.sign_foreign(Purpose::Signify, message).map_err(SignError::Signer)?;
     SignifySignature::new(&SignifyKey::new(key), signature, key_file).map_err(SignError::Format)
+}
+
+/// Signs a list of checksums as `signify -S -e` does: the signature, and then the list itself.
+///
+/// # Errors
+/// Refuses a name that is not one short line, and fails as `by` does.
+pub fn sign_checksums<S: ForeignSigner>(
+    by: &S,
+    files: &[(&str, Vcid)],
+    key_file: &str,
+) -> Result<String, SignError<S::Failure, SignifyError>> {
+    let list = checksums(files).map_err(SignError::Format)?;
+    Ok(sign_signify(by, list.as_bytes(), key_file)?.text() + &list)
 }

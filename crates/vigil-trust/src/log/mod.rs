@@ -23,7 +23,7 @@ mod policy;
 mod proof;
 mod proof_file;
 mod reader;
-mod text;
+pub(crate) mod text;
 mod tile;
 mod tree;
 mod witness;

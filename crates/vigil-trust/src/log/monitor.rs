@@ -2,7 +2,9 @@
 //!
 //! It believes neither tiles nor checkpoints: it hashes each entry and goes on only where that leads
 //! to the root that the log signed. It keeps the right edge of the tree, from which it can show where
-//! a later tree differs. It decides nothing about what entries mean.
+//! a later tree differs, and some edges of before: a view that is smaller than what was read is proven
+//! to differ below the largest of these that it holds. Whoever has a copy of what was read proves the rest,
+//! too. It decides nothing about what entries mean.
 //!
 //! Invariants:
 //! - what was read once never changes: `frontier` only grows, and only to signed roots;
@@ -12,27 +14,37 @@ use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use vigil_base::cbor::{DecodeError, Decoder, Encoder};
+use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 
 use super::checkpoint::{
     Checkpoint, CheckpointError, LogKeys, Origin, SignedCheckpoint, UnsignedError,
 };
-use super::fraud::{FraudError, FraudProof, proven};
+use super::fraud::{FraudError, FraudProof, first_difference, proven};
 use super::proof::{Growth, GrowthRoots, check_consistency, prove_consistency};
 use super::tile::{
     TILE_HEIGHT, TILE_WIDTH, TileNodes, TileReadError, Tiles, decode_bundle, perfect_root,
 };
-use super::tree::{Frontier, FrontierError, LeafIndex, Nodes as _, TreeHash, TreeSize};
+use super::tree::{Frontier, FrontierError, LeafIndex, NodePlace, Nodes, TreeHash, TreeSize};
 
 /// The type tag of a monitor's record.
 const TAG: &str = "vigil.log-monitor/1";
+
+/// How many of the newest views are kept; of older ones one for each bit length of their sizes.
+const NEWEST: usize = 16;
+
+/// A state of the log up to which everything was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    frontier: Frontier,
+    checkpoint: SignedCheckpoint,
+}
 
 /// What a monitor knows of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Monitor {
     log: LogKeys,
-    frontier: Frontier,
-    checkpoint: Option<SignedCheckpoint>,
+    /// What was read, the sizes rising.
+    seen: Vec<Seen>,
     fraud: Option<FraudProof>,
 }
 
@@ -124,7 +136,7 @@ pub enum MonitorStateError {
 impl Monitor {
     /// Begins with the empty log.
     pub fn new(log: LogKeys) -> Self {
-        Self { log, frontier: Frontier::new(), checkpoint: None, fraud: None }
+        Self { log, seen: Vec::new(), fraud: None }
     }
 
     /// Returns the log.
@@ -134,12 +146,17 @@ impl Monitor {
 
     /// Returns how many entries were read.
     pub fn size(&self) -> TreeSize {
-        self.frontier.size()
+        self.seen.last().map_or(TreeSize(0), |seen| seen.frontier.size())
+    }
+
+    /// Says whether a view of this size can be compared by its root alone.
+    pub fn has_seen(&self, size: TreeSize) -> bool {
+        self.seen.iter().any(|seen| seen.frontier.size() == size)
     }
 
     /// Returns the last checkpoint up to which everything was read.
     pub fn checkpoint(&self) -> Option<&SignedCheckpoint> {
-        self.checkpoint.as_ref()
+        self.seen.last().map(|seen| &seen.checkpoint)
     }
 
     /// Returns the proof for which the log is frozen.
@@ -162,6 +179,18 @@ impl Monitor {
         &mut self,
         shown: &SignedCheckpoint,
         tiles: T,
+        each: impl FnMut(LeafIndex, &[u8]),
+    ) -> Result<Progress, MonitorError<T::Error>> {
+        self.look_beside(shown, tiles, None::<T>, each)
+    }
+
+    /// Does what [`Monitor::look`] does, with a copy of what was read, where there is one: it proves where a
+    /// smaller view differs, whichever entry it is. The copy is not believed either.
+    pub fn look_beside<T: Tiles, O: Tiles>(
+        &mut self,
+        shown: &SignedCheckpoint,
+        tiles: T,
+        copy: Option<O>,
         mut each: impl FnMut(LeafIndex, &[u8]),
     ) -> Result<Progress, MonitorError<T::Error>> {
         if let Some(fraud) = &self.fraud {
@@ -170,15 +199,14 @@ impl Monitor {
         let new = shown.verify(&self.log)?.clone();
         let known = self.size();
         if new.size.0 <= known.0 {
-            return self.look_back(shown, &new, tiles);
+            return self.look_back(shown, &new, tiles, copy);
         }
         let mut nodes = TileNodes::new(tiles, new.size);
-        let mut frontier = self.frontier.clone();
+        let mut frontier = self.frontier();
         let read = read_entries(&mut frontier, &mut nodes, &mut each);
         let found = frontier.root();
         if read.is_ok() && found == new.root {
-            self.frontier = frontier;
-            self.checkpoint = Some(shown.clone());
+            self.remember(Seen { frontier, checkpoint: shown.clone() });
             return Ok(Progress::Grown { from: known, to: new.size });
         }
         // Another view of the same log, or files that somebody changed? Only the hashes tell.
@@ -190,16 +218,34 @@ impl Monitor {
         Err(MonitorError::Entries { wanted: new.root, found })
     }
 
+    fn frontier(&self) -> Frontier {
+        self.seen.last().map_or_else(Frontier::new, |seen| seen.frontier.clone())
+    }
+
+    fn remember(&mut self, seen: Seen) {
+        self.seen.push(seen);
+        let old = self.seen.len().saturating_sub(NEWEST);
+        let bits = |seen: &Seen| seen.frontier.size().0.checked_ilog2();
+        let is_kept: Vec<bool> = (0..self.seen.len())
+            .map(|at| at >= old || at == 0 || bits(&self.seen[at]) != bits(&self.seen[at - 1]))
+            .collect();
+        let mut kept = is_kept.into_iter();
+        self.seen.retain(|_| kept.next().unwrap_or(true));
+    }
+
     /// A view that is not larger than what is known.
-    fn look_back<T: Tiles>(
+    fn look_back<T: Tiles, O: Tiles>(
         &mut self,
         shown: &SignedCheckpoint,
         new: &Checkpoint,
         mut tiles: T,
+        copy: Option<O>,
     ) -> Result<Progress, MonitorError<T::Error>> {
-        let (known, root) = (self.size(), self.frontier.root());
+        let (known, root) = (self.size(), self.frontier().root());
         let mut nodes = TileNodes::new(&mut tiles, new.size);
-        if let Some(fraud) = self.contradiction(shown).or_else(|| self.accuse(shown, &mut nodes)) {
+        let fraud = self.contradiction(shown).or_else(|| self.accuse(shown, &mut nodes));
+        let fraud = fraud.or_else(|| self.accuse_beside(shown, &mut nodes, copy?));
+        if let Some(fraud) = fraud {
             self.fraud = Some(fraud.clone());
             return Err(MonitorError::Fraud(Box::new(fraud)));
         }
@@ -215,7 +261,7 @@ impl Monitor {
         }
     }
 
-    /// Compares a view from anywhere with the last one: two roots for one size are a proof.
+    /// Compares a view from anywhere with those that are kept: two roots for one size are a proof.
     pub fn gossip(&mut self, other: &SignedCheckpoint) -> Result<bool, UnsignedError> {
         other.verify(&self.log)?;
         let fraud = self.contradiction(other);
@@ -227,80 +273,127 @@ impl Monitor {
     }
 
     fn contradiction(&self, other: &SignedCheckpoint) -> Option<FraudProof> {
-        let own = self.checkpoint.as_ref()?;
-        FraudProof::of_roots(&self.log, [own, other]).ok()
+        let proof = |seen: &Seen| FraudProof::of_roots(&self.log, [&seen.checkpoint, other]).ok();
+        self.seen.iter().rev().find_map(proof)
     }
 
-    /// Looks for a place that both trees have and in which they differ: one of those at the edge of
-    /// the tree that was read. `None` if nothing can be proven.
+    /// Looks for a place that both trees have and in which they differ: one of those at the edges of
+    /// the trees that were read. `None` if nothing can be proven.
     fn accuse<T: Tiles>(
         &self,
         shown: &SignedCheckpoint,
         nodes: &mut TileNodes<T>,
     ) -> Option<FraudProof> {
-        let own = self.checkpoint.as_ref()?;
-        let (old, new) = (self.size(), shown.unverified().size);
-        let mut edge = self.frontier.clone();
-        for place in self.frontier.places() {
+        self.seen.iter().rev().find_map(|seen| self.accuse_by(seen, shown, nodes))
+    }
+
+    fn accuse_by<T: Tiles>(
+        &self,
+        seen: &Seen,
+        shown: &SignedCheckpoint,
+        nodes: &mut TileNodes<T>,
+    ) -> Option<FraudProof> {
+        let (old, new) = (seen.frontier.size(), shown.unverified().size);
+        let mut edge = seen.frontier.clone();
+        for place in seen.frontier.places() {
             let is_in_both = place.leaves().is_some_and(|(_, end)| end.0 <= new.0);
             if !is_in_both || nodes.node(place).ok()? == edge.node(place).ok()? {
                 continue;
             }
             let sides = [proven(&mut edge, place, old).ok()?, proven(nodes, place, new).ok()?];
             // It holds only if the tiles lead to the root that was signed.
-            return FraudProof::of_nodes(&self.log, [own, shown], place, sides).ok();
+            let views = [&seen.checkpoint, shown];
+            return FraudProof::of_nodes(&self.log, views, place, sides).ok();
         }
         None
     }
 
+    /// Goes down both trees, this one's in a copy of its files, to the first entry in which they differ.
+    fn accuse_beside<T: Tiles, O: Tiles>(
+        &self,
+        shown: &SignedCheckpoint,
+        nodes: &mut TileNodes<T>,
+        copy: O,
+    ) -> Option<FraudProof> {
+        let own = self.checkpoint()?;
+        let (old, new) = (self.size(), shown.unverified().size);
+        let mut copy = TileNodes::new(copy, old);
+        let (mut ours, mut theirs) = (Whole(&mut copy), Whole(nodes));
+        let found = first_difference((&mut ours, old), (&mut theirs, new)).ok()??;
+        let place = NodePlace { level: 0, index: found.0 };
+        let sides = [proven(&mut ours, place, old).ok()?, proven(&mut theirs, place, new).ok()?];
+        FraudProof::of_nodes(&self.log, [own, shown], place, sides).ok()
+    }
+
     /// Writes what is to be kept.
     pub fn encode(&self) -> Vec<u8> {
-        let mut encoder = Encoder::record(TAG, 5);
+        let mut encoder = Encoder::record(TAG, 4);
         encoder.text(self.log.origin().as_str());
-        encoder.text(&self.checkpoint.as_ref().map(ToString::to_string).unwrap_or_default());
-        encoder.array(self.frontier.peaks().len());
-        self.frontier.peaks().iter().for_each(|peak| encoder.bytes(&peak.0));
+        encoder.array(self.seen.len());
+        for seen in &self.seen {
+            encoder.array(2);
+            encoder.text(&seen.checkpoint.to_string());
+            encoder.array(seen.frontier.peaks().len());
+            seen.frontier.peaks().iter().for_each(|peak| encoder.bytes(&peak.0));
+        }
         encoder.bytes(&self.fraud.as_ref().map(FraudProof::encode).unwrap_or_default());
         encoder.finish()
     }
 
     /// Reads what was kept, and checks that it belongs together.
     pub fn decode(log: LogKeys, bytes: &[u8]) -> Result<Self, MonitorStateError> {
-        let mut decoder = Decoder::record(bytes, TAG, 5)?;
+        let mut decoder = Decoder::record(bytes, TAG, 4)?;
         let origin = decoder.text()?;
         if origin != log.origin().as_str() {
             let wanted = log.origin().clone();
             let found = Origin::new(origin).unwrap_or_else(|_| wanted.clone());
             return Err(MonitorStateError::Origin { found, wanted });
         }
-        let checkpoint = match decoder.text()? {
-            "" => None,
-            text => Some(SignedCheckpoint::parse(text.as_bytes())?),
-        };
-        let mut peaks = Vec::new();
+        let mut seen: Vec<Seen> = Vec::new();
         for _ in 0..decoder.array()? {
-            peaks.push(TreeHash(decoder.byte_array()?));
+            let at = decoder.offset();
+            let view = decode_seen(&log, &mut decoder)?;
+            let before = seen.last().map_or(0, |seen| seen.frontier.size().0);
+            if view.frontier.size().0 <= before {
+                return Ok(decoder.fault(at, Fault::KeyOrder)?);
+            }
+            seen.push(view);
         }
         let fraud = match decoder.bytes()? {
             [] => None,
             bytes => Some(FraudProof::decode(bytes)?),
         };
         decoder.finish()?;
-        let (size, wanted) = match &checkpoint {
-            None => (TreeSize(0), TreeHash::of_empty_tree()),
-            Some(signed) => {
-                let checked = signed.verify(&log)?;
-                (checked.size, checked.root)
-            }
-        };
-        let frontier = Frontier::from_peaks(size, peaks)?;
-        if frontier.root() != wanted {
-            return Err(MonitorStateError::Root);
-        }
         if let Some(fraud) = &fraud {
             fraud.check_log(&log)?;
         }
-        Ok(Self { log, frontier, checkpoint, fraud })
+        Ok(Self { log, seen, fraud })
+    }
+}
+
+fn decode_seen(log: &LogKeys, decoder: &mut Decoder<'_>) -> Result<Seen, MonitorStateError> {
+    decoder.array_of(2)?;
+    let checkpoint = SignedCheckpoint::parse(decoder.text()?.as_bytes())?;
+    let mut peaks = Vec::new();
+    for _ in 0..decoder.array()? {
+        peaks.push(TreeHash(decoder.byte_array()?));
+    }
+    let checked = checkpoint.verify(log)?;
+    let frontier = Frontier::from_peaks(checked.size, peaks)?;
+    if frontier.root() != checked.root {
+        return Err(MonitorStateError::Root);
+    }
+    Ok(Seen { frontier, checkpoint })
+}
+
+/// The nodes of a tree, where it does not matter why one could not be had.
+struct Whole<'a, N>(&'a mut N);
+
+impl<N: Nodes> Nodes for Whole<'_, N> {
+    type Error = ();
+
+    fn node(&mut self, place: NodePlace) -> Result<TreeHash, ()> {
+        self.0.node(place).map_err(|_| ())
     }
 }
 

@@ -225,7 +225,8 @@ impl LogPolicy {
         }
     }
 
-    fn quorum_holds(&self, seen: &[Sight]) -> bool {
+    /// Says whether what the witnesses say, in the order of the file, is enough.
+    pub(crate) fn quorum_holds(&self, seen: &[Sight]) -> bool {
         let mut groups: Vec<bool> = Vec::with_capacity(self.groups.len());
         let holds = |groups: &[bool], member: &Member| match member {
             Member::Witness(index) => matches!(seen.get(*index), Some(Sight::Counts(_))),

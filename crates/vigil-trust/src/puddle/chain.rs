@@ -111,15 +111,34 @@ pub fn check_chain<B: AsRef<[u8]>>(
     ask: &Ask<'_>,
     now: Moment,
 ) -> Result<Vec<Link>, ChainError> {
-    if chain.is_empty() {
+    if chain.len() > DEPTH_MAX {
+        return Err(ChainError::TooDeep { links: chain.len() });
+    }
+    let mut statements = Vec::with_capacity(chain.len());
+    for (at, bytes) in chain.iter().enumerate() {
+        let failed = |source| ChainError::Statement { link: at + 1, source };
+        statements.push(Statement::decode(bytes.as_ref()).map_err(failed)?);
+    }
+    check_statements(person, puddle, statements.iter(), ask, now)
+}
+
+/// Checks a chain of statements, which hold.
+pub(crate) fn check_statements<'a>(
+    person: &KeyBytes,
+    puddle: &Vcid,
+    chain: impl ExactSizeIterator<Item = &'a Statement>,
+    ask: &Ask<'_>,
+    now: Moment,
+) -> Result<Vec<Link>, ChainError> {
+    if chain.len() == 0 {
         return Err(ChainError::Empty);
     }
     if chain.len() > DEPTH_MAX {
         return Err(ChainError::TooDeep { links: chain.len() });
     }
     let mut links: Vec<Link> = Vec::with_capacity(chain.len());
-    for (at, bytes) in chain.iter().enumerate() {
-        let link = check_link(bytes.as_ref(), at + 1, person, puddle, &links)?;
+    for (at, statement) in chain.enumerate() {
+        let link = check_link(statement, at + 1, person, puddle, &links)?;
         if link.scope.is_expired(now) {
             return Err(ChainError::Expired { link: at + 1 });
         }
@@ -130,15 +149,13 @@ pub fn check_chain<B: AsRef<[u8]>>(
 }
 
 fn check_link(
-    bytes: &[u8],
+    statement: &Statement,
     link: usize,
     person: &KeyBytes,
     puddle: &Vcid,
     above: &[Link],
 ) -> Result<Link, ChainError> {
-    let statement =
-        Statement::decode(bytes).map_err(|source| ChainError::Statement { link, source })?;
-    let event = PuddleEvent::decode(&statement)
+    let event = PuddleEvent::decode(statement)
         .map_err(|source| ChainError::Event { link, source: Some(source) })?;
     if event.puddle != Some(*puddle) {
         return Err(ChainError::Puddle { link });

@@ -18,6 +18,7 @@ const ADD: &str = "vigil.puddle-add/1";
 const REVOKE: &str = "vigil.puddle-revoke/1";
 const GRANT: &str = "vigil.puddle-grant/1";
 const ROTATE: &str = "vigil.puddle-rotate/1";
+const RENEW: &str = "vigil.puddle-renew/1";
 const JOIN: &str = "vigil.puddle-join/1";
 
 /// What the successor of a Person's key signs, so that nobody is made one against their will.
@@ -91,6 +92,8 @@ pub enum Event {
         /// The successor's signature over the puddle, the key before and the events seen.
         consent: Signature,
     },
+    /// The Person is still there: leases begin anew for whoever hears it.
+    Renew,
 }
 
 /// An event, with where it belongs.
@@ -205,6 +208,7 @@ impl Event {
             Self::Revoke { .. } => REVOKE,
             Self::Grant { .. } => GRANT,
             Self::Rotate { .. } => ROTATE,
+            Self::Renew => RENEW,
         }
     }
 
@@ -216,6 +220,7 @@ impl Event {
             Self::Revoke { .. } => "revoke",
             Self::Grant { .. } => "grant",
             Self::Rotate { .. } => "rotate",
+            Self::Renew => "renew",
         }
     }
 }
@@ -232,7 +237,7 @@ impl PuddleEvent {
 
     /// Says whether a statement's tag is one of an event.
     pub fn is_tagged(statement: &Statement) -> bool {
-        [GENESIS, ADD, REVOKE, GRANT, ROTATE].contains(&statement.tag())
+        [GENESIS, ADD, REVOKE, GRANT, ROTATE, RENEW].contains(&statement.tag())
     }
 
     fn items(&self) -> usize {
@@ -241,6 +246,7 @@ impl PuddleEvent {
             Event::Add { .. } | Event::Rotate { .. } => 5,
             Event::Revoke { .. } => 7,
             Event::Grant { .. } => 5 + Scope::ITEMS,
+            Event::Renew => 3,
         }
     }
 
@@ -294,6 +300,7 @@ impl PuddleEvent {
                 encoder.bytes(&successor.0);
                 encoder.bytes(&consent.0);
             }
+            Event::Renew => {}
         }
         encoder.finish()
     }
@@ -310,9 +317,10 @@ impl PuddleEvent {
         let items = match tag {
             ADD | ROTATE => 5,
             REVOKE => 7,
+            RENEW => 3,
             _ => 5 + Scope::ITEMS,
         };
-        let expected = [ADD, REVOKE, GRANT, ROTATE].into_iter().find(|known| *known == tag);
+        let expected = [ADD, REVOKE, GRANT, ROTATE, RENEW].into_iter().find(|known| *known == tag);
         let mut decoder = Decoder::record(body, expected.unwrap_or(GENESIS), items)?;
         let puddle = Some(Vcid::from_bytes(decoder.byte_array()?));
         let after =
@@ -320,6 +328,7 @@ impl PuddleEvent {
         let event = match tag {
             ADD => decode_add(&mut decoder)?,
             REVOKE => decode_revoke(&mut decoder)?,
+            RENEW => Event::Renew,
             GRANT => Event::Grant {
                 to: KeyBytes(decoder.byte_array()?),
                 parent: if decoder.null() {

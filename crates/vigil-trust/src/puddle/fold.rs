@@ -11,7 +11,6 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use vigil_base::world::Moment;
 use vigil_base::{Blame, Blamed, Name, Vcid};
 
 use super::event::{Event, FeedMark, PuddleEvent, Target};
@@ -83,8 +82,9 @@ pub fn fold<'a>(
     let machines = folding.machines(&valid, &late, &revoked, frozen);
     let grants = folding.grants(&epochs, &valid, &revoked, &machines);
     let heads = folding.heads(&valid);
-    let signed = valid.iter().filter_map(|id| folding.nodes.get(id));
-    let signed_at = signed.map(|node| node.statement.at()).max().unwrap_or(Moment(0));
+    folding.refuse_others(&valid);
+    let signed = valid.iter().filter_map(|id| Some((*id, folding.nodes.get(id)?.statement.at())));
+    let signed = signed.collect();
     Ok(View {
         id: puddle,
         name,
@@ -95,7 +95,7 @@ pub fn fold<'a>(
         grants,
         refused: folding.refused,
         heads,
-        signed_at,
+        signed,
     })
 }
 
@@ -450,6 +450,15 @@ impl<'a> Folding<'a> {
         }
         let kept = kept.unwrap_or_default().into_iter();
         view.kept = kept.map(|(incarnation, next)| FeedMark { incarnation, next }).collect();
+    }
+
+    /// Refuses renewals by anybody but the Person.
+    fn refuse_others(&mut self, valid: &BTreeSet<Vcid>) {
+        let renewals = self.nodes.iter().filter(|(_, node)| node.event.event == Event::Renew);
+        let others = renewals.map(|(id, _)| *id).filter(|id| !valid.contains(id));
+        for id in others.collect::<Vec<_>>() {
+            self.refused.entry(id).or_insert(Refusal::NotAuthor);
+        }
     }
 
     fn grants(

@@ -14,11 +14,14 @@ mod freshness;
 mod scope;
 mod view;
 
+pub(crate) use chain::check_statements;
 pub use chain::{ChainError, Link, check_chain};
 pub use event::{
     AFTER_MAX, Event, EventError, FeedMark, JoinRequest, PuddleEvent, REASON_BYTES_MAX, Target,
 };
 pub use fold::{FoldError, fold};
-pub use freshness::{Freshness, Lease, TimeFloor};
-pub use scope::{Ask, DEPTH_MAX, Scope, ScopeError, VERBS_MAX};
-pub use view::{Authority, Denial, GrantView, Idle, MachineState, MachineView, Refusal, View};
+pub use freshness::{Believed, Clocks, Freshness, Lease, Steady, TimeHere};
+pub use scope::{Ask, DEPTH_MAX, Misfit, Scope, ScopeError, VERBS_MAX};
+pub use view::{
+    Authority, Denial, GrantView, Idle, MachineState, MachineView, Refusal, View, When,
+};

@@ -64,6 +64,20 @@ fn is_prefix(prefix: &str) -> bool {
         && (prefix.is_empty() || prefix.split('/').all(is_step))
 }
 
+/// Which part of a grant does not allow something. The later one came closer to allowing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Misfit {
+    /// It is of another subsystem.
+    #[error("it is of another subsystem")]
+    Subsystem,
+    /// It does not name the verb.
+    #[error("it does not name this verb")]
+    Verb,
+    /// The resource does not lie below its prefix.
+    #[error("the path does not lie below its prefix")]
+    Prefix,
+}
+
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask<'a> {
@@ -135,10 +149,19 @@ impl Scope {
 
     /// Says whether it allows something, whatever the time is.
     pub fn allows(&self, ask: &Ask<'_>) -> bool {
-        self.subsystem == ask.subsystem
-            && self.verbs.contains(ask.verb)
-            && is_prefix(ask.resource)
-            && is_below(&self.prefix, ask.resource)
+        self.misfit(ask).is_none()
+    }
+
+    /// Returns what of it does not allow something; none if it is allowed, whatever the time is.
+    pub fn misfit(&self, ask: &Ask<'_>) -> Option<Misfit> {
+        if self.subsystem != ask.subsystem {
+            return Some(Misfit::Subsystem);
+        }
+        if !self.verbs.contains(ask.verb) {
+            return Some(Misfit::Verb);
+        }
+        let is_within = is_prefix(ask.resource) && is_below(&self.prefix, ask.resource);
+        (!is_within).then_some(Misfit::Prefix)
     }
 
     /// Says whether it has expired.

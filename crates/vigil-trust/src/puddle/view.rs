@@ -11,7 +11,7 @@ use vigil_base::{Name, Vcid};
 
 use super::event::{AFTER_MAX, EventError, FeedMark};
 use super::freshness::{Freshness, Lease};
-use super::scope::{Ask, DEPTH_MAX, Scope};
+use super::scope::{Ask, DEPTH_MAX, Misfit, Scope};
 use crate::feed::{FeedId, Incarnation};
 use crate::keys::KeyBytes;
 
@@ -147,8 +147,8 @@ pub struct View {
     pub refused: BTreeMap<Vcid, Refusal>,
     /// The newest events of the Person's that count. See [`View::next_after`].
     pub heads: BTreeSet<Vcid>,
-    /// The latest moment that the Person signed: the time cannot be earlier.
-    pub signed_at: Moment,
+    /// What counts of the Person's word, and when it was signed, as it says itself.
+    pub signed: BTreeMap<Vcid, Moment>,
 }
 
 /// Why a machine does not count.
@@ -175,29 +175,78 @@ pub enum Denial {
     /// Nobody speaks for the Person.
     #[error("the Person's key is contested, so nothing is granted any more")]
     Contested,
+    /// The machine does not count.
+    #[error(transparent)]
+    Idle(#[from] Idle),
     /// What is known here is too old.
-    #[error(
-        "nothing has been heard of the puddle for longer than its lease; import a newer bundle"
-    )]
+    #[error("nothing has been heard of the Person for longer than the puddle's lease")]
     Stale {
         /// When the lease ended.
         since: Moment,
     },
+    /// One of two clocks is wrong.
+    #[error("the Person signed later than it is here, so one of two clocks is wrong")]
+    Doubtful {
+        /// When, as was signed.
+        signed: Moment,
+    },
     /// The grant does not hold.
-    #[error("there is no such grant that holds")]
+    #[error("there is no grant that holds")]
     NoGrant,
     /// It is another machine's.
     #[error("the grant is another machine's")]
     NotHolder,
     /// It does not allow this.
-    #[error("the grant does not allow this")]
-    NotAllowed,
+    #[error("the grant does not allow this: {misfit}")]
+    NotAllowed {
+        /// Which part of it does not.
+        misfit: Misfit,
+    },
     /// It, or one above it, has expired.
     #[error("link {link} of the chain has expired")]
     Expired {
         /// Which, from 1 at the Person.
         link: usize,
     },
+}
+
+impl Denial {
+    /// Returns the word for it, as programs read it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Contested => "contested",
+            Self::Idle(Idle::Unknown) => "unknown",
+            Self::Idle(Idle::Revoked) => "revoked",
+            Self::Idle(Idle::Frozen) => "frozen",
+            Self::Stale { .. } => "stale",
+            Self::Doubtful { .. } => "doubtful",
+            Self::NoGrant => "no-grant",
+            Self::NotHolder => "not-holder",
+            Self::NotAllowed { misfit: Misfit::Subsystem } => "subsystem",
+            Self::NotAllowed { misfit: Misfit::Verb } => "verb",
+            Self::NotAllowed { misfit: Misfit::Prefix } => "prefix",
+            Self::Expired { .. } => "expired",
+        }
+    }
+
+    /// How close it came to being allowed: of several grants, people are told of the closest.
+    fn closeness(&self) -> (u8, Option<Misfit>) {
+        match self {
+            Self::Expired { .. } => (3, None),
+            Self::Stale { .. } | Self::Doubtful { .. } => (2, None),
+            Self::NotAllowed { misfit } => (1, Some(*misfit)),
+            _ => (0, None),
+        }
+    }
+}
+
+/// When something is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    /// The time to judge by, which has a floor under it; see [`super::TimeHere`].
+    pub now: Moment,
+    /// What [`Lease::judge`] says of the puddle's lease.
+    pub freshness: Freshness,
 }
 
 impl View {
@@ -233,9 +282,59 @@ impl View {
         }
     }
 
-    /// Says whether a machine may do something by a grant, and why not. `now` has a floor under it; see
-    /// [`super::TimeFloor`]. `freshness` is what [`Lease::judge`] says of the puddle's lease: on what is
-    /// stale nothing is allowed, and neither where rotations contest the Person's key.
+    /// Returns the last date that the Person signed.
+    pub fn signed_at(&self) -> Moment {
+        self.signed.values().max().copied().unwrap_or(Moment(i64::MIN))
+    }
+
+    /// Returns a grant that holds and all above it, the Person's first.
+    pub fn chain(&self, grant: &Vcid) -> Vec<(Vcid, &GrantView)> {
+        let mut chain = Vec::new();
+        let mut at = Some(*grant);
+        while let Some((id, link)) = at.and_then(|id| Some((id, self.grants.get(&id)?))) {
+            chain.push((id, link));
+            at = link.parent;
+        }
+        chain.reverse();
+        chain
+    }
+
+    /// Says by which of its grants a machine may do something: the chain, the Person's grant first. Of
+    /// several the shortest, and of those the one that holds longest.
+    ///
+    /// # Errors
+    /// Says what stands against it; of several grants, what stands against the one that came closest.
+    pub fn may(
+        &self,
+        machine: &KeyBytes,
+        ask: &Ask<'_>,
+        when: &When,
+    ) -> Result<Vec<(Vcid, &GrantView)>, Denial> {
+        if matches!(self.authority, Authority::Contested(_)) {
+            return Err(Denial::Contested);
+        }
+        self.expect_active(machine)?;
+        let held = self.grants.iter().filter(|(_, grant)| grant.to == *machine);
+        let (mut best, mut closest) = (None, Denial::NoGrant);
+        for (id, grant) in held {
+            match self.authorise(machine, id, ask, when) {
+                Ok(chain) => {
+                    let until = grant.scope.expiry().unwrap_or(Moment(i64::MAX));
+                    let order = (chain.len(), core::cmp::Reverse(until));
+                    if best.as_ref().is_none_or(|(before, _)| order < *before) {
+                        best = Some((order, chain));
+                    }
+                }
+                Err(denial) if denial.closeness() > closest.closeness() => closest = denial,
+                Err(_) => {}
+            }
+        }
+        best.map(|(_, chain)| chain).ok_or(closest)
+    }
+
+    /// Says whether a machine may do something by one grant, and returns the chain that allows it, the
+    /// Person's grant first. Nothing is allowed on what is stale, or where rotations contest the Person's
+    /// key; nor while the time is in doubt, if it matters: where there is a lease, or a link expires.
     ///
     /// # Errors
     /// Says what stands against it.
@@ -244,29 +343,32 @@ impl View {
         machine: &KeyBytes,
         grant: &Vcid,
         ask: &Ask<'_>,
-        now: Moment,
-        freshness: Freshness,
-    ) -> Result<(), Denial> {
+        when: &When,
+    ) -> Result<Vec<(Vcid, &GrantView)>, Denial> {
         if matches!(self.authority, Authority::Contested(_)) {
             return Err(Denial::Contested);
-        }
-        if let Freshness::Stale { since } = freshness {
-            return Err(Denial::Stale { since });
         }
         let found = self.grants.get(grant).ok_or(Denial::NoGrant)?;
         if found.to != *machine {
             return Err(Denial::NotHolder);
         }
-        if !found.scope.allows(ask) {
-            return Err(Denial::NotAllowed);
+        if let Some(misfit) = found.scope.misfit(ask) {
+            return Err(Denial::NotAllowed { misfit });
         }
-        let mut link = Some(found);
-        while let Some(at) = link {
-            if at.scope.is_expired(now) {
-                return Err(Denial::Expired { link: at.depth });
+        let chain = self.chain(grant);
+        let expires = |(_, link): &(Vcid, &GrantView)| link.scope.expiry().is_some();
+        match when.freshness {
+            Freshness::Stale { since } => return Err(Denial::Stale { since }),
+            Freshness::Doubtful { signed }
+                if self.lease != Lease::Never || chain.iter().any(expires) =>
+            {
+                return Err(Denial::Doubtful { signed });
             }
-            link = at.parent.and_then(|parent| self.grants.get(&parent));
+            Freshness::Doubtful { .. } | Freshness::Fresh { .. } => {}
         }
-        Ok(())
+        match chain.iter().position(|(_, link)| link.scope.is_expired(when.now)) {
+            Some(at) => Err(Denial::Expired { link: at + 1 }),
+            None => Ok(chain),
+        }
     }
 }

@@ -19,6 +19,9 @@ struct State {
     /// What a `sync_folder` has covered.
     names: BTreeMap<String, Vec<u8>>,
     steps_left: Option<u64>,
+    /// Which open files hold a lock on a file, and whether alone.
+    locks: BTreeMap<String, BTreeMap<u64, bool>>,
+    opened: u64,
 }
 
 /// The disk. Clones are the same disk.
@@ -66,14 +69,14 @@ impl MemoryDisk {
         });
         let files: BTreeMap<String, Stored> = files.collect();
         let names = files.keys().map(|name| (name.clone(), Vec::new())).collect();
-        Self(Arc::new(Mutex::new(State { files, names, steps_left: None })))
+        Self(Arc::new(Mutex::new(State { files, names, ..State::default() })))
     }
 
     /// Copies everything, as a backup or a clone does.
     pub fn copied(&self) -> Self {
         let state = self.0.lock().expect("free");
         let (files, names) = (state.files.clone(), state.names.clone());
-        Self(Arc::new(Mutex::new(State { files, names, steps_left: None })))
+        Self(Arc::new(Mutex::new(State { files, names, ..State::default() })))
     }
 
     /// Changes a file's bytes behind everybody's back.
@@ -88,6 +91,18 @@ impl MemoryDisk {
 struct MemoryFile {
     disk: MemoryDisk,
     name: String,
+    /// Which open file it is.
+    number: u64,
+}
+
+impl Drop for MemoryFile {
+    fn drop(&mut self) {
+        // A test that has failed meanwhile has nothing more to learn from locks.
+        let Ok(mut state) = self.disk.0.lock() else { return };
+        if let Some(holders) = state.locks.get_mut(&self.name) {
+            holders.remove(&self.number);
+        }
+    }
 }
 
 impl Disk for MemoryDisk {
@@ -103,7 +118,10 @@ impl Disk for MemoryDisk {
             }
             _ => {}
         }
-        Ok(Box::new(MemoryFile { disk: self.clone(), name: path.into() }))
+        let mut state = self.0.lock().expect("free");
+        state.opened += 1;
+        let number = state.opened;
+        Ok(Box::new(MemoryFile { disk: self.clone(), name: path.into(), number }))
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>, DiskError> {
@@ -182,7 +200,16 @@ impl DiskFile for MemoryFile {
         Ok(())
     }
 
-    fn lock(&self, _: Lock, _: bool) -> Result<bool, DiskError> {
+    /// Whoever would have to wait is refused: tests do one thing at a time, so it would be for ever.
+    fn lock(&self, lock: Lock, _: bool) -> Result<bool, DiskError> {
+        let is_exclusive = lock == Lock::Exclusive;
+        let mut state = self.disk.0.lock().expect("free");
+        let holders = state.locks.entry(self.name.clone()).or_default();
+        let others = holders.iter().filter(|(number, _)| **number != self.number);
+        if others.into_iter().any(|(_, is_alone)| is_exclusive || *is_alone) {
+            return Ok(false);
+        }
+        holders.insert(self.number, is_exclusive);
         Ok(true)
     }
 

@@ -134,6 +134,34 @@ fn a_torn_tail_is_left_alone_and_a_new_life_begins() {
 }
 
 #[test]
+fn a_life_that_ended_before_it_spoke_is_continued_by_what_it_was_to_say() {
+    let (disk, random) = (MemoryDisk::default(), Counting::default());
+    let mut log = open(&disk, &random).expect("it opens");
+    log.append(&key(), Moment(1), &[entry(0)]).expect("durable");
+    let id = log.id();
+    drop(log);
+    let name = format!("feeds/{id}.feed");
+    disk.meddle(&name, |bytes| bytes.push(0));
+    // A new life begins, and the program ends before anything is said. Then the folder is copied.
+    let second = open(&disk, &random).expect("it opens").id();
+    let feeds = read_feeds(&disk).expect("the disk is well");
+    let old = feeds.iter().find(|file| file.feed.id() == id).expect("the first feed");
+    let want = vigil_trust::feed::continues(&old.feed);
+    let first = |disk: &MemoryDisk, place| {
+        let machine = key().public().bytes();
+        let disk = Arc::new(disk.clone());
+        let mut log = FeedLog::open(disk, machine, place, |_| false, &random).expect("it opens");
+        let batches = log.append(&key(), Moment(2), &[entry(1)]).expect("durable");
+        let (position, said) = batches[0].entries().next().expect("an entry");
+        (log.id(), position, said.to_vec())
+    };
+    let copied = disk.copied();
+    assert_eq!(first(&disk, place()), (second, 0, want.clone()));
+    let (third, position, said) = first(&copied, Vcid::of(b"there"));
+    assert!(third != second && position == 0 && said == want);
+}
+
+#[test]
 fn a_restored_backup_and_a_cloned_machine_start_new_lives() {
     let (disk, random) = (MemoryDisk::default(), Counting::default());
     let mut log = open(&disk, &random).expect("it opens");
@@ -182,7 +210,8 @@ fn a_clone_in_the_same_place_is_caught_by_whoever_hears_both() {
     let kept = keep(&far, id, &[first, one[0].clone()]).expect("the disk is well");
     assert_eq!((kept.count, kept.refused), (2, None));
     let kept = keep(&far, id, &two).expect("the disk is well");
-    let Some(FeedError::Forked(evidence)) = kept.refused else { panic!("{kept:?}") };
+    let Some((rival, FeedError::Forked(evidence))) = kept.refused else { panic!("{kept:?}") };
+    assert_eq!(rival, two[0]);
     assert_eq!(Equivocation::decode(&evidence.encode()).expect("it convinces").position(), 1);
 }
 

@@ -1,13 +1,14 @@
 //! What a machine keeps: files that are replaced whole, and bundles that are taken twice.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use vigil_base::world::{Disk as _, Moment};
+use vigil_base::world::{Disk as _, Lock, Moment, OpenMode};
 use vigil_base::{Name, Vcid};
 use vigil_trust::SecretKey;
-use vigil_trust::feed::{Equivocation, FeedLog};
-use vigil_trust::home::{Bundle, Home, HomeError, Person, PuddleHere};
-use vigil_trust::puddle::{Event, JoinRequest, Lease, MachineState, PuddleEvent, TimeFloor};
+use vigil_trust::feed::{Batch, Equivocation, FeedLog};
+use vigil_trust::home::{Bundle, Home, HomeError, Known, Person, PuddleHere};
+use vigil_trust::puddle::{Clocks, Event, JoinRequest, Lease, MachineState, PuddleEvent, TimeHere};
 
 use crate::disk::{Counting, MemoryDisk};
 
@@ -23,34 +24,100 @@ fn person(seed: u8, name: &str) -> Person {
     }
 }
 
+fn clocks(at: i64) -> Clocks {
+    Clocks { wall: Moment(at), steady: None }
+}
+
+/// Keeps a list of people.
+fn set_known(home: &Home, people: &[Person]) -> Result<(), HomeError> {
+    home.update_known(|known| {
+        *known = people.to_vec();
+        Ok(())
+    })
+}
+
 #[test]
 fn people_are_kept_and_forgotten_whatever_step_fails() {
+    let (before, after) = ([person(1, "bob"), person(2, "eve")], [person(1, "bob")]);
+    let mut done = 0;
     for steps in 0..12 {
         let disk = MemoryDisk::default();
         let home = Home::new(Arc::new(disk.clone()));
-        let first = [person(1, "bob"), person(2, "eve")];
-        home.set_known(&first).expect("the disk is well");
+        set_known(&home, &before).expect("the disk is well");
         disk.die_after(steps);
-        let is_done = home.set_known(&first[..1]).is_ok();
-        let after = Home::new(Arc::new(disk.after_power_loss(0)));
-        let known = after.known().expect("the list is whole");
-        assert_eq!(known.len(), if is_done { 1 } else { known.len().clamp(1, 2) });
+        let is_done = set_known(&home, &after).is_ok();
+        done += u32::from(is_done);
+        for kept in [0, 5, 1 << 20] {
+            let home = Home::new(Arc::new(disk.after_power_loss(kept)));
+            let known = home.known().expect("the list is whole");
+            assert!(known == after || !is_done && known == before, "{steps} {kept}: {known:?}");
+        }
     }
+    assert!(done > 0, "it was never let through");
 }
 
 #[test]
 fn the_person_and_the_puddle_are_read_as_they_were_written() {
     let home = Home::new(Arc::new(MemoryDisk::default()));
     assert_eq!((home.person(), home.puddle()), (Ok(None), Ok(None)));
-    let ada = person(3, "ada");
-    home.set_person(&ada, Some(b"sealed")).expect("the disk is well");
-    assert_eq!(home.person(), Ok(Some(ada.clone())));
-    assert_eq!(home.person_sealed(), Ok(Some(b"sealed".to_vec())));
+    let (ada, eve) = (person(3, "ada"), person(4, "eve"));
+    home.keep_seal(&ada.key, b"sealed").expect("the disk is well");
     home.set_person(&ada, None).expect("the disk is well");
-    assert_eq!(home.person_sealed(), Ok(None));
-    let here = PuddleHere { id: Vcid::of(b"x"), floor: TimeFloor(Moment(-5)) };
-    home.set_puddle(&here).expect("the disk is well");
-    assert_eq!(home.puddle(), Ok(Some(here)));
+    assert_eq!(home.person(), Ok(Some(ada.clone())));
+    assert_eq!(home.person_sealed(&ada.key), Ok(Some(b"sealed".to_vec())));
+    // Whoever did not know of ada does not take her place.
+    assert_eq!(home.set_person(&eve, None), Err(HomeError::Changed));
+    assert_eq!(home.set_person(&ada, None), Ok(()));
+    home.drop_seals(None).expect("the disk is well");
+    assert_eq!(home.person_sealed(&ada.key), Ok(None));
+    assert_eq!((home.set_machine(b"one"), home.set_machine(b"two")), (Ok(true), Ok(false)));
+    assert_eq!(home.machine_sealed(), Ok(Some(b"one".to_vec())));
+    let mut time = TimeHere::begin(&clocks(-5));
+    time.hear(Moment(-7), &clocks(-5));
+    let here = PuddleHere { id: Vcid::of(b"x"), time };
+    let set: Result<(), HomeError> = home.update_puddle(|found| {
+        *found = Some(here);
+        Ok(())
+    });
+    assert_eq!((set, home.puddle()), (Ok(()), Ok(Some(here))));
+}
+
+#[test]
+fn one_process_at_a_time_changes_the_files() {
+    let disk = MemoryDisk::default();
+    let home = Home::new(Arc::new(disk.clone()));
+    let other = disk.open("lock", OpenMode::Create).expect("the disk is well");
+    assert_eq!(other.lock(Lock::Exclusive, false), Ok(true));
+    assert_eq!(home.set_machine(b"sealed"), Err(HomeError::Busy));
+    assert_eq!(set_known(&home, &[]), Err(HomeError::Busy));
+    drop(other);
+    assert_eq!(home.set_machine(b"sealed"), Ok(true));
+}
+
+#[test]
+fn power_may_be_lost_at_every_step_of_a_rotation_and_the_new_key_is_sealed_before_it_counts() {
+    let (old, new) = (person(3, "ada"), person(4, "ada"));
+    let mut done = 0;
+    for steps in 0..20 {
+        for kept in [0, 1, 1 << 20] {
+            let disk = MemoryDisk::default();
+            let home = Home::new(Arc::new(disk.clone()));
+            home.keep_seal(&old.key, b"old").expect("the disk is well");
+            home.set_person(&old, None).expect("the disk is well");
+            disk.die_after(steps);
+            let is_done = home.keep_seal(&new.key, b"new").is_ok()
+                && home.set_person(&new, Some(old.key)).is_ok()
+                && home.drop_seals(Some(&new.key)).is_ok();
+            done += u32::from(is_done);
+            let home = Home::new(Arc::new(disk.after_power_loss(kept)));
+            let person = home.person().expect("it is whole").expect("there is one");
+            assert!(person == new || !is_done && person == old, "{steps} {kept}");
+            let want = if person == new { b"new" } else { b"old" };
+            let sealed = home.person_sealed(&person.key).expect("the disk is well");
+            assert_eq!(sealed.as_deref(), Some(want.as_slice()), "{steps} {kept}");
+        }
+    }
+    assert!(done > 0, "it was never let through");
 }
 
 /// A puddle of one machine on a disk of its own.
@@ -75,12 +142,21 @@ fn puddle(machine: u8, random: &Counting) -> (MemoryDisk, Home, Vcid) {
     (disk.clone(), Home::new(Arc::new(disk)), id)
 }
 
+/// Packs what is there, and reads it as another machine does.
+fn packed(home: &Home, id: Vcid) -> Bundle {
+    let known = home.open_puddle(id).expect("it is there");
+    let packed = home.bundle(&known).expect("the disk is well");
+    let read = Bundle::decode(&packed.bundle.encode()).expect("it holds");
+    assert_eq!(read, packed.bundle);
+    read
+}
+
 #[test]
 fn a_bundle_makes_another_machine_see_the_same_and_twice_changes_nothing() {
     let random = Counting::default();
     let (_, home, id) = puddle(1, &random);
     let known = home.open_puddle(id).expect("it is there");
-    let bytes = home.bundle(id, &known).expect("the disk is well");
+    let bytes = home.bundle(&known).expect("the disk is well").bundle.encode();
     let bundle = Bundle::decode(&bytes).expect("it holds");
     let other = Home::new(Arc::new(MemoryDisk::default()));
     assert_eq!(other.take_bundle(&bundle).expect("the disk is well").batches, 1);
@@ -125,8 +201,7 @@ fn what_a_bundle_shows_is_durable_before() {
     assert!(!append(&disk, b"not acknowledged"));
     disk.revive();
     let known = home.open_puddle(id).expect("it is there");
-    let shown = home.bundle(id, &known).expect("the disk is well");
-    let shown = Bundle::decode(&shown).expect("it holds").batches;
+    let shown = home.bundle(&known).expect("the disk is well").bundle.batches;
     assert_eq!(shown.len(), 2);
     let after = disk.after_power_loss(0);
     assert!(append(&after, b"something else"));
@@ -143,13 +218,9 @@ fn feeds_of_strangers_are_left_out_of_what_is_taken() {
     let random = Counting::default();
     let (_, home, id) = puddle(1, &random);
     let (_, stranger, elsewhere) = puddle(2, &random);
-    let pack = |home: &Home, id| {
-        let known = home.open_puddle(id).expect("it is there");
-        Bundle::decode(&home.bundle(id, &known).expect("the disk is well")).expect("it holds")
-    };
-    let mut mixed = pack(&home, id);
+    let mut mixed = packed(&home, id);
     // Another puddle of the same Person, so that nothing but membership is in the way.
-    mixed.batches.extend(pack(&stranger, elsewhere).batches);
+    mixed.batches.extend(packed(&stranger, elsewhere).batches);
     let other = Home::new(Arc::new(MemoryDisk::default()));
     assert_ne!(id, elsewhere);
     assert_eq!(other.take_bundle(&mixed).expect("the disk is well").batches, 1);
@@ -169,9 +240,7 @@ fn a_clone_is_frozen_by_the_bundle_that_shows_it_and_only_it() {
     };
     say(&disk, b"one thing");
     say(&clone, b"another");
-    let theirs = Home::new(Arc::new(clone));
-    let bundle = theirs.bundle(id, &theirs.open_puddle(id).expect("it is there"));
-    let bundle = Bundle::decode(&bundle.expect("the disk is well")).expect("it holds");
+    let bundle = packed(&Home::new(Arc::new(clone)), id);
     let taken = home.take_bundle(&bundle).expect("the disk is well");
     assert_eq!(taken.forks.len(), 1);
     let view = home.open_puddle(id).expect("it is there").view;
@@ -185,12 +254,21 @@ fn a_clone_is_frozen_by_the_bundle_that_shows_it_and_only_it() {
     assert!(matches!(&damaged, Some(HomeError::Evidence { file, .. }) if *file == fork));
     home.take_bundle(&bundle).expect("the disk is well");
     // The evidence travels on, and convinces a machine that has heard one side only.
-    let known = home.open_puddle(id).expect("it is there");
-    let onwards = Bundle::decode(&home.bundle(id, &known).expect("the disk is well"));
     let far = Home::new(Arc::new(MemoryDisk::default()));
-    far.take_bundle(&onwards.expect("it holds")).expect("the disk is well");
-    let state = far.open_puddle(id).expect("it is there").view.machines[&key(1).public().bytes()]
-        .state
-        .clone();
+    far.take_bundle(&packed(&home, id)).expect("the disk is well");
+    let known = far.open_puddle(id).expect("it is there");
+    let state = &known.view.machines[&key(1).public().bytes()].state;
     assert!(matches!(state, MachineState::Frozen { .. }));
+    // Both sides of it are there, and nothing that follows either.
+    let said = |known: &Known| {
+        let entries = known.batches().flat_map(Batch::entries).map(|(_, entry)| entry.to_vec());
+        entries.filter(|entry| entry.is_ascii()).collect::<BTreeSet<_>>()
+    };
+    let both = BTreeSet::from([b"one thing".to_vec(), b"another".to_vec()]);
+    assert_eq!(said(&home.open_puddle(id).expect("it is there")), both);
+    assert_eq!(said(&known), both);
+    say(&disk, b"later");
+    assert!(said(&home.open_puddle(id).expect("it is there")).contains(b"later".as_slice()));
+    assert_eq!(far.take_bundle(&packed(&home, id)).expect("the disk is well").batches, 0);
+    assert_eq!(said(&far.open_puddle(id).expect("it is there")), both);
 }

@@ -1,10 +1,13 @@
 //! What the crate promises, shown from outside.
 
+mod altered;
 mod disk;
 mod feeds;
 mod formats;
+mod gate;
 mod home;
 mod interop;
+mod quota;
 #[path = "../../../vigil-store/tests/it/sim.rs"]
 mod sim;
 mod transparency;

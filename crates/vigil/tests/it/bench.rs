@@ -108,6 +108,21 @@ impl From<Output> for Ran {
     }
 }
 
+/// Waits until a program has worked for half a second more than it had: what it was asked last has begun.
+pub fn wait_until_busy(child: &std::process::Child) {
+    let ticks = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("it runs");
+        let behind_name = stat.rsplit_once(')').expect("a name").1.to_owned();
+        // Time in the program and in the system, in hundredths of a second: fields 14 and 15 of proc(5).
+        let fields = behind_name.split_whitespace().skip(11).take(2);
+        fields.map(|field| field.parse::<u64>().expect("a number")).sum::<u64>()
+    };
+    let before = ticks();
+    while ticks() < before + 50 {
+        std::thread::yield_now();
+    }
+}
+
 /// `len` bytes that do not compress and differ from seed to seed (xorshift64*).
 pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

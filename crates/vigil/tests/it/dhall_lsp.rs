@@ -1,18 +1,43 @@
 //! An editor's session with the language server, through real pipes.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::io::{BufRead, BufReader, Write as _};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::bench::Bench;
 
-/// The editor's side.
+/// Nobody waits longer for a server that has stopped to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The editor's side. Every wait has an end, and whatever ends a test ends the server, too.
 struct Client {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    messages: Receiver<Value>,
     last_id: u64,
+}
+
+/// Reads one message, or nothing at the end.
+fn message(output: &mut impl BufRead) -> Option<Value> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if output.read_line(&mut line).expect("it writes") == 0 {
+            return None;
+        }
+        if let Some(value) = line.strip_prefix("Content-Length: ") {
+            length = value.trim().parse().expect("a number");
+        }
+        if line == "\r\n" {
+            break;
+        }
+    }
+    let mut bytes = vec![0; length];
+    output.read_exact(&mut bytes).expect("it writes");
+    Some(serde_json::from_slice(&bytes).expect("JSON"))
 }
 
 impl Client {
@@ -21,8 +46,16 @@ impl Client {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let input = child.stdin.take().expect("a pipe");
-        let output = BufReader::new(child.stdout.take().expect("a pipe"));
-        Self { child, input, output, last_id: 0 }
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (sender, messages) = channel();
+        std::thread::spawn(move || {
+            while let Some(message) = message(&mut output) {
+                if sender.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, input, messages, last_id: 0 }
     }
 
     fn send_text(&mut self, text: &str) {
@@ -34,21 +67,9 @@ impl Client {
         self.send_text(&message.to_string());
     }
 
+    #[track_caller]
     fn receive(&mut self) -> Value {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            assert!(self.output.read_line(&mut line).expect("it writes") > 0, "the server ended");
-            if let Some(value) = line.strip_prefix("Content-Length: ") {
-                length = value.trim().parse().expect("a number");
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let mut bytes = vec![0; length];
-        self.output.read_exact(&mut bytes).expect("it writes");
-        serde_json::from_slice(&bytes).expect("JSON")
+        self.messages.recv_timeout(PATIENCE).expect("the server answers")
     }
 
     fn notify(&mut self, method: &str, parameters: Value) {
@@ -96,7 +117,18 @@ impl Client {
             assert_eq!(refused["error"]["code"], -32_600);
         }
         self.notify("exit", Value::Null);
+        // It closes its output by ending.
+        let left = self.messages.recv_timeout(PATIENCE);
+        assert_eq!(left, Err(RecvTimeoutError::Disconnected));
         self.child.wait().expect("its end").code()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // It may have ended, and nobody else waits for it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -217,4 +249,115 @@ fn a_saved_import_is_read_anew_and_hostile_messages_end_nothing() {
     let hover = client.ask("textDocument/hover", Client::at(&uri, 0, 3));
     assert_eq!(hover["result"], Value::Null);
     assert_eq!(client.end(false), Some(1));
+}
+
+/// Applies an edit as the protocol says, to a text of which it knows nothing but UTF-16.
+fn edited(text: &str, from: (usize, usize), to: (usize, usize), new: &str) -> String {
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let place = |(line, character): (usize, usize)| {
+        let ends = units.iter().enumerate().filter(|(_, unit)| **unit == 10).map(|(at, _)| at + 1);
+        let starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
+        starts[line] + character
+    };
+    let whole =
+        [&units[..place(from)], &new.encode_utf16().collect::<Vec<_>>(), &units[place(to)..]];
+    String::from_utf16(&whole.concat()).expect("edits keep pairs together")
+}
+
+#[test]
+fn edits_count_utf16_units_like_the_editor() {
+    let bench = Bench::new();
+    let uri = format!("file://{}/it.dhall", bench.path().display());
+    let mut client = Client::start(&bench);
+    client.ask("initialize", json!({}));
+    let mut text = "{- 𝄞λ\r\nzwei é\n𝄞𝄞𝄞 -}\n1\n".to_owned();
+    assert_eq!(client.open(&uri, &text)["diagnostics"], json!([]));
+    let edits = [
+        ((0, 5), (0, 6), "Λ𝄞"),
+        ((0, 7), (1, 0), ""),
+        ((1, 2), (1, 4), "\n\r\n\u{fffd}"),
+        ((0, 3), (0, 3), "日本語𐀀"),
+        ((0, 8), (1, 2), "e\u{301}"),
+        ((2, 0), (2, 0), "\n"),
+    ];
+    let mut version = 1;
+    let change = |client: &mut Client, version: u32, changes: Vec<Value>| {
+        let document = json!({ "uri": uri, "version": version });
+        let parameters = json!({ "textDocument": document, "contentChanges": changes });
+        client.notify("textDocument/didChange", parameters);
+        let told = client.diagnostics();
+        assert_eq!(told["version"], version);
+        assert_eq!(told["diagnostics"], json!([]), "{told}");
+    };
+    let range = |(from, to): ((usize, usize), (usize, usize))| {
+        let at = |(line, character)| json!({ "line": line, "character": character });
+        json!({ "start": at(from), "end": at(to) })
+    };
+    // One edit in a message, and then all of them, backwards, in one.
+    for (from, to, new) in edits {
+        text = edited(&text, from, to, new);
+        version += 1;
+        change(&mut client, version, vec![json!({ "range": range((from, to)), "text": new })]);
+        let answer = client.ask("textDocument/formatting", Client::at(&uri, 0, 0));
+        let formatted = match answer["result"].get(0) {
+            Some(edit) => edit["newText"].as_str().expect("text").to_owned(),
+            None => text.clone(),
+        };
+        // Formatting ends lines in one way.
+        let comment = |text: &str| text.split("-}").next().map(|text| text.replace("\r\n", "\n"));
+        assert_eq!(comment(&formatted), comment(&text));
+    }
+    let begin = "{- 𝄞𝄞𝄞𝄞 -} 1\n";
+    let changes: Vec<Value> = std::iter::once(json!({ "text": begin }))
+        .chain((0..4).rev().map(|at| {
+            let at = 3 + 2 * at;
+            json!({ "range": range(((0, at), (0, at + 2))), "text": "x" })
+        }))
+        .collect();
+    change(&mut client, version + 1, changes);
+    let hover = client.ask("textDocument/hover", Client::at(&uri, 0, 11));
+    assert_eq!(hover["result"]["contents"]["value"], "```dhall\nNatural\n```", "{hover}");
+    assert_eq!(client.end(true), Some(0));
+}
+
+#[test]
+fn malformed_requests_are_refused_one_by_one() {
+    let bench = Bench::new();
+    let uri = format!("file://{}/it.dhall", bench.path().display());
+    let mut client = Client::start(&bench);
+    client.ask("initialize", json!({}));
+    client.open(&uri, "1");
+    for method in ["hover", "completion", "formatting"] {
+        for parameters in [
+            json!(null),
+            json!([]),
+            json!("x"),
+            json!({ "textDocument": 1 }),
+            json!({ "textDocument": { "uri": 3 }, "position": [] }),
+        ] {
+            let answer = client.ask(&format!("textDocument/{method}"), parameters);
+            assert_eq!(answer["error"]["code"], -32_602, "{method}: {answer}");
+        }
+        // A place far outside, of the wrong kind, or none is the nearest one, or no place.
+        for position in [
+            json!({ "line": u64::MAX, "character": u64::MAX }),
+            json!({ "line": -1, "character": 0.5 }),
+            json!("here"),
+            json!(null),
+        ] {
+            let parameters = json!({ "textDocument": { "uri": uri }, "position": position });
+            client.ask(&format!("textDocument/{method}"), parameters);
+        }
+    }
+    for changes in [json!(null), json!({}), json!([1, null, { "range": 3 }, { "range": {} }])] {
+        let document = json!({ "uri": uri, "version": 2 });
+        let parameters = json!({ "textDocument": document, "contentChanges": changes });
+        client.notify("textDocument/didChange", parameters);
+        client.diagnostics();
+    }
+    let document = json!({ "uri": "file:///nowhere", "version": 2 });
+    client.notify("textDocument/didChange", json!({ "textDocument": document }));
+    client.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
+    assert_eq!(client.diagnostics()["diagnostics"], json!([]));
+    assert_eq!(client.end(true), Some(0));
 }

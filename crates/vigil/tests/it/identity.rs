@@ -1,40 +1,38 @@
-//! Person, machine and puddle, as people meet them; and that no secret gets out.
+//! Person, machine and puddle, as people meet them.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 
 use serde_json::Value;
 
 use crate::bench::{Bench, Ran};
 
-const PASSPHRASE: &str = "correct horse battery";
+pub const PASSPHRASE: &str = "correct horse battery";
 
-fn bench() -> Bench {
+pub fn bench() -> Bench {
     let bench = Bench::new();
     bench.write("pass", format!("{PASSPHRASE}\n"));
     bench
 }
 
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("one document")
 }
 
 /// Makes a Person whose words are in `words`, a machine, and a puddle, in the store `store`.
-fn settled(bench: &Bench) {
+pub fn settled(bench: &Bench) {
     bench.fine("person new ada --words-file words --passphrase-file pass --memory 64MiB");
     bench.fine("machine enroll bench --passphrase-file pass --memory 64MiB");
     bench.fine("puddle create home --passphrase-file pass");
 }
 
-fn fingerprint(bench: &Bench, store: &str, what: &str) -> String {
+pub fn fingerprint(bench: &Bench, store: &str, what: &str) -> String {
     let shown = bench.fine(&format!("--store {store} {what} show --json"));
     json(&shown)["fingerprint"].as_str().expect("words").to_owned()
 }
 
 /// Lets the machine of the store `other` into the puddle, and carries the bundle there.
-fn admitted(bench: &Bench, other: &str) {
+pub fn admitted(bench: &Bench, other: &str) {
     bench.fine(&format!(
         "--store {other} machine enroll {other} --passphrase-file pass --memory 64MiB"
     ));
@@ -52,14 +50,14 @@ fn admitted(bench: &Bench, other: &str) {
 }
 
 /// A program that asks, and is answered.
-struct Talk {
-    child: Child,
+pub struct Talk {
+    pub child: Child,
     input: ChildStdin,
     talk: BufReader<std::process::ChildStderr>,
 }
 
 impl Talk {
-    fn begin(bench: &Bench, line: &str) -> Self {
+    pub fn begin(bench: &Bench, line: &str) -> Self {
         let mut command = bench.vigil(&line.split(' ').collect::<Vec<_>>());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
@@ -69,7 +67,7 @@ impl Talk {
     }
 
     /// Reads what is said up to and with `end`.
-    fn until(&mut self, end: &str) -> String {
+    pub fn until(&mut self, end: &str) -> String {
         let mut said = Vec::new();
         while !said.ends_with(end.as_bytes()) {
             let count = self.talk.read_until(end.as_bytes()[end.len() - 1], &mut said);
@@ -78,11 +76,11 @@ impl Talk {
         String::from_utf8(said).expect("text")
     }
 
-    fn answer(&mut self, line: &str) {
+    pub fn answer(&mut self, line: &str) {
         writeln!(self.input, "{line}").expect("somebody listens");
     }
 
-    fn end(mut self) -> Ran {
+    pub fn end(mut self) -> Ran {
         drop(self.input);
         let (mut out, mut talk) = (String::new(), String::new());
         self.talk.read_to_string(&mut talk).expect("text");
@@ -200,8 +198,10 @@ fn a_machine_joins_is_granted_revoked_and_both_sides_see_it() {
     let grant = "puddle grant van --subsystem files --verbs read,list --prefix logs --for 7d";
     bench.fine(&format!("{grant} --passphrase-file pass"));
     bench.fine("puddle export -o second");
-    assert_eq!(bench.fine("--store van puddle import second"), "1 new batch\n");
-    assert_eq!(bench.fine("--store van puddle import second"), "0 new batches\n");
+    let taken = bench.fine("--store van puddle import second");
+    assert_eq!(taken, "1 new batch, 1 new event\n");
+    let taken = bench.fine("--store van puddle import second");
+    assert_eq!(taken, "0 new batches, 0 new events\n");
     let here = json(&bench.fine("puddle show --json"));
     let there = json(&bench.fine("--store van puddle show --json"));
     assert_eq!(here["grants"], there["grants"]);
@@ -296,7 +296,7 @@ fn a_torn_feed_is_told_of_until_a_new_life_continues_it() {
     bench.fine(grant);
     bench.fine("puddle verify");
     let mut feeds = Vec::new();
-    each_file(&bench.join("store/trust/feeds"), &mut |path| {
+    crate::secrets::each_file(&bench.join("store/trust/feeds"), &mut |path| {
         feeds.extend(path.extension().is_some_and(|end| end == "feed").then(|| path.to_owned()));
     });
     let [feed] = feeds.as_slice() else { panic!("{feeds:?}") };
@@ -340,93 +340,4 @@ fn others_are_known_by_a_compared_fingerprint() {
     bench.fine("person forget bob");
     bench.run("person forget bob").expect(1).says("nobody is known as bob");
     bench.run("person trust bob 12").expect(1).says("64 hexadecimal digits");
-}
-
-/// Calls `check` with each file below a folder.
-fn each_file(folder: &Path, check: &mut dyn FnMut(&Path)) {
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() { each_file(&path, check) } else { check(&path) }
-    }
-}
-
-#[test]
-fn no_secret_is_printed_or_kept_in_the_clear_and_only_the_owner_reads_the_files() {
-    let bench = bench();
-    let mut said = Vec::new();
-    let mut run = |line: &str| {
-        let ran = bench.run(line);
-        said.push(format!("{}{}", ran.out, ran.talk));
-    };
-    run("person new ada --words-file words --passphrase-file pass --memory 64MiB --json");
-    run("machine enroll bench --passphrase-file pass --memory 64MiB --json");
-    run("puddle create home --passphrase-file pass --json");
-    run("puddle grant bench --subsystem files --verbs read --passphrase-file pass --json");
-    run("puddle join --passphrase-file pass");
-    run("puddle show --json");
-    run("puddle verify --json");
-    run("puddle export -o bundle");
-    run("person show --json");
-    run("machine show --json");
-    run(
-        "--store other person recover ada --words-file words --passphrase-file pass --memory 64MiB --json",
-    );
-    run(
-        "person rotate --words-file words --new-words-file new --passphrase-file pass --memory 64MiB",
-    );
-    // And where it fails.
-    bench.write("wrong", "wrong horse battery\n");
-    run("machine unlock --passphrase-file wrong");
-    run("person recover ada --words-file pass --words-only");
-    run("puddle revoke nobody --words-file words --passphrase-file pass");
-    run("person rotate --words-file words --new-words-file new --passphrase-file pass");
-    let mut secrets = vec![PASSPHRASE.to_owned(), "wrong horse battery".to_owned()];
-    for file in ["words", "new"] {
-        let path = bench.join(file);
-        let text = std::fs::read_to_string(&path).expect("words");
-        let words: Vec<&str> = text.split_whitespace().collect();
-        assert_eq!(words.len(), 24);
-        // Fingerprints are of the same list, so two words in a row are what gives a secret away.
-        secrets.extend(words.windows(3).map(|three| three.join(" ")));
-        let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{file}");
-    }
-    for text in &said {
-        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{text}");
-    }
-    let trust = bench.join("store/trust");
-    let mode = std::fs::metadata(&trust).expect("a folder").permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
-    let mut files = 0;
-    each_file(&bench.join("store"), &mut |path| {
-        let bytes = std::fs::read(path).expect("a file");
-        let text = String::from_utf8_lossy(&bytes);
-        assert!(!secrets.iter().any(|secret| text.contains(secret)), "{}", path.display());
-        if path.starts_with(&trust) {
-            let mode = std::fs::metadata(path).expect("a file").permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
-            files += 1;
-        }
-    });
-    assert!(files >= 6, "{files}");
-    let bundle = std::fs::read(bench.join("bundle")).expect("a bundle");
-    let text = String::from_utf8_lossy(&bundle);
-    assert!(!secrets.iter().any(|secret| text.contains(secret)));
-    bench.shell("chmod go+r store/trust").expect(0);
-    bench.run("person show").expect(1).says("others may read");
-}
-
-#[test]
-fn what_holds_secrets_leaves_no_core_dump() {
-    let bench = bench();
-    bench.fine("machine enroll bench --passphrase-file pass --memory 64MiB");
-    let mut talk = Talk::begin(&bench, "machine unlock");
-    talk.until("passphrase of this machine: ");
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", talk.child.id()));
-    let limits = limits.expect("the process runs");
-    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
-    let parts: Vec<&str> = core.expect("such a limit").split_whitespace().collect();
-    assert_eq!(parts[4..6], ["0", "0"]);
-    talk.answer(PASSPHRASE);
-    talk.end().expect(0);
 }

@@ -4,6 +4,11 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
+use vigil_trust::log::{
+    Checkpoint, CosignedAt, Ed25519Kind, FraudProof, KeyName, NoteSigner, Origin, TreeHash,
+    TreeSize, cosign,
+};
+
 use crate::bench::Bench;
 use crate::kill::run_for;
 
@@ -130,4 +135,36 @@ fn a_key_is_its_owner_s_and_a_log_is_not_started_twice() {
     bench.write("other.key", secret.replacen("example", "exemple", 1));
     let refused = bench.run("log append mylog long --key other.key").expect(1);
     assert!(!refused.talk.contains(secret.trim().rsplit('+').next().expect("a part")));
+}
+
+#[test]
+fn a_witness_that_contradicts_itself_is_caught_by_whoever_has_its_key() {
+    let bench = Bench::new();
+    let signer = |name: &str, kind, seed| {
+        NoteSigner::from_seed(KeyName::new(name).expect("a name"), kind, &[seed; 32])
+    };
+    let log = signer("example.com/log", Ed25519Kind::Log, 1);
+    let witness = signer("w.example", Ed25519Kind::Witness, 2);
+    let view = |root: u8, seconds| {
+        let origin = Origin::new("example.com/log").expect("an origin");
+        let root = TreeHash([root; 32]);
+        let checkpoint = Checkpoint { origin, size: TreeSize(5), root, extensions: Vec::new() };
+        let mut signed = checkpoint.sign(&[&log]).expect("a checkpoint");
+        let at = CosignedAt::from_seconds(seconds).expect("a time");
+        let line = cosign(&witness, signed.note().text(), at);
+        signed.note_mut().add([line]);
+        signed
+    };
+    let fraud = FraudProof::of_witness(witness.key(), [&view(3, 10), &view(4, 20)]);
+    bench.write("fraud", fraud.expect("a proof").encode());
+    let of_log = signer("example.com/log", Ed25519Kind::Log, 9);
+    let policy = |witness: &NoteSigner| {
+        let (log, witness) = (of_log.key(), witness.key());
+        format!("log {log}\nwitness one {witness}\nquorum one\n")
+    };
+    bench.write("policy", policy(&witness));
+    let shown = bench.fine("log verify fraud --policy policy");
+    assert!(shown.starts_with("w.example is caught"), "{shown}");
+    bench.write("policy", policy(&signer("w.example", Ed25519Kind::Witness, 8)));
+    bench.run("log verify fraud --policy policy").expect(1).says("did not sign both sides");
 }

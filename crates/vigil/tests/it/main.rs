@@ -1,5 +1,6 @@
 //! The real program, on a real disk.
 
+mod agent;
 mod bench;
 mod crowd;
 mod dhall;
@@ -13,7 +14,16 @@ mod kill;
 mod large;
 mod log;
 mod moving;
+mod names;
 mod odd_files;
 mod pipelines;
+mod pkg;
+mod puddle;
+#[cfg(feature = "sql")]
+mod query;
+#[cfg(feature = "sql")]
+mod query_terminal;
+mod secrets;
 mod session;
 mod tour;
+mod typist;

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use vectra_abi::FaultCode;
+use vectra_abi::{Call, FaultCode};
 use vectra_core::Answer;
 
 use super::X86;
@@ -200,7 +200,24 @@ fn fault_address() -> u64 {
     address
 }
 
-/// Called by `entry.s` for every call. Returns whether the frame is to be left to as a whole.
+/// The calls that `entry.s` tries to have carried out without putting anything else away, as bits.
+const PLAIN: u64 = 0x4010_0000_0001;
+const _: () = assert!(
+    PLAIN
+        == 1 << Call::machine_version as u64
+            | 1 << Call::signal_poll as u64
+            | 1 << Call::clock_now as u64
+);
+
+/// Called by `entry.s` for plain calls. Returns whether it is answered.
+// WHY: assembly finds it by name.
+// SAFETY: no other symbol has this name.
+#[unsafe(no_mangle)]
+extern "C" fn trap_plain(frame: &mut Frame) -> u64 {
+    u64::from(crate::run::called_plain(frame))
+}
+
+/// Called by `entry.s` for every other call, and for those. Returns whether the frame is to be left to as a whole.
 // WHY: assembly finds it by name.
 // SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]

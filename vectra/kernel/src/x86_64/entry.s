@@ -2,9 +2,9 @@
 #
 # Processor block, at gs: 0 stack top, 8 scratch, 16 the Task's vector registers.
 #
-# A call's own registers are pushed first, so that a call that is answered at once pops only them:
-# Rust keeps the others. Its vector registers count as lost: they are cleared, or left out of what is
-# saved.
+# A call's own registers are pushed first: a plain call needs no more, and any call that is answered at
+# once pops only them, since Rust keeps the others. Its vector registers count as lost: they are
+# cleared, or left out of what is saved.
 
     .macro save_rest
     push %rbx
@@ -65,13 +65,24 @@ syscall_entry:
     push %rdx
     push %rsi
     push %rdi
-    sub $16, %rsp                   # rcx and r11: Rust fills them if the Task is put away
+    cmp $46, %rax
+    ja 1f
+    mov $0x401000000001, %rcx       # plain calls: context.rs says which
+    bt %rax, %rcx
+    jnc 1f
+    sub $64, %rsp
+    mov %rsp, %rdi
+    call trap_plain                 # 1: it is answered; 0: nothing has happened
+    test %eax, %eax
+    jnz 2f
+    add $64, %rsp
+1:  sub $16, %rsp                   # rcx and r11: Rust fills them if the Task is put away
     save_rest
     mov %rsp, %rdi
     call trap_call                  # 1: the Frame holds whatever is to be left to, all of it
     test %eax, %eax
     jnz leave_to_task
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+2:  .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
     xorps %xmm\n, %xmm\n
     .endr
     add $64, %rsp

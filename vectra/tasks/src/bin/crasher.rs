@@ -8,7 +8,9 @@ use core::hint::black_box;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use vectra_tasks::rt::abi::{Access, Call, Kind, Name, SELF, Side, Status, TABLE};
-use vectra_tasks::rt::{Consumer, Producer, call, find, free_name, raw, words};
+use vectra_tasks::rt::{
+    Consumer, Producer, Slot, call, find, free_name, raw, ring_and_sleep, words,
+};
 use vectra_tasks::task;
 
 task!(main);
@@ -52,6 +54,8 @@ fn main() -> u64 {
         "do.hostile" => hostile(),
         "do.panic" => panic!("as asked"),
         "do.touch" => touch(),
+        "do.beside" => beside(),
+        "do.sunk" => sunk(),
         other => fault(other),
     }
     0
@@ -144,14 +148,13 @@ fn ends() -> Result<(u64, Ends), vectra_tasks::rt::Refused> {
 fn echo() -> Result<(), vectra_tasks::rt::Refused> {
     let (out, (mut consumer, mut producer)) = ends()?;
     loop {
+        let mut bell = None;
         while let Ok((message, _)) = consumer.pop() {
             if producer.push(&message) == Ok(true) {
-                call::ring_bell(out)?;
+                bell = Some(Slot(out));
             }
         }
-        if consumer.park() {
-            call::signal_wait(1, 0)?;
-        }
+        ring_and_sleep(bell, consumer.park(), 1)?;
         consumer.unpark();
     }
 }
@@ -321,8 +324,7 @@ fn touch() {
 
 /// Tries one call with every class of word in every place.
 fn hostile() {
-    let number = find("number").and_then(|slot| call::cap_info(slot.0)).map_or(0, |info| info[2]);
-    let number = number.wrapping_sub(1);
+    let number = number();
     let classes = [
         0,
         1,
@@ -352,6 +354,9 @@ fn hostile() {
                 if number == Call::signal_wait as u64 {
                     words[1] = 1;
                 }
+                if number == Call::ring_bell as u64 {
+                    words[2] = 1;
+                }
                 raw(number, words);
             }
         }
@@ -360,6 +365,43 @@ fn hostile() {
         for number in [1 << 8, 1 << 31, 1 << 32, 1 << 63, u64::MAX] {
             raw(number, [0; 6]);
         }
+    }
+}
+
+/// Where a home that is no bare machine has code and a stack of its own.
+const BESIDE: u64 = 0x7000_0000_0000;
+const BESIDE_STACK: u64 = BESIDE + 0x10_0000;
+
+/// Returns the number that the suite has put into the Bundle.
+fn number() -> u64 {
+    find("number").and_then(|slot| call::cap_info(slot.0)).map_or(0, |info| info[2] - 1)
+}
+
+/// Jumps to somewhere beside the window, with the registers of a call to Linux: `write`, `mmap`,
+/// `munmap`, `rt_sigreturn`, `sendmsg`, `clone`, `kill`, `ptrace`, `exit_group`, `pidfd_getfd`.
+fn beside() {
+    const CALLS: [u64; 10] = [1, 9, 11, 15, 46, 56, 62, 101, 231, 438];
+    let place = number();
+    let [call, to] = [CALLS[place as usize % CALLS.len()], BESIDE + place];
+    // WHY: safe code cannot jump.
+    // SAFETY: it ends this Task, or makes one of its calls.
+    unsafe {
+        asm!(
+            "mov rbx, rsp", "jmp {to}", to = in(reg) to, in("rax") call,
+            in("rdi") 4u64, in("rsi") AT, in("rdx") 0x1000u64, in("r10") 3u64, options(noreturn)
+        )
+    }
+}
+
+/// Calls with its stack where a home may have its own, with no room left on it.
+fn sunk() {
+    // WHY: safe code cannot move the stack.
+    // SAFETY: nothing of this Task runs after it.
+    unsafe {
+        asm!(
+            "mov rsp, {stack}", "syscall", "ud2", stack = in(reg) BESIDE_STACK + number(),
+            in("rax") Call::machine_version as u64, options(noreturn)
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use vectra_tasks::rt::abi::{Kind, Name, Rights, Side};
-use vectra_tasks::rt::{Consumer, Producer, Refused, call, find, words};
+use vectra_tasks::rt::{Consumer, Producer, Refused, call, find, ring, ring_and_sleep, words};
 use vectra_tasks::{log::log, note, task};
 
 task!(main);
@@ -33,23 +33,20 @@ fn ask() -> Result<u64, Refused> {
     call::ring_bind(ask.0, Side::Producer as u64, ASK_AT, 1)?;
     call::ring_send_cap(ask.0, answer, u64::from(Rights::SEND.0))?;
     call::ring_bind(answer, Side::Consumer as u64, ANSWER_AT, 2)?;
-    call::ring_bell(ask.0)?;
+    ring(ask)?;
     let (out, back) = (words(ASK_AT, 3), words(ANSWER_AT, 3));
     let mut asks = Producer::new(&out[..512], Some(&out[512..1024]), &out[1024..]);
     let mut answers = Consumer::new(&back[..512], Some(&back[512..1024]), &back[1024..]);
     for round in 0..ROUNDS {
-        if asks.push(&[round; 7]) == Ok(true) {
-            call::ring_bell(ask.0)?;
-        }
+        // An answer that is there already shows that nobody sleeps.
+        let mut bell = (asks.push(&[round; 7]) == Ok(true)).then_some(ask);
         loop {
             match answers.pop() {
                 Ok((message, _)) if message == [round; 7] => break,
                 Ok(_) => return Ok(round),
                 Err(_) => {}
             }
-            if answers.park() {
-                call::signal_wait(2, 0)?;
-            }
+            ring_and_sleep(bell.take(), answers.park(), 2)?;
             answers.unpark();
         }
     }

@@ -9,7 +9,8 @@ use core::sync::atomic::AtomicU64;
 
 use vectra_tasks::rt::abi::{RING_SLOT_BYTES, Side};
 use vectra_tasks::rt::{
-    Consumer, Executor, Producer, Refused, Signals, Slot, call, find, free_name, signal, words,
+    Consumer, Executor, Producer, Refused, Signals, Slot, call, find, free_name, ring, signal,
+    words,
 };
 use vectra_tasks::task;
 
@@ -25,7 +26,7 @@ const ROOM: u64 = 4;
 
 /// The end at which answers go out.
 struct Client {
-    slot: u64,
+    slot: Slot,
     answers: Producer<'static, AtomicU64>,
 }
 
@@ -67,12 +68,12 @@ async fn take(
             continue;
         };
         if let Some(old) = client.borrow_mut().take() {
-            call::cap_delete(old.slot)?;
+            call::cap_delete(old.slot.0)?;
         }
         let [slots, ..] = call::ring_bind(slot, Side::Producer as u64, ANSWER_AT, ROOM)?;
         let pages = words(ANSWER_AT, 2 + slots * RING_SLOT_BYTES / 4096);
         let answers = Producer::new(&pages[..512], Some(&pages[512..1024]), &pages[1024..]);
-        *client.borrow_mut() = Some(Client { slot, answers });
+        *client.borrow_mut() = Some(Client { slot: Slot(slot), answers });
         // Questions that came before the client are answered now.
         let own = call::signal_mint(QUESTION, u64::from(b'q'), 0)?[0];
         call::signal_raise(own)?;
@@ -92,11 +93,11 @@ async fn answer(
         if let Some(client) = &mut *client.borrow_mut() {
             while let Ok(parked) = asked.pop_into(&mut message) {
                 if parked {
-                    call::ring_bell(ask.0)?;
+                    ring(ask)?;
                 }
                 // A client that does not listen loses answers; the service goes on.
                 if client.answers.push(&message) == Ok(true) {
-                    call::ring_bell(client.slot)?;
+                    ring(client.slot)?;
                 }
             }
         }

@@ -6,7 +6,7 @@ use core::fmt::Write;
 use core::sync::atomic::AtomicU64;
 
 use vectra_tasks::rt::abi::{BUNDLE_SLOTS, Kind, Name, SELF, Side};
-use vectra_tasks::rt::{Consumer, Slot, call, words};
+use vectra_tasks::rt::{Consumer, Slot, call, ring, words};
 use vectra_tasks::{say::console, task};
 
 task!(main);
@@ -60,7 +60,7 @@ fn drain(source: &mut Source) {
     while let Ok((message, parked)) = source.consumer.pop() {
         if parked {
             // The producer may have gone; then nobody waits for the bell.
-            let _ = call::ring_bell(source.slot.0);
+            let _ = ring(source.slot);
         }
         // The length is the producer's word for it: no more than a message holds is believed.
         let length = usize::try_from(message[0]).unwrap_or(0).min(48);

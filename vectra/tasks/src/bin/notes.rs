@@ -7,7 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use vectra_tasks::rt::abi::{Access, SELF, Side};
-use vectra_tasks::rt::{Producer, Refused, call, find, words};
+use vectra_tasks::rt::{Producer, Refused, call, find, ring, words};
 use vectra_tasks::task;
 
 task!(main);
@@ -26,7 +26,7 @@ fn run() -> Result<(), Refused> {
     let pages = words(NET_AT, 3);
     let mut out = Producer::new(&pages[..512], Some(&pages[512..1024]), &pages[1024..]);
     let sent = (0..3).filter(|&n| out.push(&[0xbeef + n; 7]).is_ok()).count() as u64;
-    call::ring_bell(net.0)?;
+    ring(net)?;
     // The personal page cannot be mapped yet, and after the raise the Ring cannot be.
     let too_early = call::memory_map(SELF, personal.0, PERSONAL_AT, Access::Read as u64);
     let severed = call::label_raise(SELF, PERSON, 0)?[0];

@@ -8,7 +8,9 @@ use core::arch::asm;
 
 use vectra_tasks::children::{OWN_AT, archive, build, put, start};
 use vectra_tasks::rt::abi::{Access, Kind, Name, Rights, SELF, Side};
-use vectra_tasks::rt::{Consumer, Pages, Producer, Slot, call, find, free_name, words};
+use vectra_tasks::rt::{
+    Consumer, Pages, Producer, Slot, call, find, free_name, ring_and_sleep, words,
+};
 use vectra_tasks::{rt::LoadError, say, task};
 
 task!(main);
@@ -111,6 +113,7 @@ fn run(clock: u64) -> Result<(), LoadError> {
     })?;
     call::reticle_reset(part)?;
     switch(Slot(part))?;
+    question(Slot(part))?;
     spawn(Slot(part))
 }
 
@@ -147,7 +150,7 @@ fn rings(ring: u64) -> Result<(), LoadError> {
     if bells != 0 || got != sent {
         say!("the Ring lost {bells} messages");
     }
-    price("bell rung", 1, || Ok(call::ring_bell(ring).map(|_| ())?))?;
+    price("bell rung", 1, || Ok(call::ring_bell(ring, 0, 0).map(|_| ())?))?;
     call::signal_poll(u64::MAX)?;
     call::ring_unbind(ring)?;
     Ok(call::ring_unbind(end).map(|_| ())?)
@@ -166,6 +169,43 @@ fn switch(part: Slot) -> Result<(), LoadError> {
     call::task_halt(child.slot.0)?;
     call::reticle_reset(part.0)?;
     call::cap_delete(yes)?;
+    Ok(())
+}
+
+/// Asks another Task that sleeps, and sleeps until it has answered: one call on each side.
+fn question(part: Slot) -> Result<(), LoadError> {
+    let Some(archive) = archive() else { return Ok(()) };
+    let mut scratch = Pages::new(part, OWN_AT);
+    let (child, _) = build(&archive, part, 120, &mut scratch, "crasher", "partner")?;
+    let [low, high] = Name::new("act").words();
+    let act = call::signal_mint(2, low, high)?[0];
+    put(&child, Slot(act), Rights::NONE, "do.echo")?;
+    let ring = |rights, own, name| -> Result<u64, LoadError> {
+        let [low, high] = Name::new(own).words();
+        let ring = call::reticle_retype(part.0, Kind::Ring as u64, 1, low, high, 0)?[0];
+        put(&child, Slot(ring), rights, name)?;
+        Ok(ring)
+    };
+    let (to, from) = (ring(Rights::RECEIVE, "to", "in")?, ring(Rights::SEND, "from", "out")?);
+    call::ring_bind(to, Side::Producer as u64, AT, 1)?;
+    call::ring_bind(from, Side::Consumer as u64, AT + 0x10000, 1)?;
+    let (out, back) = (words(AT, 3), words(AT + 0x10000, 3));
+    let mut questions = Producer::new(&out[..512], Some(&out[512..1024]), &out[1024..]);
+    let mut answers = Consumer::new(&back[..512], Some(&back[512..1024]), &back[1024..]);
+    start(&child, 7)?;
+    let mut got = [0; 7];
+    price("question to another Task and its answer, both asleep", 1, || {
+        // An answer that is there already shows that the partner does not sleep.
+        let mut bell = (questions.push(&[1; 7]) == Ok(true)).then_some(Slot(to));
+        while answers.pop_into(&mut got).is_err() {
+            ring_and_sleep(bell.take(), answers.park(), 1)?;
+            answers.unpark();
+        }
+        Ok(())
+    })?;
+    call::reticle_reset(part.0)?;
+    call::cap_delete(act)?;
+    call::signal_poll(u64::MAX)?;
     Ok(())
 }
 

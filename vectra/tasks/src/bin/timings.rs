@@ -8,7 +8,7 @@
 use vectra_tasks::children::{OWN_AT, archive, build, put, start};
 use vectra_tasks::rt::abi::{Kind, Name, Rights, SELF, Side};
 use vectra_tasks::rt::{
-    Child, Consumer, LoadError, Pages, Producer, Slot, call, find, free_name, words,
+    Child, Consumer, LoadError, Pages, Producer, Slot, call, find, free_name, ring_and_sleep, words,
 };
 use vectra_tasks::{say, task};
 
@@ -102,7 +102,7 @@ type Word = core::sync::atomic::AtomicU64;
 
 /// This side's ends of two Rings to a partner.
 struct Ends {
-    bell: u64,
+    bell: Slot,
     to: Producer<'static, Word>,
     from: Consumer<'static, Word>,
     got: [u64; 7],
@@ -143,7 +143,7 @@ fn partner(part: Slot, act: &str) -> Result<Ends, LoadError> {
     let (out, back) = (words(TO_AT, 2 + RING_PAGES), words(FROM_AT, 2 + RING_PAGES));
     start(&child, 7)?;
     let mut ends = Ends {
-        bell: to,
+        bell: Slot(to),
         to: Producer::new(&out[..512], Some(&out[512..1024]), &out[1024..]),
         from: Consumer::new(&back[..512], Some(&back[512..1024]), &back[1024..]),
         got: [0; 7],
@@ -176,13 +176,10 @@ fn stream(ends: &mut Ends, batch: u64) {
 /// Both sides sleep until the other rings.
 fn parked(ends: &mut Ends) -> Result<(), LoadError> {
     for _ in 0..PARKS {
-        if ends.to.push(&[1; 7]) == Ok(true) {
-            call::ring_bell(ends.bell)?;
-        }
+        // An answer that is there already shows that the partner does not sleep.
+        let mut bell = (ends.to.push(&[1; 7]) == Ok(true)).then_some(ends.bell);
         while ends.from.pop_into(&mut ends.got).is_err() {
-            if ends.from.park() {
-                call::signal_wait(BELL, 0)?;
-            }
+            ring_and_sleep(bell.take(), ends.from.park(), BELL)?;
             ends.from.unpark();
         }
     }

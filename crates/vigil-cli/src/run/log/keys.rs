@@ -1,8 +1,6 @@
 //! Keys of logs and witnesses, in files of one line as Go's `note` writes them.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use vigil_trust::log::{Ed25519Kind, KeyKind, KeyName, LogKeys, NoteKey, NoteSigner};
@@ -10,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{because, refused};
 use crate::failure::CommandError;
-use crate::run::Session;
+use crate::run::{Session, secret_file};
 
 /// Returns the file of a secret key: what was given, or the folder's name with `.key`.
 pub(super) fn place(folder: &Path, given: Option<&Path>) -> PathBuf {
@@ -71,14 +69,8 @@ pub(super) fn read_or_make(
 
 /// Writes a new file that only its owner may read, durably, before anything is signed with it.
 fn store(path: &Path, signer: &NoteSigner) -> Result<(), CommandError> {
-    let mut line = signer.to_secret_text();
-    line.push('\n');
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(line.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|source| CommandError::File { action: "make", path: path.into(), source })
+    let failed = |source| CommandError::File { action: "make", path: path.into(), source };
+    secret_file::write_new(path, &signer.to_secret_text()).map_err(failed)
 }
 
 /// Reads a public key.

@@ -47,7 +47,7 @@ pub(super) fn perform(command: &LogCommand, session: &mut Session<'_>) -> Result
 }
 
 /// Wraps what went wrong, to be blamed on whoever gave the words.
-fn refused<E: Error + Send + Sync + 'static>(
+pub(super) fn refused<E: Error + Send + Sync + 'static>(
     action: impl Into<String>,
 ) -> impl FnOnce(E) -> CommandError {
     let action = action.into();
@@ -55,7 +55,7 @@ fn refused<E: Error + Send + Sync + 'static>(
 }
 
 /// Wraps what went wrong with its own blame.
-fn failed<E: Blamed + Send + Sync + 'static>(
+pub(super) fn failed<E: Blamed + Send + Sync + 'static>(
     action: impl Into<String>,
 ) -> impl FnOnce(E) -> CommandError {
     let action = action.into();
@@ -67,16 +67,16 @@ fn failed<E: Blamed + Send + Sync + 'static>(
 #[error("{0}")]
 struct Because(String);
 
-fn because(action: &str, why: impl Into<String>) -> CommandError {
+pub(super) fn because(action: &str, why: impl Into<String>) -> CommandError {
     refused(action)(Because(why.into()))
 }
 
-fn disk(folder: &Path) -> Arc<dyn Disk> {
+pub(super) fn disk(folder: &Path) -> Arc<dyn Disk> {
     Arc::new(FolderDisk::new(folder))
 }
 
 /// Reads a file, or standard input.
-fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     let result = if is_standard(path) {
         std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
@@ -87,14 +87,14 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
 }
 
 /// Writes a file as a whole, so that a crash leaves the old one or the new one.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     Ok(replace_file(&FolderDisk::new(folder), &name.unwrap_or_default(), bytes)?)
 }
 
-fn open(
+pub(super) fn open(
     folder: &Path,
     key: Option<&Path>,
     session: &Session<'_>,
@@ -105,7 +105,10 @@ fn open(
 }
 
 /// Reads what the log in a folder says. It is not asked who signed it: this is for the log's owner.
-fn published(folder: &Path, session: &Session<'_>) -> Result<SignedCheckpoint, CommandError> {
+pub(super) fn published(
+    folder: &Path,
+    session: &Session<'_>,
+) -> Result<SignedCheckpoint, CommandError> {
     let bytes = read(&folder.join("checkpoint"))?;
     let action = format!("read the checkpoint in {}", session.shown(folder));
     SignedCheckpoint::parse(&bytes).map_err(refused(action))

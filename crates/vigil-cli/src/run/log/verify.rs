@@ -61,29 +61,47 @@ fn verify_fraud(
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     let action = format!("believe {}", session.shown(&args.file));
-    let policy = policy(&args.trust)?;
-    let log = policy.log_keys(fraud.origin());
-    let unknown = || because(&action, format!("no key of the log {} was given", fraud.origin()));
-    fraud.check_log(&log.ok_or_else(unknown)?).map_err(refused(action))?;
+    let accused = accused(fraud, &policy(&args.trust)?, &action)?;
     let [first, second] = fraud.views().each_ref().map(|view| view.checkpoint.clone());
     if args.format.json {
         return session.out.json(&json!({
             "what": "fraud",
             "origin": fraud.origin().as_str(),
+            "accused": accused,
             "size": first.size.0,
             "root": first.root.to_string(),
             "index": Value::Null,
             "witnesses": [],
         }));
     }
+    let about = match accused == fraud.origin().as_str() {
+        true => String::new(),
+        false => format!(" of {}", fraud.origin()),
+    };
     session.out.line(format_args!(
-        "{} is caught: it signed {} entries with root {} and {} with {}, which cannot both be true",
-        fraud.origin(),
+        "{accused} is caught: it signed {} entries{about} with root {} and {} with {}, which cannot both be true",
         first.size,
         first.root,
         second.size,
         second.root,
     ))
+}
+
+/// Returns who is caught: the log, or one of the policy's witnesses.
+fn accused(fraud: &FraudProof, policy: &LogPolicy, action: &str) -> Result<String, CommandError> {
+    let of_log = match policy.log_keys(fraud.origin()) {
+        Some(log) => fraud.check_log(&log).map_err(refused(action.to_owned())),
+        None => {
+            let why = format!("no key of the log {} was given", fraud.origin());
+            Err(because(action, why))
+        }
+    };
+    let witness = policy.witnesses().iter().find(|known| fraud.check_witness(&known.key).is_ok());
+    match (of_log, witness) {
+        (Ok(()), _) => Ok(fraud.origin().to_string()),
+        (Err(_), Some(witness)) => Ok(witness.key.name().to_string()),
+        (Err(error), None) => Err(error),
+    }
 }
 
 fn shown(at: CosignedAt) -> String {

@@ -80,7 +80,7 @@ pub(super) fn monitor(
         let other = SignedCheckpoint::parse(&read(path)?).map_err(refused(action()))?;
         let is_fraud = monitor.gossip(&other).map_err(refused(action()))?;
         let (theirs, ours) = (other.unverified().size, monitor.size());
-        if !is_fraud && theirs != ours {
+        if !is_fraud && !monitor.has_seen(theirs) {
             let shown = session.shown(path);
             session.say(format_args!(
                 "{shown} has {theirs} entries, and {ours} were read here: nothing was compared"
@@ -93,7 +93,9 @@ pub(super) fn monitor(
     let disk = disk(&args.folder);
     let meter = session.talk.meter("reading entries");
     let (mut bytes, total) = (0, shown.unverified().size.0);
-    let seen = monitor.look(&shown, DiskTiles(&*disk), |index, entry| {
+    let copied = args.copy.as_deref().map(super::disk);
+    let copy = copied.as_ref().map(|disk| DiskTiles(&**disk));
+    let seen = monitor.look_beside(&shown, DiskTiles(&*disk), copy, |index, entry| {
         bytes += entry.len() as u64;
         if index.0.is_multiple_of(1 << 14) {
             let things = Some((index.0, total, "entries"));

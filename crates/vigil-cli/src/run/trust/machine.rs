@@ -46,7 +46,9 @@ fn enroll(
     let (seed, _) = entropy(None, session)?;
     let key = SecretKey::from_seed(seed.bytes());
     let file = sealed(&key, Holder::Machine, name, costs(cost), &passphrase, session)?;
-    home.set_machine(&file).map_err(TrustError::from)?;
+    if !home.set_machine(&file).map_err(TrustError::from)? {
+        return Err(TrustError::MachineExists.into());
+    }
     show(&home, Some(&key), is_json, session)
 }
 

@@ -3,14 +3,15 @@
 //! Secrets come from files that are named or from whoever sits at the keyboard; they go to no output but
 //! the words of a new Person, once, where they are asked for.
 
+mod asking;
+pub(super) mod carry;
 mod machine;
 mod person;
-mod puddle;
+pub(super) mod puddle;
 mod show;
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,15 +25,15 @@ use vigil_trust::{
 };
 use zeroize::Zeroizing;
 
-use super::Session;
+use super::{Session, secret_file};
 use crate::args::{CostArgs, MachineCommand, PassphraseArgs, PersonCommand, PersonKeyArgs};
 use crate::failure::CommandError;
 use crate::trust_failure::TrustError;
 
-pub(super) use puddle::perform as puddle;
+pub(super) use puddle::{Opened, perform as puddle};
 
 /// The folder of the store that identity is kept in.
-const FOLDER: &str = "trust";
+pub(super) const FOLDER: &str = "trust";
 
 /// Longest file of words, passphrases, dice or codes, in bytes.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
@@ -52,7 +53,7 @@ pub(super) fn machine(
 }
 
 /// Opens the folder that identity is kept in, which only its owner may read.
-fn home(session: &Session<'_>) -> Result<Home, CommandError> {
+pub(in crate::run) fn home(session: &Session<'_>) -> Result<Home, CommandError> {
     // So that the folder around it is a store, whichever command comes first.
     session.store()?;
     let folder = session.store_folder.join(FOLDER);
@@ -69,13 +70,13 @@ fn home(session: &Session<'_>) -> Result<Home, CommandError> {
     Ok(Home::new(Arc::new(FolderDisk::private(folder))))
 }
 
-fn guard(session: &Session<'_>) -> Result<(), CommandError> {
+pub(super) fn guard(session: &Session<'_>) -> Result<(), CommandError> {
     let failed = |source| TrustError::System { action: "keep secrets out of core dumps", source };
     Ok(session.environment.trust.guard().map_err(failed)?)
 }
 
 /// Reads a small file of text.
-fn read_text(path: &Path) -> Result<Zeroizing<String>, CommandError> {
+pub(in crate::run) fn read_text(path: &Path) -> Result<Zeroizing<String>, CommandError> {
     let failed = |source| CommandError::File { action: "read", path: path.into(), source };
     let read = || {
         let mut file = std::fs::File::open(path)?;
@@ -97,13 +98,7 @@ fn read_text(path: &Path) -> Result<Zeroizing<String>, CommandError> {
 /// Writes a secret to a new file that only its owner may read.
 fn write_secret(path: &Path, text: &str) -> Result<(), CommandError> {
     let failed = |source| CommandError::File { action: "write", path: path.into(), source };
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.sync_all()
-    };
-    write().map_err(failed)
+    secret_file::write_new(path, text).map_err(failed)
 }
 
 fn ask(
@@ -113,8 +108,18 @@ fn ask(
 ) -> Result<Zeroizing<String>, CommandError> {
     session.finish()?;
     let failed = |source| TrustError::System { action: "ask", source };
-    let answer = session.environment.trust.ask(prompt, is_secret).map_err(failed)?;
-    Ok(Zeroizing::new(answer.ok_or(TrustError::NoAnswer)?))
+    // As large as an answer may be at once, so that no part of it is left behind by growing.
+    let mut answer = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX as usize));
+    if !session.environment.trust.ask(prompt, is_secret, &mut answer).map_err(failed)? {
+        return Err(TrustError::NoAnswer.into());
+    }
+    match String::from_utf8(std::mem::take(&mut *answer)) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(error) => {
+            drop(Zeroizing::new(error.into_bytes()));
+            Err(TrustError::NoText.into())
+        }
+    }
 }
 
 fn first_line(text: &str) -> Zeroizing<String> {
@@ -122,7 +127,7 @@ fn first_line(text: &str) -> Zeroizing<String> {
 }
 
 /// Reads a passphrase that exists, or asks twice for a new one.
-fn passphrase(
+pub(super) fn passphrase(
     file: Option<&Path>,
     whose: &str,
     is_new: bool,
@@ -175,18 +180,18 @@ fn entropy(dice: Option<&Path>, session: &Session<'_>) -> Result<(Certain, Ledge
 }
 
 /// Returns who the Person is.
-fn the_person(home: &Home) -> Result<Person, CommandError> {
+pub(super) fn the_person(home: &Home) -> Result<Person, CommandError> {
     let person = home.person().map_err(TrustError::from)?;
     Ok(person.ok_or(TrustError::NoPerson)?)
 }
 
 /// A machine that has been unlocked.
-struct Unlocked {
-    key: SecretKey,
-    passphrase: Zeroizing<String>,
+pub(in crate::run) struct Unlocked {
+    pub(super) key: SecretKey,
+    pub(super) passphrase: Zeroizing<String>,
 }
 
-fn unlock_machine(
+pub(in crate::run) fn unlock_machine(
     home: &Home,
     args: &PassphraseArgs,
     session: &mut Session<'_>,
@@ -198,39 +203,81 @@ fn unlock_machine(
     Ok(Unlocked { key, passphrase })
 }
 
+/// Follows the Person to the key that rotations in the puddle have led to, and says so.
+fn follow(home: &Home, session: &mut Session<'_>) -> Result<(), CommandError> {
+    let Some(here) = home.puddle().map_err(TrustError::from)? else { return Ok(()) };
+    let known = home.open_puddle(here.id).map_err(TrustError::from)?;
+    if let Some(person) = home.follow(&known.view).map_err(TrustError::from)? {
+        session.finish()?;
+        let name = person.name.as_str();
+        let print = fingerprint_of(&person.key)?;
+        let line = format!(
+            "{name} has rotated to the key {}; if that was not you, go on no further: {print}",
+            person.key
+        );
+        session.talk.warn("warning", line);
+    }
+    Ok(())
+}
+
+/// The Person's key, and the passphrase that its seal was opened with, if it was.
+struct UnlockedPerson {
+    key: SecretKey,
+    passphrase: Option<Zeroizing<String>>,
+}
+
 /// Takes the Person's key from its words or from its sealed file.
-fn person_key(
+pub(in crate::run) fn person_key(
     home: &Home,
     args: &PersonKeyArgs,
     machine_passphrase: &str,
     session: &mut Session<'_>,
 ) -> Result<SecretKey, CommandError> {
+    Ok(unlock_person(home, args, machine_passphrase, session)?.key)
+}
+
+fn unlock_person(
+    home: &Home,
+    args: &PersonKeyArgs,
+    machine_passphrase: &str,
+    session: &mut Session<'_>,
+) -> Result<UnlockedPerson, CommandError> {
+    follow(home, session)?;
     let person = the_person(home)?;
-    let key = if let Some(path) = &args.words_file {
-        Words::parse(&read_text(path)?).map_err(TrustError::from)?.person()
+    let unlocked = if let Some(path) = &args.words_file {
+        let key = Words::parse(&read_text(path)?).map_err(TrustError::from)?.person();
+        UnlockedPerson { key, passphrase: None }
     } else {
-        let file = home.person_sealed().map_err(TrustError::from)?;
-        let file = file.ok_or(TrustError::NoPersonKey)?;
-        let passphrase = match &args.person_passphrase_file {
-            Some(path) => first_line(&read_text(path)?),
-            None => Zeroizing::new(machine_passphrase.to_owned()),
-        };
-        match seal::open(&file, passphrase.as_bytes()) {
-            Err(seal::OpenSealedError::WrongPassphrase)
-                if args.person_passphrase_file.is_none() =>
-            {
-                let asked = ask("passphrase of the Person: ", true, session)?;
-                seal::open(&file, asked.as_bytes())
-            }
-            opened => opened,
-        }
-        .map_err(TrustError::from)?
-        .1
+        let file = home.person_sealed(&person.key).map_err(TrustError::from)?;
+        open_seal(&file.ok_or(TrustError::NoPersonKey)?, args, machine_passphrase, session)?
     };
-    if key.public().bytes() != person.key {
+    if unlocked.key.public().bytes() != person.key {
         return Err(TrustError::AnotherPerson.into());
     }
-    Ok(key)
+    Ok(unlocked)
+}
+
+/// Opens the Person's seal: with the passphrase that was named, or the machine's if it is the same, or one
+/// that is asked for.
+fn open_seal(
+    file: &[u8],
+    args: &PersonKeyArgs,
+    machine_passphrase: &str,
+    session: &mut Session<'_>,
+) -> Result<UnlockedPerson, CommandError> {
+    let first = match &args.person_passphrase_file {
+        Some(path) => first_line(&read_text(path)?),
+        None => Zeroizing::new(machine_passphrase.to_owned()),
+    };
+    let (opened, passphrase) = match seal::open(file, first.as_bytes()) {
+        Err(seal::OpenSealedError::WrongPassphrase) if args.person_passphrase_file.is_none() => {
+            let asked = ask("passphrase of the Person: ", true, session)?;
+            (seal::open(file, asked.as_bytes()), asked)
+        }
+        opened => (opened, first),
+    };
+    let (_, key) = opened.map_err(TrustError::from)?;
+    Ok(UnlockedPerson { key, passphrase: Some(passphrase) })
 }
 
 /// Returns the fingerprint of a key that may be none.

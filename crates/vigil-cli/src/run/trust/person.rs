@@ -1,16 +1,20 @@
 //! `vigil person`.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 use vigil_base::{Name, Vcid};
 use vigil_trust::home::{Home, Person};
 use vigil_trust::puddle::Event;
 use vigil_trust::seal::{Costs, Holder};
 use vigil_trust::{KeyBytes, Ledger, SecretKey, Words};
+use zeroize::Zeroizing;
 
 use super::puddle::Opened;
 use super::{
-    Session, ask, compare, costs, entropy, fingerprint_of, guard, home, passphrase, person_key,
-    read_text, sealed, the_person, unlock_machine, write_secret,
+    Session, UnlockedPerson, ask, compare, costs, entropy, fingerprint_of, follow, guard, home,
+    open_seal, passphrase, read_text, sealed, the_person, unlock_machine, unlock_person,
+    write_secret,
 };
 use crate::args::{
     CostArgs, PassphraseArgs, PersonCommand, PersonKeyArgs, PersonNewArgs, PersonRecoverArgs,
@@ -56,12 +60,12 @@ fn hand_out(
     }
     session.say("Write these words down, in this order. They are shown once, and nobody can bring them back.")?;
     for (at, row) in words.text().split(' ').collect::<Vec<_>>().chunks(6).enumerate() {
-        let row: Vec<String> = row
-            .iter()
-            .enumerate()
-            .map(|(number, word)| format!("{:>2} {word:<10}", at * 6 + number + 1))
-            .collect();
-        session.out.line(row.join(" ").trim_end())?;
+        // As long as a row can be at once, so that no part of it is left behind by growing.
+        let mut line = Zeroizing::new(String::with_capacity(6 * 16));
+        for (number, word) in row.iter().enumerate() {
+            write!(line, "{:>2} {word:<10} ", at * 6 + number + 1).expect("it has room");
+        }
+        session.out.line(line.trim_end())?;
     }
     let questions = words.ask(&*session.environment.randomness)?;
     for number in questions.0 {
@@ -87,16 +91,19 @@ fn keep(
     keeping: &Keeping<'_>,
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
-    let sealed = if keeping.words_only {
-        None
-    } else {
+    let public = key.public().bytes();
+    let before = home.person().map_err(TrustError::from)?.map(|person| person.key);
+    if !keeping.words_only {
         let file = keeping.passphrase.passphrase_file.as_deref();
         let passphrase = passphrase(file, "the Person", true, session)?;
-        Some(sealed(key, Holder::Person, name, keeping.costs, &passphrase, session)?)
-    };
+        let sealed = sealed(key, Holder::Person, name, keeping.costs, &passphrase, session)?;
+        home.keep_seal(&public, &sealed).map_err(TrustError::from)?;
+    }
     let at = session.environment.clock.now();
-    let person = Person { key: key.public().bytes(), name: name.clone(), at };
-    Ok(home.set_person(&person, sealed.as_deref()).map_err(TrustError::from)?)
+    home.set_person(&Person { key: public, name: name.clone(), at }, before)
+        .map_err(TrustError::from)?;
+    let kept = Some(&public).filter(|_| !keeping.words_only);
+    Ok(home.drop_seals(kept).map_err(TrustError::from)?)
 }
 
 fn new(args: &PersonNewArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
@@ -124,7 +131,9 @@ fn recover(args: &PersonRecoverArgs, session: &mut Session<'_>) -> Result<(), Co
         None => ask("the 24 words: ", true, session)?,
     };
     let key = Words::parse(&words).map_err(TrustError::from)?.person();
-    // The same Person may come back to have its key sealed here; another one may not take its place.
+    // The same Person may come back to have its key sealed here, also by the key that it has rotated to;
+    // another one may not take its place.
+    follow(&home, session)?;
     if let Some(person) = home.person().map_err(TrustError::from)?
         && person.key != key.public().bytes()
     {
@@ -154,7 +163,7 @@ fn show(
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     let person = the_person(home)?;
-    let is_sealed = home.person_sealed().map_err(TrustError::from)?.is_some();
+    let is_sealed = home.person_sealed(&person.key).map_err(TrustError::from)?.is_some();
     if is_json {
         let mut value = json_of(&person)?;
         value["sealed"] = json!(is_sealed);
@@ -179,14 +188,21 @@ fn trust(
     let home = home(session)?;
     let digits = Vcid::from_hex(&key.to_lowercase()).map_err(|_| TrustError::KeyText)?;
     let key = KeyBytes(*digits.as_bytes());
-    let mut people = home.known().map_err(TrustError::from)?;
-    let clash = people.iter().find(|person| person.name == *name || person.key == key);
-    if let Some(person) = clash {
-        return Err(TrustError::KnownAlready { name: person.name.clone() }.into());
-    }
+    let clash = |people: &[Person]| -> Result<(), TrustError> {
+        match people.iter().find(|person| person.name == *name || person.key == key) {
+            Some(person) => Err(TrustError::KnownAlready { name: person.name.clone() }),
+            None => Ok(()),
+        }
+    };
+    clash(&home.known().map_err(TrustError::from)?)?;
     compare(&key, fingerprint, session)?;
-    people.push(Person { key, name: name.clone(), at: session.environment.clock.now() });
-    home.set_known(&people).map_err(TrustError::from)?;
+    let at = session.environment.clock.now();
+    home.update_known(|people| {
+        // Somebody else may have been told of meanwhile.
+        clash(people)?;
+        people.push(Person { key, name: name.clone(), at });
+        Ok::<(), TrustError>(())
+    })?;
     session.say(format_args!("{} is known by {key}", name.as_str()))
 }
 
@@ -211,13 +227,12 @@ fn list(is_json: bool, session: &mut Session<'_>) -> Result<(), CommandError> {
 
 fn forget(name: &Name, session: &mut Session<'_>) -> Result<(), CommandError> {
     let home = home(session)?;
-    let mut people = home.known().map_err(TrustError::from)?;
-    let before = people.len();
-    people.retain(|person| person.name != *name);
-    if people.len() == before {
-        return Err(TrustError::Unknown { name: name.clone() }.into());
-    }
-    home.set_known(&people).map_err(TrustError::from)?;
+    home.update_known(|people| {
+        let before = people.len();
+        people.retain(|person| person.name != *name);
+        let is_any = people.len() < before;
+        is_any.then_some(()).ok_or_else(|| TrustError::Unknown { name: name.clone() })
+    })?;
     session.say(format_args!("{} is known no more", name.as_str()))
 }
 
@@ -230,27 +245,50 @@ fn rotate(
 ) -> Result<(), CommandError> {
     let home = home(session)?;
     let machine = unlock_machine(&home, unlocking, session)?;
-    let before = person_key(&home, from, &machine.passphrase, session)?;
+    let before = unlock_person(&home, from, &machine.passphrase, session)?;
     let mut opened = Opened::of(&home, session)?;
-    opened.expect_person(&before)?;
+    opened.expect_person(&before.key)?;
+    opened.expect_time()?;
+    let key = before.key.public().bytes();
+    let old_seal = home.person_sealed(&key).map_err(TrustError::from)?;
+    let passphrase = match &old_seal {
+        Some(seal) => Some(passphrase_of(&before, seal, from, &machine.passphrase, session)?),
+        None => None,
+    };
     let (entropy, ledger) = entropy(None, session)?;
     let words = Words::new(&entropy);
     hand_out(&words, new_words_file, session)?;
     let after = words.person();
+    let public = after.public().bytes();
     let person = the_person(&home)?;
-    let is_kept = home.person_sealed().map_err(TrustError::from)?.is_some();
-    let sealed = if is_kept {
-        let passphrase = &machine.passphrase;
-        Some(sealed(&after, Holder::Person, &person.name, costs(cost), passphrase, session)?)
-    } else {
-        None
-    };
-    let (puddle, key) = (opened.here.id, before.public().bytes());
+    // Sealed before the puddle hears of it: from then on nothing else counts as the Person's.
+    if let Some(passphrase) = &passphrase {
+        let seal = sealed(&after, Holder::Person, &person.name, costs(cost), passphrase, session)?;
+        home.keep_seal(&public, &seal).map_err(TrustError::from)?;
+    }
+    let puddle = opened.here.id;
     let event = |seen: &[Vcid]| Event::rotate(&puddle, &key, seen, &after);
-    opened.write(event, &before, &home, &machine.key, session)?;
+    opened.write(event, &before.key, &home, &machine.key, session)?;
     let at = session.environment.clock.now();
-    let person = Person { key: after.public().bytes(), name: person.name, at };
-    home.set_person(&person, sealed.as_deref()).map_err(TrustError::from)?;
+    let person = Person { key: public, name: person.name, at };
+    home.set_person(&person, Some(key)).map_err(TrustError::from)?;
+    home.drop_seals(passphrase.as_ref().map(|_| &public)).map_err(TrustError::from)?;
     session.say(format_args!("made of {ledger}"))?;
     show(&home, None, false, session)
+}
+
+/// Returns the passphrase of the Person's seal, under which the next key is sealed too.
+fn passphrase_of(
+    person: &UnlockedPerson,
+    seal: &[u8],
+    args: &PersonKeyArgs,
+    machine_passphrase: &str,
+    session: &mut Session<'_>,
+) -> Result<Zeroizing<String>, CommandError> {
+    if let Some(passphrase) = &person.passphrase {
+        return Ok(passphrase.clone());
+    }
+    // The words were given; the seal tells whether it is the passphrase.
+    let opened = open_seal(seal, args, machine_passphrase, session)?;
+    Ok(opened.passphrase.ok_or(TrustError::NoPersonKey)?)
 }

@@ -1,26 +1,23 @@
 //! `vigil puddle`.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use vigil_base::cbor::DecodeError;
-use vigil_base::world::{Moment, replace_file};
+use vigil_base::world::Moment;
 use vigil_base::{Name, Vcid};
-use vigil_store::FolderDisk;
 use vigil_trust::feed::{Feed, FeedLog};
-use vigil_trust::home::{Bundle, Home, Known, PuddleHere};
+use vigil_trust::home::{Home, Known, PuddleHere};
 use vigil_trust::puddle::{
-    Authority, Event, FeedMark, Idle, JoinRequest, Lease, PuddleEvent, Scope, Target, TimeFloor,
+    Authority, Clocks, Event, FeedMark, Freshness, Idle, JoinRequest, Lease, PuddleEvent, Scope,
+    Target, TimeHere, When,
 };
-use vigil_trust::{KeyBytes, SecretKey, Statement, StatementError};
+use vigil_trust::{KeyBytes, SecretKey, Statement};
 
 use super::show::{show, verify};
-use super::{FOLDER, Session, compare, home, person_key, read_text, unlock_machine};
+use super::{FOLDER, Session, asking, carry, compare, home, person_key, read_text, unlock_machine};
 use crate::args::{PassphraseArgs, PersonKeyArgs, PuddleCommand, PuddleGrantArgs, parse_span};
 use crate::failure::CommandError;
-use crate::human;
 use crate::trust_failure::TrustError;
 
 /// What a pairing code begins with, so that it is known for what it is.
@@ -31,11 +28,14 @@ pub(in crate::run) fn perform(
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     match command {
+        PuddleCommand::Check(args) => asking::check(args, session),
+        PuddleCommand::Time { from, format } => asking::time(*from, format.json, session),
+        PuddleCommand::Renew { person, passphrase } => renew(person, passphrase, session),
         PuddleCommand::Create { name, lease, person, passphrase, format } => {
             create(name, lease, person, passphrase, format.json, session)
         }
         PuddleCommand::Join { bundle: Some(bundle), fingerprint, .. } => {
-            join(bundle, fingerprint.as_deref(), session)
+            carry::join(bundle, fingerprint.as_deref(), session)
         }
         PuddleCommand::Join { bundle: None, passphrase, .. } => print_code(passphrase, session),
         PuddleCommand::Admit { code, fingerprint, person, passphrase } => {
@@ -50,15 +50,22 @@ pub(in crate::run) fn perform(
             show(&opened, format.json, session)
         }
         PuddleCommand::Verify { bundle, format } => verify(bundle.as_deref(), format.json, session),
-        PuddleCommand::Export { output } => export(output, session),
-        PuddleCommand::Import { bundle, format } => import(bundle, format.json, session),
+        PuddleCommand::Export { output } => carry::export(output, session),
+        PuddleCommand::Import { bundle, format } => carry::import(bundle, format.json, session),
     }
 }
 
+/// What the clocks show.
+pub(super) fn clocks(session: &Session<'_>) -> Clocks {
+    let environment = session.environment;
+    Clocks { wall: environment.clock.now(), steady: environment.trust.steady() }
+}
+
 /// A puddle as it is here, and the time to judge it by.
-pub(super) struct Opened {
+pub(in crate::run) struct Opened {
     pub here: PuddleHere,
     pub known: Known,
+    pub clocks: Clocks,
     pub now: Moment,
 }
 
@@ -68,17 +75,57 @@ impl Opened {
         Self::with(home, here, session)
     }
 
-    /// Folds what is here, and raises the floor under the clock to what the Person has signed.
+    /// Folds what is here, and looks at the clocks.
     pub fn with(
         home: &Home,
-        mut here: PuddleHere,
+        here: PuddleHere,
         session: &Session<'_>,
     ) -> Result<Self, CommandError> {
         let known = home.open_puddle(here.id).map_err(TrustError::from)?;
-        here.floor.raise(known.view.signed_at);
-        let now = here.floor.now(session.environment.clock.now());
-        here.floor.raise(now);
-        Ok(Self { here, known, now })
+        let clocks = clocks(session);
+        Ok(Self { here, known, clocks, now: here.time.now(&clocks) })
+    }
+
+    /// Says whether what is known here may be relied upon.
+    pub fn freshness(&self) -> Freshness {
+        let view = &self.known.view;
+        view.lease.judge(&self.here.time, view.signed_at(), &self.clocks)
+    }
+
+    /// Returns when something is asked for now.
+    pub fn when(&self) -> When {
+        When { now: self.now, freshness: self.freshness() }
+    }
+
+    /// Refuses to sign where the time is not known well enough: others would have to doubt theirs.
+    pub fn expect_time(&self) -> Result<(), CommandError> {
+        if let Some(behind) = self.here.time.behind(&self.clocks) {
+            let behind = behind.unsigned_abs() / 1_000_000_000;
+            return Err(TrustError::ClockBehind { behind }.into());
+        }
+        match self.freshness() {
+            Freshness::Doubtful { signed } => {
+                Err(TrustError::ClockDoubt { signed, now: self.now }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers what time it is, and that the Person's word of `signed` was heard for the first time.
+    pub fn remember(&mut self, home: &Home, signed: Option<Moment>) -> Result<(), CommandError> {
+        let (here, clocks) = (self.here, self.clocks);
+        self.here = home.update_puddle(|kept| {
+            let kept = kept.get_or_insert(here);
+            if kept.id != here.id {
+                return Err(TrustError::PuddleExists);
+            }
+            kept.time.pass(&clocks);
+            if let Some(signed) = signed {
+                kept.time.hear(signed, &clocks);
+            }
+            Ok(*kept)
+        })?;
+        Ok(())
     }
 
     /// Refuses to sign for a Person whose word would not count.
@@ -97,6 +144,7 @@ impl Opened {
         machine: &SecretKey,
         session: &mut Session<'_>,
     ) -> Result<Vcid, CommandError> {
+        self.expect_time()?;
         let after = self.known.view.next_after();
         let event = event(&after);
         let added = match &event {
@@ -120,6 +168,9 @@ impl Opened {
         }
         entries.push(statement.encode());
         append(home, self, machine, &entries, session)?;
+        if let Some(signed) = view.signed.get(&id) {
+            self.remember(home, Some(*signed))?;
+        }
         Ok(id)
     }
 
@@ -148,7 +199,7 @@ fn one<T: Copy>(found: &[T], text: &str) -> Result<T, CommandError> {
 }
 
 /// Writes entries into this machine's feed, and what has become of the clock.
-fn append(
+pub(in crate::run) fn append(
     home: &Home,
     opened: &mut Opened,
     machine: &SecretKey,
@@ -157,8 +208,9 @@ fn append(
 ) -> Result<(), CommandError> {
     let mut log = open_log(home, machine, session)?;
     log.append(machine, opened.now, entries).map_err(TrustError::from)?;
-    home.set_puddle(&opened.here).map_err(TrustError::from)?;
-    Ok(())
+    // Whoever has the feeds may take the other lock; but there is no need for both.
+    drop(log);
+    opened.remember(home, None)
 }
 
 fn open_log(
@@ -218,7 +270,17 @@ fn create(
     let mut log = open_log(&home, &machine.key, session)?;
     let entries = [genesis.encode(), added.encode()];
     log.append(&machine.key, now, &entries).map_err(TrustError::from)?;
-    home.set_puddle(&PuddleHere { id, floor: TimeFloor(now) }).map_err(TrustError::from)?;
+    drop(log);
+    let clocks = clocks(session);
+    home.update_puddle(|here| {
+        if here.is_some() {
+            return Err(TrustError::PuddleExists);
+        }
+        let mut time = TimeHere::begin(&clocks);
+        time.hear(now, &clocks);
+        *here = Some(PuddleHere { id, time });
+        Ok(())
+    })?;
     if is_json {
         return session.out.json(&json!({ "puddle": id.to_string(), "name": name.as_str() }));
     }
@@ -275,56 +337,6 @@ fn admit(
     session.say(format_args!("{name} is in; `vigil puddle export` packs what it needs"))
 }
 
-fn join(
-    path: &Path,
-    fingerprint: Option<&str>,
-    session: &mut Session<'_>,
-) -> Result<(), CommandError> {
-    let home = home(session)?;
-    let file = home.machine_sealed().map_err(TrustError::from)?.ok_or(TrustError::NoMachine)?;
-    let own = vigil_trust::seal::read_header(&file).map_err(TrustError::from)?.public;
-    let bundle = read_bundle(path)?;
-    if home.puddle().map_err(TrustError::from)?.is_some_and(|here| here.id != bundle.puddle) {
-        return Err(TrustError::PuddleExists.into());
-    }
-    // Looked at before anything is kept: a bundle that does not name this machine changes nothing.
-    let view = bundle_view(&bundle)?;
-    match view.expect_active(&own) {
-        Err(Idle::Unknown) => return Err(TrustError::NotAdmitted.into()),
-        Err(idle) => return Err(TrustError::NotTaken { reason: idle.to_string() }.into()),
-        Ok(()) => {}
-    }
-    // Anybody could have made a puddle and admitted this machine to it: the code is no secret.
-    let Authority::Person(person) = view.authority else {
-        return Err(TrustError::Broken { what: "the Person's key is contested".into() }.into());
-    };
-    let own_person = home.person().map_err(TrustError::from)?;
-    let mut known = home.known().map_err(TrustError::from)?.into_iter().chain(own_person);
-    if !known.any(|known| known.key == person) {
-        compare(&person, fingerprint, session)?;
-    }
-    home.take_bundle(&bundle).map_err(TrustError::from)?;
-    let here = PuddleHere { id: bundle.puddle, floor: TimeFloor(Moment(i64::MIN)) };
-    let opened = Opened::with(&home, here, session)?;
-    home.set_puddle(&opened.here).map_err(TrustError::from)?;
-    let view = &opened.known.view;
-    let machines = human::count(view.machines.len() as u64, "machine", "machines");
-    let name = view.name.as_str();
-    session.say(format_args!("this machine is in {name}, with {machines}"))
-}
-
-/// Folds what a bundle says on its own.
-pub(super) fn bundle_view(bundle: &Bundle) -> Result<vigil_trust::puddle::View, CommandError> {
-    let entries = bundle.batches.iter().flat_map(vigil_trust::feed::Batch::entries);
-    let tagged = entries.filter(|(_, entry)| Statement::is_tagged(entry));
-    let read: Vec<Result<Statement, StatementError>> =
-        tagged.map(|(_, entry)| Statement::decode(entry)).collect();
-    let frozen = bundle.evidence.iter().map(vigil_trust::feed::Equivocation::feed).collect();
-    let statements = read.iter().filter_map(|statement| statement.as_ref().ok());
-    let view = vigil_trust::puddle::fold(bundle.puddle, statements, &frozen);
-    Ok(view.map_err(|error| TrustError::Home(error.into()))?)
-}
-
 fn grant(args: &PuddleGrantArgs, session: &mut Session<'_>) -> Result<(), CommandError> {
     let home = home(session)?;
     let mut opened = Opened::of(&home, session)?;
@@ -351,6 +363,21 @@ fn grant(args: &PuddleGrantArgs, session: &mut Session<'_>) -> Result<(), Comman
         return session.out.json(&json!({ "grant": id.to_string() }));
     }
     session.out.line(id)
+}
+
+/// Says that the Person is still there, so that leases begin anew.
+fn renew(
+    person: &PersonKeyArgs,
+    unlocking: &PassphraseArgs,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
+    let home = home(session)?;
+    let mut opened = Opened::of(&home, session)?;
+    let machine = unlock_machine(&home, unlocking, session)?;
+    let person = person_key(&home, person, &machine.passphrase, session)?;
+    opened.expect_person(&person)?;
+    opened.write(|_| Event::Renew, &person, &home, &machine.key, session)?;
+    session.say("renewed; `vigil puddle export` carries it to the others")
 }
 
 fn revoke(
@@ -383,63 +410,4 @@ fn revoke(
     let event = Event::Revoke { target, kept: kept.into_iter().collect(), reason };
     opened.write(|_| event, &person, &home, &machine.key, session)?;
     session.say(format_args!("{text} is revoked; `vigil puddle export` carries it to the others"))
-}
-
-fn export(output: &Path, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let home = home(session)?;
-    let opened = Opened::of(&home, session)?;
-    let bytes = home.bundle(opened.here.id, &opened.known).map_err(TrustError::from)?;
-    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let disk = FolderDisk::new(folder.unwrap_or(Path::new(".")));
-    let Some(name) = output.file_name().and_then(|name| name.to_str()) else {
-        let source =
-            std::io::Error::new(std::io::ErrorKind::InvalidInput, "it has no name that is text");
-        return Err(CommandError::File { action: "write", path: output.into(), source });
-    };
-    replace_file(&disk, name, &bytes)?;
-    let size = human::size(bytes.len() as u64);
-    session.say(format_args!("{size} of signed events, and no secret"))
-}
-
-pub(super) fn read_bundle(path: &Path) -> Result<Bundle, CommandError> {
-    let failed = |source| CommandError::File { action: "read", path: path.into(), source };
-    let len = fs::metadata(path).map_err(failed)?.len();
-    if len > vigil_base::limits::RECORD_BYTES_MAX as u64 {
-        let fault = vigil_base::cbor::Fault::Oversized;
-        let source = DecodeError { offset: vigil_base::limits::RECORD_BYTES_MAX, fault };
-        return Err(TrustError::Bundle(source.into()).into());
-    }
-    let bytes = fs::read(path).map_err(failed)?;
-    Ok(Bundle::decode(&bytes).map_err(TrustError::from)?)
-}
-
-fn import(path: &Path, is_json: bool, session: &mut Session<'_>) -> Result<(), CommandError> {
-    let home = home(session)?;
-    let here = home.puddle().map_err(TrustError::from)?.ok_or(TrustError::NoPuddle)?;
-    let bundle = read_bundle(path)?;
-    if bundle.puddle != here.id {
-        return Err(TrustError::AnotherPuddle.into());
-    }
-    let taken = home.take_bundle(&bundle).map_err(TrustError::from)?;
-    let opened = Opened::with(&home, here, session)?;
-    home.set_puddle(&opened.here).map_err(TrustError::from)?;
-    if is_json {
-        let forked: Vec<String> = taken.forks.iter().map(ToString::to_string).collect();
-        let (batches, missing) = (taken.batches, taken.missing);
-        return session
-            .out
-            .json(&json!({ "batches": batches, "missing": missing, "forked": forked }));
-    }
-    let new = human::count(taken.batches as u64, "new batch", "new batches");
-    session.out.line(new)?;
-    if taken.missing > 0 {
-        let missing = human::count(taken.missing as u64, "feed does", "feeds do");
-        session.say(format_args!("{missing} not follow what is here; ask for an older bundle"))?;
-    }
-    for feed in &taken.forks {
-        let line = format!("{} has said two things at one position, and is frozen", feed.machine);
-        session.finish()?;
-        session.talk.warn("warning", line);
-    }
-    Ok(())
 }

@@ -11,28 +11,24 @@ use vigil_trust::puddle::{
     Authority, Freshness, GrantView, Lease, MachineState, MachineView, View,
 };
 
-use super::puddle::{Opened, bundle_view, read_bundle};
+use super::carry::read_bundle;
+use super::puddle::Opened;
 use super::{Session, home};
 use crate::failure::CommandError;
 use crate::human;
 use crate::trust_failure::TrustError;
 
 /// How many digits of an id are shown in the tree.
-const SHORT: usize = 12;
+pub(super) const SHORT: usize = 12;
 
-/// Returns when the Person or another machine was last heard, by what they say.
-fn freshness(opened: &Opened) -> Freshness {
-    opened.known.view.lease.judge(opened.known.view.signed_at, opened.now)
-}
-
-fn name_of(view: &View, key: &KeyBytes) -> String {
+pub(super) fn name_of(view: &View, key: &KeyBytes) -> String {
     match view.machines.get(key) {
         Some(machine) => machine.name.as_str().into(),
         None => "the Person".into(),
     }
 }
 
-fn scope_text(grant: &GrantView, opened: &Opened) -> String {
+pub(super) fn scope_text(grant: &GrantView, opened: &Opened) -> String {
     let scope = &grant.scope;
     let verbs: Vec<&str> = scope.verbs().collect();
     let below = if scope.prefix().is_empty() { "everything" } else { scope.prefix() };
@@ -55,11 +51,7 @@ pub(super) fn show(
         return session.out.json(&json_of(opened));
     }
     let view = &opened.known.view;
-    let fresh = match freshness(opened) {
-        Freshness::Fresh { until: None } => "no lease".into(),
-        Freshness::Fresh { until: Some(until) } => format!("fresh until {}", human::moment(until)),
-        Freshness::Stale { since } => format!("stale since {}", human::moment(since)),
-    };
+    let fresh = fresh_text(&opened.freshness());
     session.out.line(format_args!("{}  {}  {fresh}", view.name.as_str(), view.id))?;
     match &view.authority {
         Authority::Person(key) => session.out.line(format_args!("Person {key}"))?,
@@ -87,6 +79,24 @@ pub(super) fn show(
     Ok(())
 }
 
+pub(super) fn fresh_text(freshness: &Freshness) -> String {
+    match freshness {
+        Freshness::Fresh { until: None } => "no lease".into(),
+        Freshness::Fresh { until: Some(until) } => format!("fresh until {}", human::moment(*until)),
+        Freshness::Stale { since } => format!("stale since {}", human::moment(*since)),
+        Freshness::Doubtful { .. } => "the time is in doubt: see `vigil puddle time`".into(),
+    }
+}
+
+/// Returns whether it may be relied upon; none where there is no lease.
+pub(super) fn is_fresh(freshness: &Freshness) -> Option<bool> {
+    match freshness {
+        Freshness::Fresh { until: None } => None,
+        Freshness::Fresh { .. } => Some(true),
+        Freshness::Stale { .. } | Freshness::Doubtful { .. } => Some(false),
+    }
+}
+
 fn state_text(machine: &MachineView) -> String {
     match &machine.state {
         MachineState::Active => "active".into(),
@@ -96,7 +106,7 @@ fn state_text(machine: &MachineView) -> String {
     }
 }
 
-fn grant_json(id: &Vcid, grant: &GrantView, opened: &Opened) -> Value {
+pub(super) fn grant_json(id: &Vcid, grant: &GrantView, opened: &Opened) -> Value {
     let verbs: Vec<&str> = grant.scope.verbs().collect();
     json!({
         "id": id.to_string(),
@@ -148,11 +158,7 @@ fn json_of(opened: &Opened) -> Value {
             Lease::Never => None,
             Lease::Seconds(seconds) => Some(seconds),
         },
-        "fresh": match freshness(opened) {
-            Freshness::Fresh { until: None } => None,
-            Freshness::Fresh { .. } => Some(true),
-            Freshness::Stale { .. } => Some(false),
-        },
+        "fresh": is_fresh(&opened.freshness()),
         "machines": machines,
         "grants": grants,
         "refused": refused,
@@ -180,7 +186,7 @@ fn look(bundle: Option<&Path>, session: &Session<'_>) -> Result<Found, CommandEr
         let (batches, entries) = count(bundle.batches.iter());
         let forked = bundle.evidence.iter().map(|evidence| evidence.feed().to_string()).collect();
         return Ok(Found {
-            view: bundle_view(&bundle)?,
+            view: bundle.view().map_err(|error| TrustError::Home(error.into()))?,
             batches,
             entries,
             torn: Vec::new(),

@@ -135,6 +135,71 @@ fn a_split_view_freezes_the_monitor_for_good() {
 }
 
 #[test]
+fn a_smaller_view_is_proven_to_differ_by_what_was_read_before() {
+    let mut monitor = Monitor::new(log_keys());
+    // Read in steps; the whole tree has one edge, which no smaller tree holds.
+    for size in [100, 600, 1_024] {
+        let mut log = MemoryLog::of(size);
+        let shown = log.sign();
+        monitor.look(&shown, log, |_, _| {}).expect("it grows");
+    }
+    let mut forked = fork(900, 300);
+    let shown = forked.sign();
+    let kept = Monitor::decode(log_keys(), &monitor.encode()).expect("a state");
+    for mut monitor in [monitor.clone(), kept] {
+        let seen = monitor.look(&shown, forked.clone(), |_, _| {});
+        let Err(MonitorError::Fraud(fraud)) = seen else { panic!("a fork is a fraud: {seen:?}") };
+        assert_eq!(fraud.check_log(&log_keys()), Ok(()));
+    }
+    // A view of a size that was seen before is compared without any files.
+    assert!(monitor.has_seen(TreeSize(600)) && !monitor.has_seen(TreeSize(601)));
+    assert_eq!(monitor.gossip(&fork(601, 3).sign()).ok(), Some(false));
+    assert_eq!(monitor.gossip(&MemoryLog::of(600).sign()).ok(), Some(false));
+    assert_eq!(monitor.gossip(&fork(600, 599).sign()).ok(), Some(true));
+}
+
+#[test]
+fn a_copy_of_what_was_read_proves_whichever_entry_differs() {
+    let mut whole = MemoryLog::of(1_024);
+    let mut monitor = monitor_of(&mut whole);
+    for at in [0, 255, 256, 700, 899] {
+        let mut forked = fork(900, at);
+        let shown = forked.sign();
+        // Nothing that is kept lies within a tree of 900 entries.
+        let alone = monitor.clone().look(&shown, forked.clone(), |_, _| {});
+        assert!(matches!(alone, Err(MonitorError::Behind { .. })), "{at}: {alone:?}");
+        let mut beside = monitor.clone();
+        let seen = beside.look_beside(&shown, forked, Some(whole.clone()), |_, _| {});
+        let Err(MonitorError::Fraud(fraud)) = seen else { panic!("{at}: {seen:?}") };
+        assert_eq!(fraud.check_log(&log_keys()), Ok(()));
+        let Contradiction::Nodes { place, .. } = fraud.contradiction() else { panic!("{at}") };
+        assert_eq!((place.level, place.index), (0, at));
+    }
+    // A copy that lies accuses nobody.
+    let mut honest = MemoryLog::of(900);
+    let shown = honest.sign();
+    let mut copy = fork(1_024, 5);
+    copy.sign();
+    let seen = monitor.look_beside(&shown, honest, Some(copy), |_, _| {});
+    assert!(matches!(seen, Err(MonitorError::Behind { .. })), "{seen:?}");
+}
+
+#[test]
+fn what_a_monitor_keeps_does_not_grow_with_how_often_it_looked() {
+    let mut monitor = Monitor::new(log_keys());
+    let mut log = MemoryLog::default();
+    for index in 0..300 {
+        log.push(&super::world::entry(index));
+        let shown = log.sign();
+        monitor.look(&shown, log.clone(), |_, _| {}).expect("it grows");
+    }
+    let sizes: Vec<u64> = (1..=300).filter(|size| monitor.has_seen(TreeSize(*size))).collect();
+    let newest: Vec<u64> = (285..=300).collect();
+    assert_eq!(sizes[..sizes.len() - 16], [1, 2, 4, 8, 16, 32, 64, 128, 256]);
+    assert_eq!(sizes[sizes.len() - 16..], newest);
+}
+
+#[test]
 fn a_dropped_entry_is_a_fork() {
     let mut monitor = monitor_of(&mut MemoryLog::of(600));
     let mut dropped = MemoryLog::default();

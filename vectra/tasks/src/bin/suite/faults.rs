@@ -3,7 +3,7 @@
 use vectra_abi::{Access, FaultCode, Kind, Name, Rights, Status, TaskState};
 use vectra_tasks::rt::call;
 
-use crate::bench::{AT, Bench, ENDED, is, refused, same};
+use crate::bench::{AT, Bench, Done, ENDED, is, refused, same};
 
 const FAULTS: &[(&str, FaultCode, Option<u64>)] = &[
     ("do.null", FaultCode::Memory, Some(8)),
@@ -24,6 +24,39 @@ const FAULTS: &[(&str, FaultCode, Option<u64>)] = &[
     ("do.msr", FaultCode::Protection, None),
     ("do.int80", FaultCode::Protection, None),
 ];
+
+/// Starts an actor with a number, leaves it some time, and takes it away.
+fn beside(bench: &mut Bench, act: &str, number: u64) -> Done {
+    const TIME_NS: u64 = 20_000_000;
+    let child = bench.actor(act)?;
+    let number = bench.signal(number + 1)?;
+    bench.put(&child, number, Rights::RAISE, "number")?;
+    bench.start(&child)?;
+    let until = call::clock_now()?[0] + TIME_NS;
+    // It may well go on for ever.
+    let _ = call::signal_wait(ENDED, until);
+    call::reticle_reset(bench.part.0)?;
+    call::cap_revoke(vectra_abi::SELF)?;
+    call::signal_poll(u64::MAX)?;
+    Ok(())
+}
+
+/// Tries what only a home on Linux has: code and a stack of its own in the Task's process.
+pub fn run_beside(bench: &mut Bench) {
+    bench.case("fault", "what lies beside the window is no way out", |bench| {
+        // Some of these jumps are calls, and some end in a loop: nobody says which.
+        for place in (0..0x400).step_by(5) {
+            beside(bench, "do.beside", place)?;
+        }
+        Ok(())
+    });
+    bench.case("fault", "a stack beside the window ends its own Task", |bench| {
+        for place in [8, 0x40, 0x1000, 0x8000, 0xfff8] {
+            beside(bench, "do.sunk", place)?;
+        }
+        Ok(())
+    });
+}
 
 pub fn run(bench: &mut Bench) {
     for &(act, code, address) in FAULTS {

@@ -74,7 +74,7 @@ pub fn run(bench: &mut Bench) {
         for round in 0..5 {
             // An upward Ring always takes a message.
             let _ = producer.push(&[round; 7]);
-            call::ring_bell(ring)?;
+            call::ring_bell(ring, 0, 0)?;
         }
         same(bench.wait(ENDED)?, ENDED, "it heard")
     });

@@ -36,6 +36,7 @@ fn main() -> u64 {
     futures::run(&mut bench);
     spawn::run(&mut bench);
     faults::run(&mut bench);
+    faults::run_beside(&mut bench);
     labels::run(&mut bench);
     hostile::run(&mut bench);
     say!("{} cases, {} failed", bench.cases, bench.failed);

@@ -14,6 +14,7 @@ pub fn run(bench: &mut Bench) {
     reticles(bench);
     memory(bench);
     rings(bench);
+    bells(bench);
     capabilities(bench);
 }
 
@@ -160,6 +161,60 @@ fn memory(bench: &mut Bench) {
     });
 }
 
+fn bells(bench: &mut Bench) {
+    bench.case("ring", "a full Ring refuses, a bell wakes", |bench| {
+        let ring = bench.make(Kind::Ring, 1)?;
+        let [low, high] = Name::new("end").words();
+        let end = call::cap_copy(ring, u64::from(Rights::RECEIVE.0), low, high)?[0];
+        call::ring_bind(ring, Side::Producer as u64, AT, 1)?;
+        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
+        let mut producer = producer(words(AT, 3), true);
+        let filled = (0..100).take_while(|_| producer.push(&[1; 7]).is_ok()).count();
+        same(filled as u64, 64, "messages")?;
+        call::signal_poll(3)?;
+        call::ring_bell(ring, 0, 0)?;
+        same(call::signal_poll(3)?[0], 2, "the consumer's bit")?;
+        call::ring_bell(end, 0, 0)?;
+        same(call::signal_poll(3)?[0], 1, "the producer's bit")
+    });
+    bench.case("ring", "one call rings a bell and waits", |bench| {
+        let ring = bench.make(Kind::Ring, 1)?;
+        let [low, high] = Name::new("end").words();
+        let end = call::cap_copy(ring, u64::from(Rights::RECEIVE.0), low, high)?[0];
+        call::ring_bind(ring, Side::Producer as u64, AT, 1)?;
+        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
+        call::signal_poll(3)?;
+        same(call::ring_bell(ring, 2 | 4, 0)?[0], 2, "what it waited for")?;
+        same(call::ring_bell(ring, 0, 0)?[0], 0, "without a mask it waits for nothing")?;
+        same(call::signal_poll(7)?[0], 2, "the consumer's bit")?;
+        refused(call::ring_bell(end, 4, 1), Status::Timeout)?;
+        same(call::signal_poll(7)?[0], 1, "it was rung before the time ran out")
+    });
+    bench.case("ring", "unbinding signals the peer", |bench| {
+        let ring = bench.make(Kind::Ring, 1)?;
+        let [low, high] = Name::new("end").words();
+        let end = call::cap_copy(ring, u64::from(Rights::RECEIVE.0), low, high)?[0];
+        call::ring_bind(ring, Side::Producer as u64, AT, 1)?;
+        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
+        call::signal_poll(3)?;
+        call::ring_unbind(end)?;
+        same(call::signal_poll(3)?[0], 1, "the producer's bit")?;
+        refused(call::ring_bell(end, 1, 0), Status::WrongState)?;
+        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
+        same(call::ring_info(ring)?[1], 1, "both are bound")
+    });
+    bench.case("ring", "deleting an end signals the peer", |bench| {
+        let ring = bench.make(Kind::Ring, 1)?;
+        let [low, high] = Name::new("end").words();
+        let end = call::cap_copy(ring, u64::from(Rights::RECEIVE.0), low, high)?[0];
+        call::ring_bind(ring, Side::Producer as u64, AT, 1)?;
+        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
+        call::signal_poll(3)?;
+        call::cap_delete(end)?;
+        same(call::signal_poll(3)?[0], 1, "the producer's bit")
+    });
+}
+
 fn rings(bench: &mut Bench) {
     bench.case("ring", "both ends in one Task carry a message", |bench| {
         let ring = bench.make(Kind::Ring, 1)?;
@@ -177,49 +232,11 @@ fn rings(bench: &mut Bench) {
         }
         Ok(())
     });
-    bench.case("ring", "a full Ring refuses, a bell wakes", |bench| {
-        let ring = bench.make(Kind::Ring, 1)?;
-        let [low, high] = Name::new("end").words();
-        let end = call::cap_copy(ring, u64::from(Rights::RECEIVE.0), low, high)?[0];
-        call::ring_bind(ring, Side::Producer as u64, AT, 1)?;
-        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
-        let mut producer = producer(words(AT, 3), true);
-        let filled = (0..100).take_while(|_| producer.push(&[1; 7]).is_ok()).count();
-        same(filled as u64, 64, "messages")?;
-        call::signal_poll(3)?;
-        call::ring_bell(ring)?;
-        same(call::signal_poll(3)?[0], 2, "the consumer's bit")?;
-        call::ring_bell(end)?;
-        same(call::signal_poll(3)?[0], 1, "the producer's bit")
-    });
     bench.case("ring", "an end is bound once", |bench| {
         let ring = bench.make(Kind::Ring, 1)?;
         call::ring_bind(ring, Side::Producer as u64, AT, 1)?;
         refused(call::ring_bind(ring, Side::Producer as u64, AT, 1), Status::Busy)?;
         refused(call::ring_bind(ring, Side::Consumer as u64, AT, 1), Status::Busy).map(|_| ())
-    });
-    bench.case("ring", "unbinding signals the peer", |bench| {
-        let ring = bench.make(Kind::Ring, 1)?;
-        let [low, high] = Name::new("end").words();
-        let end = call::cap_copy(ring, u64::from(Rights::RECEIVE.0), low, high)?[0];
-        call::ring_bind(ring, Side::Producer as u64, AT, 1)?;
-        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
-        call::signal_poll(3)?;
-        call::ring_unbind(end)?;
-        same(call::signal_poll(3)?[0], 1, "the producer's bit")?;
-        refused(call::ring_bell(end), Status::WrongState)?;
-        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
-        same(call::ring_info(ring)?[1], 1, "both are bound")
-    });
-    bench.case("ring", "deleting an end signals the peer", |bench| {
-        let ring = bench.make(Kind::Ring, 1)?;
-        let [low, high] = Name::new("end").words();
-        let end = call::cap_copy(ring, u64::from(Rights::RECEIVE.0), low, high)?[0];
-        call::ring_bind(ring, Side::Producer as u64, AT, 1)?;
-        call::ring_bind(end, Side::Consumer as u64, AT + 0x10000, 2)?;
-        call::signal_poll(3)?;
-        call::cap_delete(end)?;
-        same(call::signal_poll(3)?[0], 1, "the producer's bit")
     });
     bench.case("ring", "a capability travels once", |bench| {
         let ring = bench.make(Kind::Ring, 1)?;

@@ -160,18 +160,20 @@ fn talk(to: u64, rounds: u64) -> crate::bench::Done {
     let mut consumer = Consumer::new(&back[..512], Some(&back[512..1024]), &back[1024..]);
     let until = call::clock_now()?[0] + crate::bench::SOON_NS;
     for round in 0..rounds {
-        match producer.push(&[round; 7]) {
-            Ok(true) => drop(call::ring_bell(to)?),
-            Ok(false) => {}
+        let mut bell = match producer.push(&[round; 7]) {
+            Ok(bell) => bell,
             Err(_) => return Err(crate::bench::Fail::Wrong("push", round)),
-        }
+        };
         let message = loop {
             if let Ok((message, _)) = consumer.pop() {
                 break message;
             }
-            if consumer.park() {
-                call::signal_wait(2, until)?;
-            }
+            match (core::mem::take(&mut bell), consumer.park()) {
+                (true, true) => call::ring_bell(to, 2, until)?,
+                (true, false) => call::ring_bell(to, 0, 0)?,
+                (false, true) => call::signal_wait(2, until)?,
+                (false, false) => [0; 4],
+            };
             consumer.unpark();
         };
         same(message[6], round, "the answer")?;

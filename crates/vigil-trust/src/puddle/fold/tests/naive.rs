@@ -15,6 +15,7 @@ pub(super) struct Summary {
     pub person: Option<KeyBytes>,
     pub machines: BTreeMap<KeyBytes, &'static str>,
     pub grants: BTreeMap<Vcid, usize>,
+    pub signed: BTreeSet<Vcid>,
 }
 
 impl Naive<'_> {
@@ -27,7 +28,8 @@ impl Naive<'_> {
         let machines = added.map(|key| (key, self.state(&key))).collect();
         let grants = self.events.iter().filter_map(|(id, ..)| Some((*id, self.depth(id, 0)?)));
         let person = keys.last().copied().filter(|_| !is_contested);
-        Summary { person, machines, grants: grants.collect() }
+        let signed = self.events.iter().map(|(id, ..)| *id).filter(|id| self.is_person(id));
+        Summary { person, machines, grants: grants.collect(), signed: signed.collect() }
     }
 
     fn find(&self, id: &Vcid) -> Option<&(Vcid, KeyBytes, PuddleEvent)> {

@@ -55,7 +55,7 @@ fn random_event(
     after: &[Vcid],
 ) -> (u8, Event) {
     let pick = || ids[random.below(ids.len())];
-    match random.below(12) {
+    match random.below(13) {
         0..4 => {
             let request = cast.requests[random.below(MACHINES)].clone();
             let is_pardon = random.below(4) == 0;
@@ -75,6 +75,10 @@ fn random_event(
             let before = person(random);
             let successor = &cast.keys[&(PERSON + random.below(PERSONS) as u8)];
             (before, Event::rotate(puddle, &cast.bytes(before), after, successor))
+        }
+        12 => {
+            let is_person = random.below(3) > 0;
+            (if is_person { person(random) } else { machine(random) }, Event::Renew)
         }
         6..8 => {
             let (to, scope) = (cast.bytes(machine(random)), random_scope(random));
@@ -106,6 +110,7 @@ fn summary(view: &View) -> Summary {
         },
         machines: view.machines.iter().map(|(key, view)| (*key, word(&view.state))).collect(),
         grants: view.grants.iter().map(|(id, grant)| (*id, grant.depth)).collect(),
+        signed: view.signed.keys().copied().collect(),
     }
 }
 
