@@ -82,7 +82,13 @@ pub fn refused(failure: &Failed) -> Refusal {
         Failure::Cycle { .. } => Reason::Cycle,
         _ => Reason::Broken,
     };
-    Refusal::new(reason, failure.to_string())
+    let refusal = Refusal::new(reason, failure.to_string());
+    match **failure {
+        Failure::Crowded { .. } => {
+            refusal.hint("end the process that they run in, and begin it anew")
+        }
+        _ => refusal,
+    }
 }
 
 /// A request in a scope.

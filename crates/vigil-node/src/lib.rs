@@ -23,7 +23,6 @@ mod node;
 pub mod shared_names;
 mod traces;
 mod vouched;
-mod wait;
 mod watch;
 mod whole;
 mod worktree;

@@ -23,7 +23,6 @@ use crate::nearest;
 use crate::shared_names::SharedNames;
 use crate::traces::{decode, encode};
 use crate::vouched::Vouched;
-use crate::wait::wait;
 
 /// The scope in which a node's own requests are resolved.
 pub const SCOPE: &str = "node";
@@ -175,7 +174,7 @@ impl Node {
     pub fn resolve(&self, request: Request) -> Result<Representation, Refusal> {
         let answer = self.kernel.resolve(Arc::new(Owner), SCOPE, request);
         match self.pool.get_or_init(|| self.start_pool()) {
-            Some(_) => wait(answer),
+            Some(pool) => pool.wait(answer),
             None => self.kernel.engine().block_on(answer),
         }
     }

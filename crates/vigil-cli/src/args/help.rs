@@ -161,8 +161,8 @@ Each answer is shown once, below what was made from it: what it gave, who made i
 whether it was made now or kept from an earlier run, and what differs from that run.
 
 With --json, one line for each: name, vcid, media_type, size, refused (why there is nothing, or null), how (made \
-or kept), because, endpoint, version, inputs (a list of name, root, gave), below (a list of names), trace, \
-nanoseconds.
+or kept), because, endpoint, version, inputs (a list of name, root, gave), below (a list of names), hidden (how many \
+more are below), trace, nanoseconds.
 
 Examples:
   How a line came about:
