@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_to_its_end_and_grows_nowhere() {
-        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        let (reader, mut writer) = io::pipe().expect("a pipe");
         writer.write_all(b"one\r\n\nlonger than that").expect("a pipe");
         drop(writer);
         let mut answer = Vec::with_capacity(8);
@@ -147,7 +147,7 @@ mod tests {
         let error = read_line(reader.as_fd(), &mut answer).expect_err("it does not fit");
         assert_eq!(error.to_string(), "the answer is too long");
         assert_eq!(answer.as_ptr(), place);
-        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let (reader, writer) = io::pipe().expect("a pipe");
         drop(writer);
         assert!(!read_line(reader.as_fd(), &mut answer).expect("the end"));
     }

@@ -253,7 +253,7 @@ impl<'s, 'a> Guide<'s, 'a> {
     /// machine lets its users have such a place.
     pub fn without_network(&mut self, words: &[&str]) -> Result<bool, CommandError> {
         let Ok(program) = std::env::current_exe() else { return Ok(false) };
-        let mut command = std::process::Command::new("unshare");
+        let mut command = Command::new("unshare");
         command.arg("-rn").arg(program).arg("--store").arg(&self.store).args(words);
         let output = match command.current_dir(self.scratch()).output() {
             Ok(output) if output.status.success() => output,
@@ -280,10 +280,10 @@ impl<'s, 'a> Guide<'s, 'a> {
     }
 
     /// Runs a program of the scratch folder, and shows what it printed.
-    pub fn program(&mut self, path: &str) -> Result<(), CommandError> {
+    pub fn run_file(&mut self, path: &str) -> Result<(), CommandError> {
         self.command(path)?;
         let place = self.scratch().join(path);
-        let output = std::process::Command::new(&place).output();
+        let output = Command::new(&place).output();
         let failed = |source| CommandError::File { action: "run", path: place, source };
         let output = output.map_err(failed)?;
         for line in String::from_utf8_lossy(&output.stdout).lines() {

@@ -85,7 +85,7 @@ pub(super) fn packages(guide: &mut Guide<'_, '_>, scratch: &Path) -> Result<(), 
     } else {
         guide.vigil(&install)?;
     }
-    guide.program("installed/current/bin/hello")?;
+    guide.run_file("installed/current/bin/hello")?;
     guide.text(
         "A newer one, of which a byte is altered on its way, and then as it was published:",
     )?;
@@ -104,8 +104,8 @@ pub(super) fn packages(guide: &mut Guide<'_, '_>, scratch: &Path) -> Result<(), 
     let upgrade = |file| ["pkg", "install", file, "--policy", "policy", "--into", PACKAGES];
     guide.refused(&upgrade("altered.vpkg"))?;
     guide.vigil(&upgrade(file))?;
-    guide.program("installed/current/bin/hello")?;
+    guide.run_file("installed/current/bin/hello")?;
     guide.text("The way back is one step, and so was the way here.")?;
     guide.vigil(&["pkg", "rollback", "--into", PACKAGES])?;
-    guide.program("installed/current/bin/hello")
+    guide.run_file("installed/current/bin/hello")
 }

@@ -138,7 +138,7 @@ fn inside() {
     match outcome {
         Ok(_) => println!("\nMEASURED {grown} answered"),
         Err(error) => {
-            println!("\nMEASURED {grown} refused {}", error.to_string().replace('\n', " "))
+            println!("\nMEASURED {grown} refused {}", error.to_string().replace('\n', " "));
         }
     }
 }

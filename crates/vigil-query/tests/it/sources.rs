@@ -124,7 +124,7 @@ fn nothing_in_a_table_speaks_to_the_terminal() {
     for sql in [
         format!("select 'a' || {letters} as body"),
         format!("select 'plan' as plan_type, 'a' || {letters} as plan"),
-        format!("select 1 as \"a\u{1b}]0;x\""),
+        "select 1 as \"a\u{1b}]0;x\"".to_owned(),
     ] {
         let shown = text(&run(&engine, &sql, &[]).expect("it is answered"));
         let is_harmless = |c: char| !c.is_control() || c == '\n';

@@ -92,9 +92,7 @@ fn results_are_written_in_the_format_of_the_ending() {
         let file = format!("out.{ending}");
         sql(&bench, &[query, "--out", &file]).expect(0);
         bench.fine(&format!("-q add {file} --name out"));
-        let same = [&format!("select * from '@out' order by day")[..]];
-        let same: &[&str] = &same;
-        check(&bench, same, "day,taken\n1,6.75\n2,2.5\n");
+        check(&bench, &["select * from '@out' order by day"], "day,taken\n1,6.75\n2,2.5\n");
     }
     sql(&bench, &[query, "--out", "out.txt"]).expect(0);
     let text = std::fs::read_to_string(bench.join("out.txt")).expect("a file");

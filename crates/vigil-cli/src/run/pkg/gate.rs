@@ -72,9 +72,9 @@ impl Judging {
             let bundle = Bundle::decode(&log::read(path)?).map_err(failed(action.clone()))?;
             views.push(bundle.view().map_err(failed(action))?);
         }
-        let clock = session.environment.clock.now();
+        let clocks = trust::clocks(session);
         let here = home.puddle().map_err(TrustError::from)?;
-        let now = here.map_or(clock, |here| here.floor.now(clock));
+        let now = here.map_or(clocks.wall, |here| here.time.now(&clocks));
         let mut puddles: BTreeSet<_> = dossiers.iter().flat_map(|it| puddles(it)).collect();
         puddles.extend(here.map(|here| here.id));
         for id in puddles {

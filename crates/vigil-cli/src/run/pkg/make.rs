@@ -100,17 +100,7 @@ fn signing(
     let grants = &opened.known.view.grants;
     let fits = |id: &&Vcid| {
         grants[*id].to == machine
-            && opened
-                .known
-                .view
-                .authorise(
-                    &machine,
-                    id,
-                    &ask,
-                    opened.now,
-                    opened.known.view.lease.judge(opened.known.view.signed_at, opened.now),
-                )
-                .is_ok()
+            && opened.known.view.authorise(&machine, id, &ask, &opened.when()).is_ok()
     };
     let missing = || {
         let action = format!("sign as this machine that it may {verb} {package}");

@@ -30,7 +30,7 @@ use crate::args::{CostArgs, MachineCommand, PassphraseArgs, PersonCommand, Perso
 use crate::failure::CommandError;
 use crate::trust_failure::TrustError;
 
-pub(super) use puddle::{Opened, perform as puddle};
+pub(super) use puddle::{Opened, clocks, perform as puddle};
 
 /// The folder of the store that identity is kept in.
 pub(super) const FOLDER: &str = "trust";

@@ -56,7 +56,7 @@ pub(in crate::run) fn perform(
 }
 
 /// What the clocks show.
-pub(super) fn clocks(session: &Session<'_>) -> Clocks {
+pub(in crate::run) fn clocks(session: &Session<'_>) -> Clocks {
     let environment = session.environment;
     Clocks { wall: environment.clock.now(), steady: environment.trust.steady() }
 }
