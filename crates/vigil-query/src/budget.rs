@@ -4,8 +4,9 @@
 //! Invariant: bytes are counted before they are held.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use datafusion::common::Result;
@@ -20,14 +21,40 @@ pub struct Budget {
     over: Over,
 }
 
-/// Tells work that nobody waits for it any longer.
+/// Tells work that nobody waits for it any longer, and knows the folder that it spills into.
 #[derive(Clone, Debug, Default)]
-pub struct Over(Arc<AtomicBool>);
+pub struct Over(Arc<Ending>);
+
+#[derive(Debug, Default)]
+struct Ending {
+    is_over: AtomicBool,
+    folder: OnceLock<PathBuf>,
+}
 
 impl Over {
     /// Says so.
     pub fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes a folder of its own to spill into, below another.
+    ///
+    /// # Errors
+    /// Returns why there can be none.
+    pub fn spill_below(&self, folder: &Path) -> io::Result<PathBuf> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let own = folder.join(format!("vigil-spill-{}-{count}", std::process::id()));
+        std::fs::create_dir_all(&own)?;
+        Ok(self.0.folder.get_or_init(|| own).clone())
+    }
+
+    /// Removes what was spilled, though some thread may be in the middle of it yet.
+    pub fn clear_away(&self) {
+        if let Some(folder) = self.0.folder.get() {
+            // What cannot be removed is no reason to refuse an answer that is there.
+            let _ = std::fs::remove_dir_all(folder);
+        }
     }
 
     /// Fails once it has been said: work that does not wait for anything asks it often.
@@ -35,7 +62,7 @@ impl Over {
     /// # Errors
     /// [`QueryError::Stopped`], and nothing else.
     pub fn check(&self) -> std::result::Result<(), QueryError> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.is_over.load(Ordering::Relaxed) {
             true => Err(QueryError::Stopped),
             false => Ok(()),
         }

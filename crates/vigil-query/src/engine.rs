@@ -317,7 +317,7 @@ impl Engine {
     ) -> datafusion::common::Result<(SessionContext, Arc<Objects>)> {
         let Ready { template, passing, .. } = self.ready()?;
         let mode = match &self.settings.spill_folder {
-            Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+            Some(folder) => DiskManagerMode::Directories(vec![over.spill_below(folder)?]),
             None => DiskManagerMode::Disabled,
         };
         let disk = DiskManagerBuilder::default()
@@ -481,6 +481,7 @@ impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.1.set();
         self.0.abort();
+        self.1.clear_away();
     }
 }
 
