@@ -138,8 +138,11 @@ fn a_name_is_asked_again_in_each_run_and_why_tells_what_it_follows_from() {
     place.check(
         &node,
         NAME,
-        expect!["Absent: nobody here has set att://ada.example/log@1\nhint: `vigil name list --shared` shows those that there are
-  in att://ada.example/log@1"],
+        expect![
+            "Absent: nobody here has set att://ada.example/log@1
+  in att://ada.example/log@1
+hint: `vigil name list --shared` shows those that there are"
+        ],
     );
     set(&place, &one, "first\nsecond\n");
     let count = format!("{NAME} | head 1");

@@ -1,5 +1,6 @@
 //! Judging one package by every rule.
 
+use alloc::borrow::ToOwned as _;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::rc::Rc;
 use alloc::string::{String, ToString as _};
@@ -269,12 +270,11 @@ impl<'p> Gate<'p> {
         check_inclusion(proof.inclusion(), leaf, &proof.path, seen.root)
             .map_err(|error| alloc::format!("the proof is of something else: {}", told(&error)))?;
         let counted = seen.sights.iter().filter(|(_, sight)| matches!(sight, Sight::Counts(_)));
-        let found = alloc::format!(
-            "entry {} of {}, {} witnesses",
-            proof.index,
-            seen.origin,
-            counted.count()
-        );
+        let witnesses = match counted.count() {
+            1 => "1 witness".to_owned(),
+            count => alloc::format!("{count} witnesses"),
+        };
+        let found = alloc::format!("entry {} of {}, {witnesses}", proof.index, seen.origin);
         Ok((found, seen.sights))
     }
 
@@ -364,14 +364,18 @@ impl<'p> Gate<'p> {
         let Some(newest) = newest.max() else {
             return Reason::waived(RULE, "no witness says when it was seen");
         };
-        let hours = now.saturating_sub(newest) / 3600;
-        let found = alloc::format!("seen by a witness {hours} hours ago");
+        let ago = match now.saturating_sub(newest) / 3600 {
+            0 => "less than an hour ago".to_owned(),
+            1 => "an hour ago".to_owned(),
+            hours => alloc::format!("{hours} hours ago"),
+        };
+        let found = alloc::format!("seen by a witness {ago}");
         let is_enough = self.policy.logs.as_ref().is_some_and(|logs| logs.quorum_holds(&judged));
         match is_enough {
             true => Reason::holds(RULE, found),
             false => {
                 let found = alloc::format!(
-                    "too few witnesses have seen it within {} hours, the last {hours} hours ago",
+                    "too few witnesses have seen it within {} hours, the last {ago}",
                     age_max / 3600
                 );
                 Reason::fails(RULE, found, "a proof with newer cosignatures")

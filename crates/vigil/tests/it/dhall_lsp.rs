@@ -274,7 +274,7 @@ fn edits_count_utf16_units_like_the_editor() {
     assert_eq!(client.open(&uri, &text)["diagnostics"], json!([]));
     let edits = [
         ((0, 5), (0, 6), "Λ𝄞"),
-        ((0, 7), (1, 0), ""),
+        ((0, 8), (1, 0), ""),
         ((1, 2), (1, 4), "\n\r\n\u{fffd}"),
         ((0, 3), (0, 3), "日本語𐀀"),
         ((0, 8), (1, 2), "e\u{301}"),
