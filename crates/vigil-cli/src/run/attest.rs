@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vigil_base::Vcid;
-use vigil_kernel::Provenance;
+use vigil_kernel::{Provenance, parse_pipeline};
 use vigil_node::attest::{Attestation, Found, Repository, Signing, check, read_all};
 use vigil_trust::formats::{
     AllowedSigners, Certificate, Dependency, Envelope, InTotoStatement, Json,
@@ -117,6 +117,11 @@ fn data(path: Option<&Path>) -> Result<Json, CommandError> {
     if matches!(json, Json::Object(_)) { Ok(json) } else { Err(SigningError::Data.into()) }
 }
 
+/// Returns the URI of what people are shown as a pipeline: others compare it byte by byte.
+fn canonical(name: &str) -> String {
+    parse_pipeline(name).map_or_else(|_| name.to_owned(), |uri| uri.to_string())
+}
+
 /// Says how an answer came about, as SLSA does: what was asked, who answered, and what it read.
 fn provenance(list: &[Provenance], certificate: &Certificate) -> SlsaProvenance {
     let (root, below) = match list.first() {
@@ -127,9 +132,9 @@ fn provenance(list: &[Provenance], certificate: &Certificate) -> SlsaProvenance 
     let dependencies = read.filter_map(|item| {
         let vcid = item.gave.as_ref().ok()?.vcid;
         let digests = [("sha256".to_owned(), vcid.to_hex())].into();
-        Some(Dependency { uri: item.name.clone(), digests })
+        Some(Dependency { uri: canonical(&item.name), digests })
     });
-    let name = root.map(|root| root.name.clone()).unwrap_or_default();
+    let name = root.map(|root| canonical(&root.name)).unwrap_or_default();
     let endpoint = root.map(|root| root.story.endpoint.clone()).unwrap_or_default();
     let version = root.and_then(|root| root.story.version).map(|version| version.to_string());
     let trace = root.and_then(|root| root.story.trace).map(|trace| trace.to_string());
