@@ -161,7 +161,7 @@ hint: `vigil name list --shared` shows those that there are"
     let story = node.why(&request(&count)).expect("told");
     let text = render_provenance(&story);
     assert!(text.contains("root att/ada.example/log@1"), "{text}");
-    let head = story.iter().find(|item| item.name.starts_with("active:head"));
+    let head = story.iter().find(|item| item.name == count);
     assert_eq!(head.expect("it is told").story.how, How::Kept, "{text}");
 }
 

@@ -66,7 +66,7 @@ fn an_installation_that_is_killed_leaves_the_old_one_or_the_new_one() {
     let start = Instant::now();
     bench.fine("pkg install two.vpkg");
     let whole = start.elapsed();
-    let (mut killed, mut new) = (0, 0);
+    let mut killed = 0;
     for round in 0..24_u32 {
         bench.fine("pkg rollback --to 1");
         let tree = bench.shell("readlink -f store/packages/current/bin/tool").expect(0).out;
@@ -82,12 +82,12 @@ fn an_installation_that_is_killed_leaves_the_old_one_or_the_new_one() {
         killed += u64::from(ran.code.is_none());
         let said = bench.shell("store/packages/current/bin/tool").expect(0).out;
         assert!(said == "two\n" || said == "one\n" && ran.code != Some(0), "{said:?} {ran:?}");
-        new += u64::from(said == "two\n");
         bench.fine("pkg list --generations --json");
     }
     assert!(killed > 0, "no run was killed in time");
-    assert!(new > 0, "no run came to its end");
-    bench.shell("cd store/packages/trees && ls").expect(0);
+    // Whatever they left behind, the next one comes to its end.
+    bench.fine("pkg install two.vpkg");
+    says(&bench, "tool", "two");
 }
 
 #[test]
