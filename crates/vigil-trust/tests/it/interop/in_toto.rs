@@ -3,7 +3,10 @@
 use std::ffi::OsString;
 use std::fs;
 
+use vigil_base::Vcid;
 use vigil_trust::formats::{Envelope, InTotoStatement, STATEMENT_MEDIA_TYPE, sign_envelope};
+use vigil_trust::names::AttName;
+use vigil_trust::package::{Need, Rebuild};
 use vigil_trust::{PublicKey, Purpose};
 
 use super::{accepts, program, refuses};
@@ -69,11 +72,28 @@ fn public_key(hex: &str) -> PublicKey {
 
 #[test]
 fn what_we_sign_it_verifies() {
+    verifies(&statement());
+}
+
+#[test]
+fn what_a_rebuilder_of_a_package_signs_it_verifies() {
+    let key = subkey(2, Purpose::Dsse).public().bytes();
+    let rebuild = Rebuild {
+        package: AttName::parse("plant7.example/pump@1.0").expect("a name"),
+        manifest: Vcid::of(b"manifest"),
+        payload: Vcid::of(b"payload"),
+        used: [Need::parse("clock").expect("a need")].into_iter().collect(),
+    };
+    verifies(&rebuild.statement(&key));
+}
+
+#[track_caller]
+fn verifies(statement: &InTotoStatement) {
     let Some(program) = python() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path();
     let key = subkey(2, Purpose::Dsse);
-    let payload = statement().json().into_bytes();
+    let payload = statement.json().into_bytes();
     let signed = sign_envelope(&key, STATEMENT_MEDIA_TYPE, payload).expect("the right key");
     let (public, id) = (key.public().to_string(), Envelope::key_id(&key.public()));
     let verify = ["-c", VERIFY, &public, &id];
