@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
-use vigil_base::world::{Disk, DiskError, DiskFault, Lock, OpenMode, replace_file};
+use vigil_base::world::{Disk, DiskError, Lock, OpenMode, read_file, replace_file};
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_store::FolderDisk;
 use vigil_trust::KeyBytes;
@@ -33,7 +33,7 @@ const DOMAINS_LOCK: &str = "domains.lock";
 const FOLLOWED: &str = "followed";
 const TAG: &str = "vigil.domains/1";
 /// Longest file of the policy, in bytes: some ten thousand domains.
-const DOMAINS_BYTES_MAX: u64 = 4 << 20;
+const DOMAINS_BYTES_MAX: usize = 4 << 20;
 
 /// Why names could not be looked at, or the policy not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -176,13 +176,10 @@ impl SharedNames {
     /// # Errors
     /// Fails where the disk does, and for a damaged file.
     fn policy(&self) -> Result<BTreeMap<String, Vcid>, SharedNamesError> {
-        let file = match self.disk().open(DOMAINS, OpenMode::Read) {
-            Err(error) if error.fault == DiskFault::Absent => return Ok(BTreeMap::new()),
-            opened => opened?,
-        };
-        let mut bytes = vec![0; file.len()?.min(DOMAINS_BYTES_MAX) as usize];
-        let read = file.read_at(0, &mut bytes)?;
-        Ok(decode_policy(&bytes[..read])?)
+        match read_file(&self.disk(), DOMAINS, DOMAINS_BYTES_MAX)? {
+            Some(file) => Ok(decode_policy(&file.bytes)?),
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     /// Changes the policy, while nobody else does.
