@@ -17,6 +17,7 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::{Blame, Blamed, EntryKind, Vcid};
 
 use crate::feed::FeedId;
+use crate::list::decode_rising;
 
 const TAG: &str = "vigil.name/1";
 
@@ -198,20 +199,8 @@ impl NameEntry {
             return decoder.fault(at, Fault::Range);
         };
         let target = if decoder.null() { None } else { Some(decode_target(&mut decoder)?) };
-        let at = decoder.offset();
-        let count = decoder.array()?;
-        if count > REPLACES_MAX {
-            return decoder.fault(at, Fault::Range);
-        }
-        let mut replaces: Vec<Vcid> = Vec::with_capacity(count);
-        for _ in 0..count {
-            let at = decoder.offset();
-            let id = Vcid::from_bytes(decoder.byte_array()?);
-            if replaces.last().is_some_and(|last| *last >= id) {
-                return decoder.fault(at, Fault::KeyOrder);
-            }
-            replaces.push(id);
-        }
+        let replaces =
+            decode_rising(&mut decoder, REPLACES_MAX, |d| d.byte_array().map(Vcid::from_bytes))?;
         decoder.finish()?;
         Ok(Self { name, target, replaces })
     }
