@@ -384,17 +384,6 @@ pub struct SharedState {
     pub standing: Vec<(Option<NameTarget>, KeyBytes, u64)>,
 }
 
-fn encode_target(encoder: &mut Encoder, target: Option<NameTarget>) {
-    match target {
-        Some(target) => {
-            encoder.array(2);
-            encoder.unsigned(target.kind.code());
-            encoder.bytes(target.vcid.as_bytes());
-        }
-        None => encoder.null(),
-    }
-}
-
 /// Writes what the meaning follows from. Where it is what it was before, but said anew, the bytes differ:
 /// whoever asks why is told who said it last.
 fn encode_state(pointer: &Pointer) -> Vec<u8> {
@@ -409,7 +398,7 @@ fn encode_state(pointer: &Pointer) -> Vec<u8> {
     encoder.array(pointer.standing.len());
     for Setting { feed, position, target, .. } in &pointer.standing {
         encoder.array(4);
-        encode_target(&mut encoder, *target);
+        NameTarget::encode_into(*target, &mut encoder);
         encoder.bytes(&feed.machine.0);
         encoder.bytes(&feed.incarnation.0);
         encoder.unsigned(*position);
@@ -430,7 +419,7 @@ impl SharedState {
         let mut standing = Vec::new();
         for _ in 0..decoder.array()? {
             decoder.array_of(4)?;
-            let target = if decoder.null() { None } else { Some(decode_target(&mut decoder)?) };
+            let target = NameTarget::decode_from(&mut decoder)?;
             let machine = KeyBytes(decoder.byte_array()?);
             let _: [u8; 16] = decoder.byte_array()?;
             standing.push((target, machine, decoder.unsigned()?));
@@ -446,13 +435,4 @@ impl SharedState {
         decoder.finish()?;
         Ok(Self { meaning, standing })
     }
-}
-
-fn decode_target(decoder: &mut Decoder<'_>) -> Result<NameTarget, DecodeError> {
-    decoder.array_of(2)?;
-    let at = decoder.offset();
-    let Some(kind) = vigil_base::EntryKind::from_code(decoder.unsigned()?) else {
-        return decoder.fault(at, Fault::Range);
-    };
-    Ok(NameTarget { kind, vcid: Vcid::from_bytes(decoder.byte_array()?) })
 }
