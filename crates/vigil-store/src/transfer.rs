@@ -318,7 +318,13 @@ impl Incoming {
         let (path, file) = self.create()?;
         let result = copy_into(from, &*file).and_then(|()| {
             let arena = Arena::open(Arc::from(file), self.parts.len() as u32);
-            arena.map_err(|error| TransferError::NotAnArena { what: crate::verify::chain(&error) })
+            arena.map_err(|error| match error {
+                // Its number is that of a copy, which nobody knows.
+                ArenaError::Header { source, .. } => {
+                    TransferError::NotAnArena { what: source.to_string() }
+                }
+                error => error.into(),
+            })
         });
         match result {
             Ok(arena) => {
