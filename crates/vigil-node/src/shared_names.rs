@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
-use vigil_base::world::{Disk, DiskError, DiskFault, Lock, OpenMode, replace_file};
+use vigil_base::world::{Disk, DiskError, Lock, OpenMode, read_file, replace_file};
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_store::FolderDisk;
 use vigil_trust::KeyBytes;
@@ -33,7 +33,7 @@ const DOMAINS_LOCK: &str = "domains.lock";
 const FOLLOWED: &str = "followed";
 const TAG: &str = "vigil.domains/1";
 /// Longest file of the policy, in bytes: some ten thousand domains.
-const DOMAINS_BYTES_MAX: u64 = 4 << 20;
+const DOMAINS_BYTES_MAX: usize = 4 << 20;
 
 /// Why names could not be looked at, or the policy not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -176,13 +176,10 @@ impl SharedNames {
     /// # Errors
     /// Fails where the disk does, and for a damaged file.
     fn policy(&self) -> Result<BTreeMap<String, Vcid>, SharedNamesError> {
-        let file = match self.disk().open(DOMAINS, OpenMode::Read) {
-            Err(error) if error.fault == DiskFault::Absent => return Ok(BTreeMap::new()),
-            opened => opened?,
-        };
-        let mut bytes = vec![0; file.len()?.min(DOMAINS_BYTES_MAX) as usize];
-        let read = file.read_at(0, &mut bytes)?;
-        Ok(decode_policy(&bytes[..read])?)
+        match read_file(&self.disk(), DOMAINS, DOMAINS_BYTES_MAX)? {
+            Some(file) => Ok(decode_policy(&file.bytes)?),
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     /// Changes the policy, while nobody else does.
@@ -387,17 +384,6 @@ pub struct SharedState {
     pub standing: Vec<(Option<NameTarget>, KeyBytes, u64)>,
 }
 
-fn encode_target(encoder: &mut Encoder, target: Option<NameTarget>) {
-    match target {
-        Some(target) => {
-            encoder.array(2);
-            encoder.unsigned(target.kind.code());
-            encoder.bytes(target.vcid.as_bytes());
-        }
-        None => encoder.null(),
-    }
-}
-
 /// Writes what the meaning follows from. Where it is what it was before, but said anew, the bytes differ:
 /// whoever asks why is told who said it last.
 fn encode_state(pointer: &Pointer) -> Vec<u8> {
@@ -412,7 +398,7 @@ fn encode_state(pointer: &Pointer) -> Vec<u8> {
     encoder.array(pointer.standing.len());
     for Setting { feed, position, target, .. } in &pointer.standing {
         encoder.array(4);
-        encode_target(&mut encoder, *target);
+        NameTarget::encode_into(*target, &mut encoder);
         encoder.bytes(&feed.machine.0);
         encoder.bytes(&feed.incarnation.0);
         encoder.unsigned(*position);
@@ -433,7 +419,7 @@ impl SharedState {
         let mut standing = Vec::new();
         for _ in 0..decoder.array()? {
             decoder.array_of(4)?;
-            let target = if decoder.null() { None } else { Some(decode_target(&mut decoder)?) };
+            let target = NameTarget::decode_from(&mut decoder)?;
             let machine = KeyBytes(decoder.byte_array()?);
             let _: [u8; 16] = decoder.byte_array()?;
             standing.push((target, machine, decoder.unsigned()?));
@@ -449,13 +435,4 @@ impl SharedState {
         decoder.finish()?;
         Ok(Self { meaning, standing })
     }
-}
-
-fn decode_target(decoder: &mut Decoder<'_>) -> Result<NameTarget, DecodeError> {
-    decoder.array_of(2)?;
-    let at = decoder.offset();
-    let Some(kind) = vigil_base::EntryKind::from_code(decoder.unsigned()?) else {
-        return decoder.fault(at, Fault::Range);
-    };
-    Ok(NameTarget { kind, vcid: Vcid::from_bytes(decoder.byte_array()?) })
 }
