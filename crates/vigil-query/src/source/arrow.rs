@@ -36,7 +36,8 @@ pub type Table = (SchemaRef, Vec<RecordBatch>);
 /// Says what is wrong with the file, and at which byte.
 pub fn arrow_in_place(store: &Store, vcid: Vcid) -> Result<Table, QueryError> {
     let blob = store.find(vcid).map_err(|error| QueryError::world(&error))?;
-    let object = Object { place: Place::Kept(blob), name: vcid.to_string(), records: None };
+    let object =
+        Object { place: Place::Kept(blob), name: vcid.to_string(), records: None, pages: None };
     let pool: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
     read(&Objects::new(store.clone(), Budget::new(pool, Over::default())), &object)
 }

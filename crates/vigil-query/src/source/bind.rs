@@ -32,9 +32,10 @@ use vigil_store::ReadError;
 
 use super::detect::{Format, Reading, endings};
 use super::objects::{Object, Objects, Place};
+use super::pages::Pages;
 use super::records::Records;
 use super::unpack::{Packing, unpack};
-use super::{arrow, footer, nulls, pages};
+use super::{arrow, footer, nulls};
 use crate::error::QueryError;
 
 /// The media type of a tree's record, which the node's endpoints give.
@@ -192,9 +193,9 @@ fn file(
     // What is said of all tables of a query does not make text of what is none.
     let certain = Format::of_bytes(&front).filter(|f| matches!(f, Format::Parquet | Format::Arrow));
     let format = certain.or(said).or_else(by_name).or_else(|| Format::of_bytes(&front));
-    let object = Object { place, name: name.to_owned(), records: None };
+    let mut object = Object { place, name: name.to_owned(), records: None, pages: None };
     if format == Some(Format::Parquet) {
-        pages::check(objects, &object)?;
+        object.pages = Pages::of(objects, &object)?.map(Arc::new);
     }
     Ok(format.map(|format| (object, format)))
 }

@@ -2,7 +2,7 @@
 //! out without descending into it.
 //!
 //! Readers of the format go down one call for each level, so a file of a megabyte could end the program; and
-//! they unpack the first page of a chunk, which may be a dictionary of any size, as a whole.
+//! they unpack each page as a whole, whatever size its header says.
 //! The footer is Thrift's compact protocol, <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>;
 //! of it only the schema and the columns' offsets are looked at, the rest is passed over.
 
@@ -26,8 +26,9 @@ const METADATA: i64 = 3;
 const DATA_PAGE: i64 = 9;
 const DICTIONARY_PAGE: i64 = 11;
 
-/// Field of `PageHeader` that says how many bytes the page has once it is unpacked.
+/// Fields of `PageHeader` that say how many bytes the page has once it is unpacked, and as it lies.
 const UNPACKED_BYTES: i64 = 2;
+const STORED_BYTES: i64 = 3;
 
 const LIST: u8 = 9;
 const STRUCT: u8 = 12;
@@ -60,18 +61,32 @@ pub fn read(footer: &[u8]) -> Option<Footer> {
     Some(found)
 }
 
-/// Returns how many bytes a page has once it is unpacked, as its header says.
-pub fn unpacked_bytes(header: &[u8]) -> Option<u64> {
-    let mut cursor = Cursor { bytes: header };
-    let mut field = 0;
-    while let Some((id, kind)) = cursor.field(field)? {
-        field = id;
-        if (id, kind) == (UNPACKED_BYTES, 5) {
-            return u64::try_from(cursor.zigzag()?).ok();
+/// What the header of a page says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageHeader {
+    /// Bytes of the page once it is unpacked.
+    pub unpacked_bytes: u64,
+    /// Bytes from the beginning of the header to the next one.
+    pub stride: u64,
+}
+
+/// Reads the header of the page that bytes begin with; `None` if it is cut short or is none.
+pub fn page_header(bytes: &[u8]) -> Option<PageHeader> {
+    let mut cursor = Cursor { bytes };
+    let (mut unpacked, mut stored) = (None, None);
+    cursor.structure(&mut |cursor, id, kind| match (id, kind) {
+        (UNPACKED_BYTES, 5) => {
+            unpacked = u64::try_from(cursor.zigzag()?).ok();
+            Some(())
         }
-        cursor.skip(kind, 0)?;
-    }
-    None
+        (STORED_BYTES, 5) => {
+            stored = u64::try_from(cursor.zigzag()?).ok();
+            Some(())
+        }
+        _ => cursor.skip(kind, 0),
+    })?;
+    let header_bytes = (bytes.len() - cursor.bytes.len()) as u64;
+    Some(PageHeader { unpacked_bytes: unpacked?, stride: header_bytes.checked_add(stored?)? })
 }
 
 /// What reads a field of a structure, whose number and type it is told.

@@ -9,11 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use datafusion::execution::memory_pool::MemoryReservation;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use object_store_13::path::Path;
@@ -23,6 +22,7 @@ use object_store_13::{
 };
 use vigil_store::{Blob, MappedRange, Store};
 
+use super::pages::Pages;
 use super::records::{LongRecord, Records};
 use crate::budget::Budget;
 
@@ -35,6 +35,16 @@ pub enum Place {
     Held(Bytes),
 }
 
+impl Place {
+    /// Returns how many bytes there are.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Kept(blob) => blob.len(),
+            Self::Held(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
 /// An object: bytes, and the name that people know it by.
 #[derive(Clone, Debug)]
 pub struct Object {
@@ -44,6 +54,8 @@ pub struct Object {
     pub name: String,
     /// How its records end, where whoever reads it holds one whole.
     pub records: Option<Records>,
+    /// Its pages, where it is a Parquet file.
+    pub pages: Option<Arc<Pages>>,
 }
 
 /// An object that a query has opened.
@@ -58,8 +70,6 @@ pub struct Objects {
     opened: Mutex<BTreeSet<Opened>>,
     /// The range that was read last, for messages.
     last: Mutex<Option<(String, Range<u64>)>>,
-    /// What counts for as long as the query may read.
-    held: Mutex<Vec<MemoryReservation>>,
 }
 
 impl fmt::Debug for Objects {
@@ -99,8 +109,8 @@ fn refused(operation: &str) -> Error {
 impl Objects {
     /// Makes an empty set of objects over a store; what is copied out of it counts against a budget.
     pub fn new(store: Store, budget: Budget) -> Self {
-        let (files, opened, last, held) = Default::default();
-        Self { store, budget, files, opened, last, held }
+        let (files, opened, last) = Default::default();
+        Self { store, budget, files, opened, last }
     }
 
     /// Returns the store.
@@ -111,13 +121,6 @@ impl Objects {
     /// Returns the budget of the query that they belong to.
     pub fn budget(&self) -> &Budget {
         &self.budget
-    }
-
-    /// Counts something for as long as the objects are there.
-    pub fn hold(&self, reservation: MemoryReservation) {
-        if reservation.size() > 0 {
-            held(&self.held).push(reservation);
-        }
     }
 
     /// Adds an object, whose path no other has.
@@ -152,10 +155,7 @@ impl Objects {
 
     /// Describes an object.
     pub fn meta(path: &Path, object: &Object) -> ObjectMeta {
-        let size = match &object.place {
-            Place::Kept(blob) => blob.len(),
-            Place::Held(bytes) => bytes.len() as u64,
-        };
+        let size = object.place.size();
         // What is named by its content has never been changed.
         let last_modified = Default::default();
         ObjectMeta { location: path.clone(), last_modified, size, e_tag: None, version: None }
@@ -261,7 +261,12 @@ impl ObjectStore for Objects {
                     let source = format!("{} has no bytes {range:?}", object.name).into();
                     return Err(Error::Generic { store: "the store", source });
                 }
-                self.read_noted(&object, range.clone())
+                let bytes = self.read_noted(&object, range.clone())?;
+                // Pages are asked for in this way; footers and indexes are not.
+                if let Some(pages) = &object.pages {
+                    pages.count(range.start, &bytes).map_err(failed)?;
+                }
+                Ok(bytes)
             })
             .collect()
     }

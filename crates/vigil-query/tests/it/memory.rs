@@ -11,7 +11,7 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::file::properties::WriterProperties;
+use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use vigil_base::Vcid;
 use vigil_query::{Settings, Source};
 
@@ -61,6 +61,27 @@ fn dictionary(count: usize) -> Vec<u8> {
     writer.into_inner().expect("it writes")
 }
 
+/// A Parquet file whose second page has one text of 100 MB, which packs well.
+fn late_page() -> Vec<u8> {
+    let schema = Arc::new(Schema::new(vec![Field::new("s", DataType::Utf8, true)]));
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_data_page_size_limit(1000)
+        .set_write_batch_size(1)
+        .set_compression(datafusion::parquet::basic::Compression::SNAPPY)
+        .build();
+    let mut writer =
+        ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).expect("it writes");
+    let texts = ["x".repeat(2000), "y".repeat(100 << 20)]
+        .map(|text| -> ArrayRef { Arc::new(StringArray::from(vec![text])) });
+    for text in texts {
+        let batch = RecordBatch::try_new(schema.clone(), vec![text]).expect("it is a batch");
+        writer.write(&batch).expect("it writes");
+    }
+    writer.into_inner().expect("it writes")
+}
+
 /// The cases: a name, a query over `t`, and what its table is.
 fn case(shelf: &Shelf, name: &str) -> (String, Vec<(String, Source)>) {
     let one = |sql: &str, vcid: Vcid, file: &str| {
@@ -95,6 +116,7 @@ fn case(shelf: &Shelf, name: &str) -> (String, Vec<(String, Source)>) {
         "huge dictionary" => {
             one("select max(s) from t", shelf.put(&dictionary(100_000)), "x.parquet")
         }
+        "huge page" => one("select max(s) from t", shelf.put(&late_page()), "x.parquet"),
         "huge file of a result" => {
             // Fits as rows, and not as rows and as a file of them.
             none("select repeat('x', 1000) as s from generate_series(1, 35000)")
@@ -149,6 +171,7 @@ fn files_stay_within_the_limit() {
     check("many bombs", true);
     check("open quote", true);
     check("huge dictionary", true);
+    check("huge page", true);
 }
 
 #[test]
