@@ -141,6 +141,14 @@ impl Growing {
         Ok(())
     }
 
+    /// Takes out all bytes but the last ones, which stay.
+    pub fn take_but(&mut self, last: usize) -> Bytes {
+        let taken = self.bytes.len().saturating_sub(last);
+        let front = Bytes::copy_from_slice(&self.bytes[..taken]);
+        self.bytes.drain(..taken);
+        front
+    }
+
     /// Returns the bytes, to be written over.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes

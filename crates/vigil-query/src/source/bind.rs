@@ -24,7 +24,6 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
 use object_store_13::path::Path;
-use object_store_13::{ObjectMeta, ObjectStore};
 use vigil_base::limits::TREE_DEPTH_MAX;
 use vigil_base::{EntryKind, EntryName, Root, Tree, TreePath, Uri, Vcid};
 use vigil_kernel::Representation;
@@ -35,7 +34,7 @@ use super::objects::{Object, Objects, Place};
 use super::pages::Pages;
 use super::records::Records;
 use super::unpack::{Packing, unpack};
-use super::{arrow, footer, nulls};
+use super::{arrow, footer, infer, nulls};
 use crate::error::QueryError;
 
 /// The media type of a tree's record, which the node's endpoints give.
@@ -46,9 +45,6 @@ const FILES_MAX: usize = 100_000;
 
 /// Most bytes of the names on the paths of one table.
 const PATH_BYTES_MAX: usize = 64 << 20;
-
-/// Records of each file that a schema is inferred from: fixed, so that it follows from the bytes.
-const INFER_RECORDS: usize = 10_000;
 
 /// What a table is made of.
 #[derive(Clone, Debug)]
@@ -343,7 +339,7 @@ async fn listed(
     let schema = match (pinned, kind) {
         (Some(schema), _) => schema,
         (None, Format::Parquet) => options.infer_schema(&state, &url).await.map_err(of)?,
-        (None, _) => inferred(context, objects, source, &*format, metas).await?,
+        (None, _) => infer::schema(context, objects, source, &format, metas).await?,
     };
     let null = source.reading.null.as_deref().filter(|_| kind == Format::Csv);
     let config = ListingTableConfig::new(url).with_listing_options(options);
@@ -361,43 +357,6 @@ async fn listed(
     }
 }
 
-/// Finds the columns of texts, file by file: together, they would share one number of records, and the last
-/// would not be looked at.
-async fn inferred(
-    context: &SessionContext,
-    objects: &Arc<Objects>,
-    source: &Source,
-    format: &dyn FileFormat,
-    files: Vec<ObjectMeta>,
-) -> Result<SchemaRef, QueryError> {
-    let failed = |what: String| QueryError::Source { name: source.name.clone(), what };
-    let of = |error: DataFusionError| match QueryError::of(&error, "", Some(&**objects)) {
-        QueryError::Statement { text } => failed(text),
-        other => other,
-    };
-    let store: Arc<dyn ObjectStore> = objects.clone();
-    let is_csv = format.get_ext() == "csv";
-    let mut whole: Option<Schema> = None;
-    for file in files {
-        let found = format.infer_schema(&context.state(), &store, &[file]).await.map_err(of)?;
-        if found.fields().is_empty() {
-            continue;
-        }
-        whole = Some(match whole {
-            None => Schema::clone(&found),
-            // Columns of CSV are told by their places.
-            Some(known) if is_csv && !same_names(&known, &found) => {
-                let names: Vec<&str> =
-                    known.fields().iter().map(|field| field.name().as_str()).collect();
-                let names = names.join(", ");
-                return Err(failed(format!("its files have other columns than {names}")));
-            }
-            Some(known) => widened(&known, &found).map_err(failed)?,
-        });
-    }
-    Ok(Arc::new(whole.unwrap_or_else(Schema::empty)))
-}
-
 /// Says where the records of a format end, for readers that hold one whole.
 fn records(format: Format, reading: &Reading) -> Option<Records> {
     match format {
@@ -410,44 +369,6 @@ fn records(format: Format, reading: &Reading) -> Option<Records> {
     }
 }
 
-fn same_names(a: &Schema, b: &Schema) -> bool {
-    a.fields().iter().map(|field| field.name()).eq(b.fields().iter().map(|field| field.name()))
-}
-
-/// Returns the columns that hold what two files do: those of both, with types that fit both.
-fn widened(known: &Schema, found: &Schema) -> Result<Schema, String> {
-    let mut fields: Vec<FieldRef> = known.fields().iter().cloned().collect();
-    for field in found.fields() {
-        let Some(place) = fields.iter().position(|other| other.name() == field.name()) else {
-            fields.push(field.clone());
-            continue;
-        };
-        let kind = wider(fields[place].data_type(), field.data_type())
-            .map_err(|what| format!("its files differ in column `{}`: {what}", field.name()))?;
-        fields[place] = Arc::new(Field::new(field.name(), kind, true));
-    }
-    Ok(Schema::new(fields))
-}
-
-fn wider(a: &DataType, b: &DataType) -> Result<DataType, String> {
-    Ok(match (a, b) {
-        (a, b) if a == b => a.clone(),
-        (DataType::Null, other) | (other, DataType::Null) => other.clone(),
-        (DataType::Int64, DataType::Float64) | (DataType::Float64, DataType::Int64) => {
-            DataType::Float64
-        }
-        (DataType::Struct(a), DataType::Struct(b)) => {
-            DataType::Struct(widened(&Schema::new(a.clone()), &Schema::new(b.clone()))?.fields)
-        }
-        (DataType::List(a), DataType::List(b)) => {
-            let kind = wider(a.data_type(), b.data_type())?;
-            DataType::List(Arc::new(Field::new(a.name(), kind, true)))
-        }
-        (a, b) if a.is_nested() || b.is_nested() => return Err(format!("{a} and {b}")),
-        _ => DataType::Utf8,
-    })
-}
-
 fn file_format(context: &SessionContext, format: Format, reading: &Reading) -> Arc<dyn FileFormat> {
     match format {
         Format::Csv => {
@@ -456,7 +377,7 @@ fn file_format(context: &SessionContext, format: Format, reading: &Reading) -> A
                 .with_delimiter(reading.delimiter.unwrap_or(b','))
                 .with_quote(reading.quote.unwrap_or(b'"'))
                 .with_newlines_in_values(true)
-                .with_schema_infer_max_rec(INFER_RECORDS);
+                .with_schema_infer_max_rec(infer::RECORDS);
             if let Some(null) = &reading.null {
                 csv = csv.with_null_regex(Some(format!("^{}$", escaped(null))));
             }
@@ -465,7 +386,7 @@ fn file_format(context: &SessionContext, format: Format, reading: &Reading) -> A
         Format::Ndjson | Format::Json => Arc::new(
             JsonFormat::default()
                 .with_newline_delimited(format == Format::Ndjson)
-                .with_schema_infer_max_rec(INFER_RECORDS),
+                .with_schema_infer_max_rec(infer::RECORDS),
         ),
         Format::Parquet | Format::Arrow => {
             let options = context.state().table_options().parquet.clone();

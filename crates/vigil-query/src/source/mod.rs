@@ -4,6 +4,7 @@ mod arrow;
 mod bind;
 mod detect;
 mod footer;
+mod infer;
 mod nulls;
 mod objects;
 mod pages;

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::{self, BoxStream, Stream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store_13::path::Path;
 use object_store_13::{
     CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
@@ -166,6 +166,54 @@ impl Objects {
         read(&self.store, &self.budget, place, range)
     }
 
+    /// Gives a range piece by piece, as long as its records have ends; with each, how many of the bytes so
+    /// far belong to a record that has not ended yet.
+    fn pieces(
+        &self,
+        object: Object,
+        range: Range<u64>,
+    ) -> impl Stream<Item = Result<(Bytes, u64)>> + Send + use<> {
+        let (store, budget) = (self.store.clone(), self.budget.clone());
+        self.note(&object.name, range.clone());
+        let records = object.records.clone().map(|records| records.from(range.start));
+        stream::unfold((range.start, records), move |(start, mut records)| {
+            let (store, budget, object) = (store.clone(), budget.clone(), object.clone());
+            let end = range.end.min(start.saturating_add(PIECE_BYTES_MAX));
+            async move {
+                if start >= end {
+                    return None;
+                }
+                let piece = read(&store, &budget, &object.place, start..end).and_then(|piece| {
+                    let long = records.as_mut().and_then(|records| records.pass(&piece));
+                    match long {
+                        Some(at) => Err(failed(LongRecord { name: object.name, at: start + at })),
+                        None => Ok((piece, records.as_ref().map_or(0, Records::open_bytes))),
+                    }
+                });
+                Some((piece, (end, records)))
+            }
+        })
+    }
+
+    /// Gives an object in pieces of whole records, the last of which may be cut short.
+    pub fn whole_records(
+        &self,
+        path: &Path,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + Send + use<>> {
+        let object = self.find(path)?;
+        let size = object.place.size();
+        let pieces = self.pieces(object, 0..size).map(Some).chain(stream::once(async { None }));
+        let mut open = self.budget.growing("the records that columns are inferred from");
+        let whole = pieces.map(move |piece| {
+            let Some((piece, open_bytes)) = piece.transpose()? else {
+                return Ok(open.take_but(0));
+            };
+            open.push(&piece).map_err(failed)?;
+            Ok(open.take_but(usize::try_from(open_bytes).unwrap_or(usize::MAX)))
+        });
+        Ok(whole.try_filter(|bytes| std::future::ready(!bytes.is_empty())))
+    }
+
     fn read_noted(&self, object: &Object, range: Range<u64>) -> Result<Bytes> {
         self.note(&object.name, range.clone());
         self.read(&object.place, range)
@@ -226,27 +274,7 @@ impl ObjectStore for Objects {
             let payload = GetResultPayload::Stream(stream::empty().boxed());
             return Ok(GetResult { payload, meta, range, attributes });
         }
-        let (store, budget) = (self.store.clone(), self.budget.clone());
-        self.note(&object.name, range.clone());
-        let records = object.records.clone().map(|records| records.from(range.start));
-        let ends = range.clone();
-        let pieces = stream::unfold((range.start, records), move |(start, mut records)| {
-            let (store, budget, object) = (store.clone(), budget.clone(), object.clone());
-            let end = ends.end.min(start.saturating_add(PIECE_BYTES_MAX));
-            async move {
-                if start >= end {
-                    return None;
-                }
-                let piece = read(&store, &budget, &object.place, start..end).and_then(|piece| {
-                    let long = records.as_mut().and_then(|records| records.pass(&piece));
-                    match long {
-                        Some(at) => Err(failed(LongRecord { name: object.name, at: start + at })),
-                        None => Ok(piece),
-                    }
-                });
-                Some((piece, (end, records)))
-            }
-        });
+        let pieces = self.pieces(object, range.clone()).map_ok(|(piece, _)| piece);
         let payload = GetResultPayload::Stream(pieces.boxed());
         Ok(GetResult { payload, meta, range, attributes })
     }

@@ -68,6 +68,11 @@ impl Records {
         if start == 0 { self } else { Self { syntax: Syntax::Lines, since: 0 } }
     }
 
+    /// Returns how many bytes were taken in since the last place where a record may have ended.
+    pub fn open_bytes(&self) -> u64 {
+        self.since
+    }
+
     /// Takes in the bytes that follow; returns where a record has become too long.
     pub fn pass(&mut self, bytes: &[u8]) -> Option<u64> {
         let since = &mut self.since;

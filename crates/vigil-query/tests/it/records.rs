@@ -43,6 +43,30 @@ fn a_record_without_end_is_named_with_its_place() {
     }
 }
 
+/// Columns are found record by record, wherever the pieces are cut that a file is read in.
+#[test]
+fn values_of_many_lines_do_not_hinder_finding_columns() {
+    let shelf = Shelf::new();
+    let engine = shelf.engine(Settings::default());
+    let verse = "a line, \"\"quoted\"\"\n".repeat(60);
+    let poems: String = (1..=6000).map(|n| format!("{n},\"{verse}\"\n")).collect();
+    let book = format!("a,b\n1,\"{}\"\n", "line\n".repeat(2 << 20));
+    for (name, text, want) in [
+        ("poems.csv", format!("a,b\n{poems}"), (6000, 6000 * 6001 / 2, 6000 * 60)),
+        ("book.csv", book, (1, 1, 2 << 20)),
+    ] {
+        let source = shelf.table(name, shelf.put(text.as_bytes()));
+        let lines = "length(b) - length(replace(b, chr(10), ''))";
+        let sql = format!("select count(*) as n, sum(a) as s, sum({lines}) as l from t");
+        let table = run(&engine, &sql, &[("t", source)]).expect("it is read");
+        let shown = crate::world::text(&table);
+        let (count, sum, lines) = want;
+        let row = shown.lines().last().expect("there is a row");
+        let row: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(row, [count.to_string(), sum.to_string(), lines.to_string()], "{name}");
+    }
+}
+
 #[test]
 fn damaged_texts_are_named() {
     let shelf = Shelf::new();
