@@ -6,6 +6,7 @@ use std::error::Error;
 
 use vigil_base::world::Moment;
 use vigil_base::{Name, Vcid};
+use vigil_trust::attestations::{AttestationEntry, SshKeyEntry};
 use vigil_trust::feed::{Batch, Equivocation, Incarnation};
 use vigil_trust::home::Bundle;
 use vigil_trust::puddle::{
@@ -239,6 +240,44 @@ fn a_request_a_subkey_a_batch_and_evidence() {
     fields.extend(of_header(reason));
     fields.extend(of_header(reason));
     check("evidence", &evidence.expect("it is").encode(), Equivocation::decode, &fields);
+}
+
+#[test]
+fn what_a_feed_says_of_attestations() {
+    let subjects = [Vcid::of(b"one"), Vcid::of(b"two")];
+    let entry = AttestationEntry::new(Vcid::of(b"envelope"), "a:b", subjects);
+    let (entry, ssh) = (entry.expect("it fits").encode(), SshKeyEntry::sign(&key(1)).encode());
+    let machine = key(1).public().bytes();
+    // The machine has signed each field of either with the batch that they are in.
+    let batch = Batch::sign(&key(1), Incarnation([6; 16]), None, Moment(5), &[&entry, &ssh]);
+    let mut found = Vec::new();
+    for (record, fields) in [(&entry, 5), (&ssh, 3)] {
+        found.clear();
+        assert_eq!(leaves(record, 0, &mut found), record.len());
+        assert_eq!(found.len(), fields);
+        for leaf in &found {
+            let mut altered = record.clone();
+            altered[leaf.end - 1] ^= 1;
+            let bytes = batch.encode();
+            let at = bytes.windows(record.len()).position(|part| part == &record[..]);
+            let mut forged = bytes.clone();
+            let at = at.expect("the batch has the entry");
+            forged[at..at + record.len()].copy_from_slice(&altered);
+            let error = Batch::decode(&forged).expect_err("an entry was altered");
+            assert_eq!(error.to_string(), "the entries of a batch are not those that were signed");
+        }
+    }
+    // An SSH key is claimed by both, or by nobody.
+    found.clear();
+    leaves(&ssh, 0, &mut found);
+    for leaf in &found {
+        let mut altered = ssh.clone();
+        altered[leaf.end - 1] ^= 1;
+        let claimed = SshKeyEntry::decode(&altered).ok().and_then(|read| read.key_of(&machine));
+        assert_eq!(claimed, None);
+    }
+    let read = SshKeyEntry::decode(&ssh).expect("it is one");
+    assert!(read.key_of(&machine).is_some() && read.key_of(&key(2).public().bytes()).is_none());
 }
 
 #[test]
