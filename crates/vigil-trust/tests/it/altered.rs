@@ -5,10 +5,11 @@
 use std::error::Error;
 
 use vigil_base::world::Moment;
-use vigil_base::{Name, Vcid};
+use vigil_base::{EntryKind, Name, Vcid};
 use vigil_trust::attestations::{AttestationEntry, SshKeyEntry};
 use vigil_trust::feed::{Batch, Equivocation, Incarnation};
 use vigil_trust::home::Bundle;
+use vigil_trust::names::{AttName, NameEntry, NameTarget};
 use vigil_trust::puddle::{
     Event, FeedMark, JoinRequest, Lease, PuddleEvent, Scope, Target, check_chain,
 };
@@ -243,28 +244,33 @@ fn a_request_a_subkey_a_batch_and_evidence() {
 }
 
 #[test]
-fn what_a_feed_says_of_attestations() {
+fn what_a_feed_says_besides_events() {
     let subjects = [Vcid::of(b"one"), Vcid::of(b"two")];
-    let entry = AttestationEntry::new(Vcid::of(b"envelope"), "a:b", subjects);
-    let (entry, ssh) = (entry.expect("it fits").encode(), SshKeyEntry::sign(&key(1)).encode());
+    let entry = AttestationEntry::new(Vcid::of(b"envelope"), "a:b", subjects).expect("it fits");
+    let name = NameEntry {
+        name: AttName::parse("att://ada.example/result@1").expect("a name"),
+        target: Some(NameTarget { kind: EntryKind::File, vcid: Vcid::of(b"result") }),
+        replaces: vec![Vcid::of(b"before")],
+    };
+    let ssh = SshKeyEntry::sign(&key(1)).encode();
     let machine = key(1).public().bytes();
-    // The machine has signed each field of either with the batch that they are in.
-    let batch = Batch::sign(&key(1), Incarnation([6; 16]), None, Moment(5), &[&entry, &ssh]);
+    // The machine has signed each field of each of them with the batch that they are in.
+    let entries = [entry.encode(), name.encode(), ssh.clone()];
+    let batch = Batch::sign(&key(1), Incarnation([6; 16]), None, Moment(5), &entries);
+    let bytes = batch.encode();
+    assert!(Batch::decode(&bytes).is_ok());
     let mut found = Vec::new();
-    for (record, fields) in [(&entry, 5), (&ssh, 3)] {
+    for (record, fields) in entries.iter().zip([5, 7, 3]) {
         found.clear();
         assert_eq!(leaves(record, 0, &mut found), record.len());
         assert_eq!(found.len(), fields);
+        let at = bytes.windows(record.len()).position(|part| part == &record[..]);
+        let at = at.expect("the batch has the entry");
         for leaf in &found {
-            let mut altered = record.clone();
-            altered[leaf.end - 1] ^= 1;
-            let bytes = batch.encode();
-            let at = bytes.windows(record.len()).position(|part| part == &record[..]);
             let mut forged = bytes.clone();
-            let at = at.expect("the batch has the entry");
-            forged[at..at + record.len()].copy_from_slice(&altered);
-            let error = Batch::decode(&forged).expect_err("an entry was altered");
-            assert_eq!(error.to_string(), "the entries of a batch are not those that were signed");
+            forged[at + leaf.end - 1] ^= 1;
+            let error = Batch::decode(&forged).expect_err("an entry was altered").to_string();
+            assert_eq!(error, "the entries of a batch are not those that were signed");
         }
     }
     // An SSH key is claimed by both, or by nobody.

@@ -1,6 +1,7 @@
 //! No secret gets out: not into what is printed, nor into a file in the clear, nor into a core dump.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
 use vigil_trust::{SecretKey, Words, seal};
@@ -186,4 +187,12 @@ fn what_holds_secrets_leaves_no_core_dump() {
     assert_eq!(parts[4..6], ["0", "0"]);
     talk.answer(PASSPHRASE);
     talk.end().expect(0);
+    // Killed in the way in which programs leave a core, while it has what was typed.
+    let mut talk = Talk::begin(&bench, "machine enroll second --store second");
+    talk.until("passphrase of this machine: ");
+    talk.answer(PASSPHRASE);
+    talk.until("once more: ");
+    bench.shell(&format!("kill -QUIT {}", talk.child.id())).expect(0);
+    let status = talk.child.wait().expect("it ends");
+    assert_eq!((status.signal(), status.core_dumped()), (Some(3), false));
 }
