@@ -9,9 +9,10 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayData, ArrayDataBuilder, ArrayRef, AsArray as _, BooleanArray, make_array,
+    Array, ArrayData, ArrayDataBuilder, ArrayRef, ArrowPrimitiveType, AsArray as _, BooleanArray,
+    PrimitiveArray, make_array,
 };
-use datafusion::arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use datafusion::arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
 use datafusion::arrow::compute::{cast, concat};
 use datafusion::arrow::datatypes::{
     ArrowNativeType, DataType, Field, FieldRef, Fields, Float32Type, Float64Type, Schema, SchemaRef,
@@ -143,7 +144,8 @@ fn joined(schema: &SchemaRef, parts: &[RecordBatch], rows: usize) -> Result<Reco
     RecordBatch::try_new_with_options(schema.clone(), columns, &options)
 }
 
-/// Copies an array into its one form; `above` are nulls of what it is a part of.
+/// Brings an array into its one form; `above` are nulls of what it is a part of. What is in it already, as
+/// columns without nulls mostly are, is not copied.
 fn plain(array: &ArrayRef, above: Option<&NullBuffer>) -> Result<ArrayData> {
     let nulls = NullBuffer::union(array.logical_nulls().as_ref(), above);
     let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
@@ -189,14 +191,14 @@ fn plain(array: &ArrayRef, above: Option<&NullBuffer>) -> Result<ArrayData> {
     builder.build()
 }
 
-/// Copies values of one length, with zeros below nulls.
+/// Gives back values of one length, with zeros below nulls.
 fn fixed(array: &ArrayRef, kind: &DataType, is_null: impl Fn(usize) -> bool) -> Result<Buffer> {
     let one_nan: ArrayRef = match kind {
-        DataType::Float32 => {
+        DataType::Float32 if has_nan(array.as_primitive::<Float32Type>()) => {
             let plain = |value: f32| if value.is_nan() { f32::NAN } else { value };
             Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(plain))
         }
-        DataType::Float64 => {
+        DataType::Float64 if has_nan(array.as_primitive::<Float64Type>()) => {
             let plain = |value: f64| if value.is_nan() { f64::NAN } else { value };
             Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(plain))
         }
@@ -209,18 +211,32 @@ fn fixed(array: &ArrayRef, kind: &DataType, is_null: impl Fn(usize) -> bool) -> 
         })?,
     };
     let data = one_nan.to_data();
-    let start = data.offset() * width;
-    let mut bytes = data.buffers()[0].as_slice()[start..start + data.len() * width].to_vec();
-    for row in (0..data.len()).filter(|row| is_null(*row)) {
-        bytes[row * width..(row + 1) * width].fill(0);
+    let values = data.buffers()[0].slice_with_length(data.offset() * width, data.len() * width);
+    let mut nulls = (0..data.len()).filter(|row| is_null(*row)).peekable();
+    if nulls.peek().is_none() && is_all(&values) {
+        return Ok(values);
     }
     // A buffer of bytes may lie anywhere, one of numbers may not.
-    let mut aligned = datafusion::arrow::buffer::MutableBuffer::with_capacity(bytes.len());
-    aligned.extend_from_slice(&bytes);
-    Ok(aligned.into())
+    let mut copied = MutableBuffer::with_capacity(values.len());
+    copied.extend_from_slice(&values);
+    for row in nulls {
+        copied[row * width..(row + 1) * width].fill(0);
+    }
+    Ok(copied.into())
 }
 
-/// Copies texts or bytes, with nothing below nulls.
+/// Says whether a buffer is all of what it keeps alive, but for what allocators round up to.
+fn is_all(buffer: &Buffer) -> bool {
+    buffer.capacity() <= buffer.len() + 64
+}
+
+/// Says whether there is what is no number. It looks at all values without stopping, which is quicker.
+fn has_nan<T: ArrowPrimitiveType<Native: PartialEq>>(array: &PrimitiveArray<T>) -> bool {
+    #[expect(clippy::eq_op, reason = "what is no number is not equal to itself")]
+    array.values().iter().fold(false, |found, value| found | (value != value))
+}
+
+/// Gives back texts or bytes, with nothing below nulls.
 fn variable<O: ArrowNativeType>(
     builder: ArrayDataBuilder,
     data: &ArrayData,
@@ -228,6 +244,14 @@ fn variable<O: ArrowNativeType>(
 ) -> Result<ArrayDataBuilder> {
     let offsets: &[O] = &data.buffers()[0].typed_data()[data.offset()..];
     let values = data.buffers()[1].as_slice();
+    if let [first, .., last] = offsets
+        && (first.as_usize(), last.as_usize()) == (0, values.len())
+        && offsets.len() == data.len() + 1
+        && data.buffers().iter().all(is_all)
+        && !(0..data.len()).any(&is_null)
+    {
+        return Ok(builder.buffers(data.buffers().to_vec()));
+    }
     let mut starts = Vec::with_capacity(data.len() + 1);
     let mut bytes = Vec::with_capacity(values.len());
     starts.push(O::default());

@@ -428,7 +428,7 @@ impl<'a> Batch<'a> {
             let vcid = self.put(window.bytes())?;
             return Ok((vcid, window.bytes().len() as u64));
         }
-        let mut sink = ChunkSink::new(window.bytes().len() as u64);
+        let mut sink = ChunkSink::new(window.bytes());
         let mut chunks = Vec::new();
         let cut = self.put_windows(source, cutter, &mut sink, &mut chunks);
         // Also where the source has failed: the chunks that came before are whole, and claimed.

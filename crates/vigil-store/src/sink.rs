@@ -11,6 +11,8 @@ pub(crate) struct ChunkSink<'a> {
     /// Bytes until the next look at whether compressing pays.
     probe_in: usize,
     pays: bool,
+    /// Compressing pays where it saves one part in so many.
+    pays_from: usize,
     /// The blob is long enough for an extent.
     is_long: bool,
 }
@@ -23,12 +25,26 @@ const PROBE_EVERY: usize = 1 << 20;
 
 /// Blobs up to this many bytes go into frames whatever they hold: a frame that does not compress is
 /// stored raw anyway, and one wrong look would cost more than all of them save.
-const EXTENT_BLOB_MIN: u64 = 4 << 20;
+const EXTENT_BLOB_MIN: usize = 4 << 20;
+
+/// Compressing pays where it saves at least a sixteenth.
+const PAYS_FROM: usize = 16;
+
+/// In a Parquet file, where it saves at least a third: readers ask for its columns again and again, and
+/// map what lies raw. What its writer has compressed already saves less, and what is compressed twice is
+/// decompressed twice at each reading, which costs a scan 20 to 40 % (`docs/design/store.md`).
+const PAYS_FROM_PARQUET: usize = 3;
+
+/// How a Parquet file begins.
+const PARQUET_MAGIC: &[u8] = b"PAR1";
 
 impl<'a> ChunkSink<'a> {
-    /// Takes a blob that has at least `bytes_min` bytes.
-    pub fn new(bytes_min: u64) -> Self {
-        Self { extent: None, probe_in: 0, pays: true, is_long: bytes_min >= EXTENT_BLOB_MIN }
+    /// Takes a blob that begins with the bytes `front`.
+    pub fn new(front: &[u8]) -> Self {
+        let pays_from =
+            if front.starts_with(PARQUET_MAGIC) { PAYS_FROM_PARQUET } else { PAYS_FROM };
+        let is_long = front.len() >= EXTENT_BLOB_MIN;
+        Self { extent: None, probe_in: 0, pays: true, pays_from, is_long }
     }
 
     /// Takes a chunk that this thread has claimed.
@@ -39,7 +55,7 @@ impl<'a> ChunkSink<'a> {
         chunk: &[u8],
     ) -> Result<(), PutError> {
         if self.is_long && self.probe_in == 0 {
-            self.pays = probe(batch, chunk)?;
+            self.pays = probe(batch, chunk, self.pays_from)?;
             self.probe_in = PROBE_EVERY;
         }
         self.probe_in = self.probe_in.saturating_sub(chunk.len());
@@ -74,9 +90,9 @@ impl<'a> ChunkSink<'a> {
     }
 }
 
-/// Returns whether compressing the front of `chunk` saves at least a sixteenth.
-fn probe(batch: &mut Batch<'_>, chunk: &[u8]) -> Result<bool, PutError> {
+/// Returns whether compressing the front of `chunk` saves at least one part in `pays_from`.
+fn probe(batch: &mut Batch<'_>, chunk: &[u8], pays_from: usize) -> Result<bool, PutError> {
     let sample = &chunk[..chunk.len().min(PROBE_LEN)];
     let compressed = batch.compress(sample)?;
-    Ok(compressed.len() < sample.len() - sample.len() / 16)
+    Ok(compressed.len() < sample.len() - sample.len() / pays_from)
 }

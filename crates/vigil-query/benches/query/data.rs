@@ -79,7 +79,8 @@ pub fn store(shelf: &Shelf, folder: &Path) -> Result<Tables, Failure> {
     Ok(tables)
 }
 
-/// Makes a CSV file of the first rows of `lineitem`; returns its length, and itself.
+/// Makes a CSV file of the first rows of `lineitem`, in the folder and in the store; returns its length, and
+/// itself.
 pub fn csv(shelf: &Shelf, folder: &Path) -> Result<(usize, Source), Failure> {
     let file = fs::File::open(folder.join("lineitem.parquet"))?;
     let mut writer = WriterBuilder::new().with_header(true).build(Vec::new());
@@ -93,5 +94,6 @@ pub fn csv(shelf: &Shelf, folder: &Path) -> Result<(usize, Source), Failure> {
         }
     }
     let bytes = writer.into_inner();
+    fs::write(folder.join("lineitem.csv"), &bytes)?;
     Ok((bytes.len(), shelf.put("lineitem.csv", &bytes)?))
 }

@@ -271,9 +271,11 @@ impl GroupsAccumulator for Groups {
         self.grow(group_count);
         let states = States::of(values)?;
         for (row, index) in indices.iter().enumerate() {
-            states.merge(row, &mut self.groups[*index])?;
+            let group = &mut self.groups[*index];
+            let before = group.total.heap_bytes();
+            states.merge(row, group)?;
+            self.heap_bytes += group.total.heap_bytes() - before;
         }
-        self.measure();
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 //!
 //! They are computed by `libm`, which is Rust alone, always in double precision.
 
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, Float64Array};
@@ -74,8 +75,8 @@ impl PartialEq for Function {
 
 impl Eq for Function {}
 
-impl std::hash::Hash for Function {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+impl Hash for Function {
+    fn hash<H: Hasher>(&self, state: &mut H) {
         self.name.hash(state);
     }
 }
@@ -152,121 +153,51 @@ fn finish(result: ArrayRef, is_scalar: bool) -> Result<ColumnarValue> {
 /// Returns the function that gives a double's place among all doubles, as a whole number: -0 comes before
 /// +0, and what is no number comes last (IEEE 754-2019 §5.10, with one such value).
 pub fn place_of_double() -> Arc<ScalarUDF> {
-    static PLACE: LazyLock<Arc<ScalarUDF>> =
-        LazyLock::new(|| Arc::new(ScalarUDF::from(Place::new())));
+    static PLACE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        let place = |column: ArrayRef| -> ArrayRef {
+            Arc::new(column.as_primitive::<Float64Type>().unary::<_, Int64Type>(place))
+        };
+        Bitwise::udf(PLACE_OF_DOUBLE, &[DataType::Float64], Some(DataType::Int64), place)
+    });
     PLACE.clone()
 }
 
-/// Returns the function that gives the double at a place: what [`place_of_double`] tells the place of.
+/// Returns the function that gives the double at a place, with one zero: what [`place_of_double`] tells the
+/// place of.
 pub fn double_at() -> Arc<ScalarUDF> {
-    static AT: LazyLock<Arc<ScalarUDF>> =
-        LazyLock::new(|| Arc::new(ScalarUDF::from(DoubleAt::new())));
+    static AT: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        let at = |column: ArrayRef| -> ArrayRef {
+            Arc::new(column.as_primitive::<Int64Type>().unary::<_, Float64Type>(at_place))
+        };
+        Bitwise::udf(DOUBLE_AT, &[DataType::Int64], Some(DataType::Float64), at)
+    });
     AT.clone()
-}
-
-/// The double at a place, with one zero.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct DoubleAt {
-    signature: Signature,
-}
-
-impl DoubleAt {
-    fn new() -> Self {
-        Self { signature: Signature::exact(vec![DataType::Int64], Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for DoubleAt {
-    fn name(&self) -> &str {
-        "double_at"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Float64)
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        let column = ColumnarValue::values_to_arrays(&args.args)?.swap_remove(0);
-        // The place is its own inverse on the bits.
-        let at = |place: i64| f64::from_bits((place ^ (place >> 63 & i64::MAX)) as u64) + 0.0;
-        let result = column.as_primitive::<Int64Type>().unary::<_, Float64Type>(at);
-        finish(Arc::new(result), is_scalar)
-    }
 }
 
 /// Returns the function that makes one pattern of bits of all that are no numbers, and keeps both zeros.
 pub fn one_nan() -> Arc<ScalarUDF> {
-    static ONE: LazyLock<Arc<ScalarUDF>> =
-        LazyLock::new(|| Arc::new(ScalarUDF::from(OneNan::new())));
+    static ONE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
+        let kinds = [DataType::Float64, DataType::Float32];
+        Bitwise::udf(ONE_NAN, &kinds, None, |column| {
+            if let Some(doubles) = column.as_primitive_opt::<Float64Type>() {
+                return Arc::new(doubles.unary::<_, Float64Type>(with_one_nan));
+            }
+            let plain = |value: f32| if value.is_nan() { f32::NAN } else { value };
+            Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(plain))
+        })
+    });
     ONE.clone()
 }
 
+const PLACE_OF_DOUBLE: &str = "place_of_double";
+const DOUBLE_AT: &str = "double_at";
+const ONE_NAN: &str = "one_nan";
+
 /// Says whether a function is one of those here, whose results have one pattern of what is no number.
 pub fn is_own(name: &str) -> bool {
-    matches!(name, "place_of_double" | "double_at" | "one_nan")
+    [PLACE_OF_DOUBLE, DOUBLE_AT, ONE_NAN].contains(&name)
         || UNARY.iter().any(|(own, _)| *own == name)
         || BINARY.iter().any(|(own, ..)| *own == name)
-}
-
-/// A function of any type of floating point.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct OneNan {
-    signature: Signature,
-}
-
-impl OneNan {
-    fn new() -> Self {
-        let kinds = vec![DataType::Float64, DataType::Float32];
-        Self { signature: Signature::uniform(1, kinds, Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for OneNan {
-    fn name(&self) -> &str {
-        "one_nan"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(types[0].clone())
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        let column = ColumnarValue::values_to_arrays(&args.args)?.swap_remove(0);
-        let result: ArrayRef = match column.data_type() {
-            DataType::Float64 => {
-                Arc::new(column.as_primitive::<Float64Type>().unary::<_, Float64Type>(with_one_nan))
-            }
-            DataType::Float32 => {
-                let plain = |value: f32| if value.is_nan() { f32::NAN } else { value };
-                Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(plain))
-            }
-
-            _ => column,
-        };
-        finish(result, is_scalar)
-    }
-}
-
-/// The place of a double.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Place {
-    signature: Signature,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { signature: Signature::exact(vec![DataType::Float64], Volatility::Immutable) }
-    }
 }
 
 fn place(value: f64) -> i64 {
@@ -274,23 +205,63 @@ fn place(value: f64) -> i64 {
     bits ^ (bits >> 63 & i64::MAX)
 }
 
-impl ScalarUDFImpl for Place {
+/// The place is its own inverse on the bits.
+fn at_place(place: i64) -> f64 {
+    f64::from_bits((place ^ (place >> 63 & i64::MAX)) as u64) + 0.0
+}
+
+/// A function of one column that looks at the bits of its values. It is told apart by its name.
+#[derive(Debug)]
+struct Bitwise {
+    name: &'static str,
+    signature: Signature,
+    /// The type that it gives; that of its column if there is none.
+    gives: Option<DataType>,
+    code: fn(ArrayRef) -> ArrayRef,
+}
+
+impl Bitwise {
+    fn udf(
+        name: &'static str,
+        takes: &[DataType],
+        gives: Option<DataType>,
+        code: fn(ArrayRef) -> ArrayRef,
+    ) -> Arc<ScalarUDF> {
+        let signature = Signature::uniform(1, takes.to_vec(), Volatility::Immutable);
+        Arc::new(ScalarUDF::from(Self { name, signature, gives, code }))
+    }
+}
+
+impl PartialEq for Bitwise {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Bitwise {}
+
+impl Hash for Bitwise {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for Bitwise {
     fn name(&self) -> &str {
-        "place_of_double"
+        self.name
     }
 
     fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Int64)
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(self.gives.as_ref().unwrap_or(&types[0]).clone())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let column = ColumnarValue::values_to_arrays(&args.args)?.swap_remove(0);
-        let result = column.as_primitive::<Float64Type>().unary::<_, Int64Type>(place);
-        finish(Arc::new(result), is_scalar)
+        finish((self.code)(column), is_scalar)
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! It does not read records; it counts the bytes since the last place where one may have ended.
 
+use memchr::{memchr, memchr_iter, memrchr};
+
 /// Most bytes of one record of CSV or JSON.
 const RECORD_BYTES_MAX: u64 = 16 << 20;
 
@@ -68,46 +70,110 @@ impl Records {
 
     /// Takes in the bytes that follow; returns where a record has become too long.
     pub fn pass(&mut self, bytes: &[u8]) -> Option<u64> {
-        for (at, byte) in bytes.iter().enumerate() {
-            self.since += 1;
-            let may_end = match &mut self.syntax {
-                Syntax::Lines => *byte == b'\n',
-                Syntax::Csv { quote, delimiter, state } => {
-                    *state = match *state {
-                        Field::Quoted if byte == quote => Field::Quote,
-                        Field::Quoted => Field::Quoted,
-                        Field::Quote if byte == quote => Field::Quoted,
-                        Field::Start if byte == quote => Field::Quoted,
-                        _ if byte == delimiter || *byte == b'\n' => Field::Start,
-                        _ => Field::Plain,
-                    };
-                    *state == Field::Start && *byte == b'\n'
-                }
-                Syntax::Json { top, depth, text } => {
-                    *text = match (*text, byte) {
-                        (Text::Inside, b'\\') => Text::Escape,
-                        (Text::Inside, b'"') => Text::Outside,
-                        (Text::Inside | Text::Escape, _) => Text::Inside,
-                        (Text::Outside, b'"') => Text::Inside,
-                        (Text::Outside, b'{' | b'[') => {
-                            *depth = depth.saturating_add(1);
-                            Text::Outside
-                        }
-                        (Text::Outside, b'}' | b']') => {
-                            *depth = depth.saturating_sub(1);
-                            Text::Outside
-                        }
-                        (Text::Outside, _) => Text::Outside,
-                    };
-                    *text == Text::Outside && depth <= top && b"},]\n".contains(byte)
-                }
-            };
-            if may_end {
-                self.since = 0;
-            } else if self.since > RECORD_BYTES_MAX {
-                return Some(at as u64);
+        let since = &mut self.since;
+        match &mut self.syntax {
+            Syntax::Lines => pass_lines(since, bytes),
+            Syntax::Csv { quote, delimiter, state } => {
+                pass_csv(since, state, (*quote, *delimiter), bytes)
             }
+            Syntax::Json { top, depth, text } => pass_json(since, *top, depth, text, bytes),
         }
-        None
     }
+}
+
+/// Counts bytes among which no record ends.
+fn pass_inside(since: &mut u64, bytes: &[u8]) -> Option<u64> {
+    let room = RECORD_BYTES_MAX - *since;
+    if bytes.len() as u64 > room {
+        return Some(room);
+    }
+    *since += bytes.len() as u64;
+    None
+}
+
+/// Counts bytes among which every line end ends a record, which may be the first byte beyond its room.
+fn pass_lines(since: &mut u64, bytes: &[u8]) -> Option<u64> {
+    if *since + bytes.len() as u64 <= RECORD_BYTES_MAX {
+        match memrchr(b'\n', bytes) {
+            Some(end) => *since = (bytes.len() - end - 1) as u64,
+            None => *since += bytes.len() as u64,
+        }
+        return None;
+    }
+    let mut start = 0;
+    for end in memchr_iter(b'\n', bytes) {
+        if let Some(at) = pass_inside(since, &bytes[start..end]) {
+            return Some(start as u64 + at);
+        }
+        *since = 0;
+        start = end + 1;
+    }
+    pass_inside(since, &bytes[start..]).map(|at| start as u64 + at)
+}
+
+/// Goes from quote to quote: between them, only the ends of lines matter.
+fn pass_csv(
+    since: &mut u64,
+    state: &mut Field,
+    (quote, delimiter): (u8, u8),
+    bytes: &[u8],
+) -> Option<u64> {
+    let mut start = 0;
+    while let rest @ [first, ..] = &bytes[start..] {
+        let is_opened = *first == quote && matches!(state, Field::Start | Field::Quote);
+        let (end, long) = if *state == Field::Quoted || is_opened {
+            // What has been opened is inside from the next byte on.
+            let skip = usize::from(is_opened);
+            let closing = memchr(quote, &rest[skip..]);
+            *state = if closing.is_some() { Field::Quote } else { Field::Quoted };
+            let end = closing.map_or(rest.len(), |at| skip + at + 1);
+            (end, pass_inside(since, &rest[..end]))
+        } else {
+            // A quote in the middle of a field is one of its bytes.
+            let end = memchr(quote, &rest[1..]).map_or(rest.len(), |at| at + 1);
+            let is_start = [delimiter, b'\n'].contains(&rest[end - 1]);
+            *state = if is_start { Field::Start } else { Field::Plain };
+            (end, pass_lines(since, &rest[..end]))
+        };
+        if let Some(at) = long {
+            return Some(start as u64 + at);
+        }
+        start += end;
+    }
+    None
+}
+
+/// Looks at each byte: brackets and quotes are everywhere.
+fn pass_json(
+    since: &mut u64,
+    top: u32,
+    depth: &mut u32,
+    text: &mut Text,
+    bytes: &[u8],
+) -> Option<u64> {
+    for (at, byte) in bytes.iter().enumerate() {
+        *text = match (*text, byte) {
+            (Text::Inside, b'\\') => Text::Escape,
+            (Text::Inside, b'"') => Text::Outside,
+            (Text::Inside | Text::Escape, _) => Text::Inside,
+            (Text::Outside, b'"') => Text::Inside,
+            (Text::Outside, b'{' | b'[') => {
+                *depth = depth.saturating_add(1);
+                Text::Outside
+            }
+            (Text::Outside, b'}' | b']') => {
+                *depth = depth.saturating_sub(1);
+                Text::Outside
+            }
+            (Text::Outside, _) => Text::Outside,
+        };
+        if *text == Text::Outside && *depth <= top && b"},]\n".contains(byte) {
+            *since = 0;
+        } else if *since == RECORD_BYTES_MAX {
+            return Some(at as u64);
+        } else {
+            *since += 1;
+        }
+    }
+    None
 }

@@ -69,6 +69,31 @@ fn incompressible_blobs_can_be_mapped_whole() {
     assert_eq!(&*tail, &bytes[1234..]);
 }
 
+/// What compresses a little is compressed, but columns that are read again and again are better mapped.
+#[test]
+fn a_parquet_file_lies_raw_unless_it_compresses_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder_world(folder.path()), Options::default()).expect("a new store");
+    // A fifth of each page is zero, as behind a quick compressor.
+    let pages: Vec<u8> = noise_bytes(8, 4_800_000)
+        .chunks(800)
+        .flat_map(|noise| noise.iter().copied().chain([0; 200]))
+        .collect();
+    let is_mapped = |front: &[u8], rest: &[u8]| {
+        let bytes = [front, rest].concat();
+        let writer = store.writer().expect("a writer");
+        let vcid = writer.put(&bytes).expect("a put");
+        writer.finish().expect("a commit");
+        let blob = store.find(vcid).expect("it was put");
+        assert_eq!(store.read(vcid).expect("what was put"), bytes);
+        store.map_range(&blob, 0).expect("intact").is_some_and(|mapped| mapped.len() == bytes.len())
+    };
+    assert!(!is_mapped(b"text", &pages), "other bytes are compressed where it saves a fifth");
+    assert!(!is_mapped(b"PAR1", &text_bytes(9, 6_000_000)), "a page without compression is text");
+    let other: Vec<u8> = pages.iter().rev().copied().collect();
+    assert!(is_mapped(b"PAR1", &other), "a column is one piece of memory");
+}
+
 #[test]
 fn the_same_bytes_are_stored_once() {
     let folder = tempfile::tempdir().expect("a folder");
