@@ -1,6 +1,7 @@
 //! `git` verifies the commits that `vigil attest` makes, and signs commits and tags of its own through
 //! `vigil agent`.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use serde_json::Value;
@@ -160,6 +161,41 @@ fn what_a_stolen_machine_signs_after_its_revocation_is_refused_here_and_by_stock
     bench.write("van.pub", bare.expect(0).out);
     let said = signing.refuses(&keygen, &query("van.pub"), "");
     assert!(said.contains("REVOKED"), "{said}");
+}
+
+#[test]
+fn the_agent_and_commands_write_into_one_feed_one_after_the_other() {
+    let Some(git) = git() else { return };
+    let signing = Signing::start();
+    let bench = &signing.bench;
+    bench.fine("puddle create home --passphrase-file pass");
+    for number in 0..4 {
+        signing.accepts(&git, &["init", "-q", &format!("repo{number}")], "");
+    }
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            scope.spawn(move || {
+                let predicate = format!("--predicate https://example.org/{number}");
+                let place = format!("--repository repo{number} --socket agent/agent.sock");
+                bench.fine(&format!("attest @result {predicate} {place}"));
+            });
+            scope.spawn(move || {
+                let name = format!("att://ada.example/result@{number}");
+                bench.fine(&format!("name set {name} @result --passphrase-file pass"));
+            });
+        }
+    });
+    let said = bench.fine("attest list --feeds --json");
+    let said: Vec<Value> = said.lines().map(json).collect();
+    let positions: BTreeSet<u64> = said.iter().filter_map(|one| one["position"].as_u64()).collect();
+    assert_eq!((said.len(), positions.len()), (4, 4), "{said:?}");
+    assert!(said.iter().all(|one| one["machine"] == said[0]["machine"]), "{said:?}");
+    assert!(said.iter().all(|one| one["standing"] == "counts"), "{said:?}");
+    assert_eq!(bench.fine("name list --shared --json").lines().count(), 4);
+    let verified = json(&bench.fine("puddle verify --json"));
+    // Two events, four attestations, four names, and the SSH key, perhaps more than once.
+    assert!(verified["entries"].as_u64().is_some_and(|entries| entries >= 11), "{verified}");
+    assert_eq!((&verified["torn"], &verified["forked"]), (&json("[]"), &json("[]")));
 }
 
 #[test]
