@@ -158,6 +158,45 @@ impl Blamed for DiskError {
     }
 }
 
+/// How a file begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStart {
+    /// The first bytes, as many as were asked for.
+    pub bytes: Vec<u8>,
+    /// How many bytes the file has.
+    pub len: u64,
+}
+
+impl FileStart {
+    /// Returns the bytes if the file has no others.
+    pub fn whole(self) -> Option<Vec<u8>> {
+        (self.bytes.len() as u64 == self.len).then_some(self.bytes)
+    }
+}
+
+/// Reads the first `bytes_max` bytes of the file at `path`, fewer if it has fewer; `None` if it is absent.
+///
+/// What is to be done about a file that is longer, the caller decides.
+pub fn read_file(
+    disk: &dyn Disk,
+    path: &str,
+    bytes_max: usize,
+) -> Result<Option<FileStart>, DiskError> {
+    let file = match disk.open(path, OpenMode::Read) {
+        Ok(file) => file,
+        Err(error) if error.fault == DiskFault::Absent => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let len = file.len()?;
+    let wanted = usize::try_from(len).map_or(bytes_max, |len| len.min(bytes_max));
+    let mut bytes = alloc::vec![0; wanted];
+    let count = file.read_at(0, &mut bytes)?;
+    bytes.truncate(count);
+    // One that was cut meanwhile ends where reading did.
+    let len = if count < wanted { count as u64 } else { len };
+    Ok(Some(FileStart { bytes, len }))
+}
+
 /// Writes `bytes` to a new file beside `path`, makes them durable, and gives them its name.
 ///
 /// The caller holds a lock under which nobody else replaces the same file.

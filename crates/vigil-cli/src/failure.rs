@@ -56,6 +56,12 @@ pub enum CommandError {
         /// Why.
         source: Box<RefusedBecause>,
     },
+    /// A query has no answer.
+    #[error("the query has no answer")]
+    Query {
+        /// Why.
+        source: Box<RefusedBecause>,
+    },
     /// There is no endpoint of that name.
     #[error("there is no endpoint `{name}`")]
     NoEndpoint {
@@ -316,7 +322,14 @@ impl From<Refusal> for RefusedBecause {
                 Some(Ok(call)) => format!("there is no call `{}`", call.name),
                 _ => format!("nobody answers `{uri}`"),
             };
-            let hint = "`vigil endpoints` lists who answers what, and `vigil resolve --explain` where it was looked for";
+            let hint = match uri.as_str().contains(':') {
+                true => {
+                    "`vigil endpoints` lists who answers what, and `vigil resolve --explain` where it was looked for"
+                }
+                false => {
+                    "a file is `file:PATH`, a name `@NAME`; `vigil endpoints` lists what else there is"
+                }
+            };
             return Self { text, hint: Some(hint.into()), blame };
         }
         let what = &refusal.message;
@@ -348,7 +361,7 @@ impl Blamed for CommandError {
             Self::Read { source, .. } => source.blame(),
             Self::Write { source, .. } => source.blame(),
             Self::Restore { source, .. } => source.blame(),
-            Self::Refused { source, .. } => source.blame,
+            Self::Refused { source, .. } | Self::Query { source } => source.blame,
             Self::Node(source) => source.blame(),
             Self::Names(source) => source.blame(),
             Self::Put(source) => source.blame(),
@@ -425,12 +438,12 @@ impl CommandError {
                 Some("`vigil tier list` shows those that there are, `vigil tier add` adds one".into())
             }
             Self::WhichTier => Some("name one with `--tier NAME`".into()),
-            Self::TierNeeded { .. } => Some("`vigil tier pull` brings them back".into()),
+            Self::TierNeeded { .. } => Some("`vigil tier pull` brings back what was moved".into()),
             Self::Untidy { command, .. } => {
                 Some(format!("`vigil dhall {command} --inplace FILE` makes it so"))
             }
             Self::Machine { hint, .. } => hint.clone(),
-            Self::Refused { source, .. } => source.hint.clone(),
+            Self::Refused { source, .. } | Self::Query { source } => source.hint.clone(),
             Self::NoEndpoint { .. } => Some("`vigil endpoints` lists all of them".into()),
             Self::NoTask { .. } => Some("`vigil vectra caps` shows all of them".into()),
             Self::Trust(source) => source.hint(),

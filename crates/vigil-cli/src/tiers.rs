@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::cbor::{DecodeError, Decoder, Encoder};
 use vigil_base::limits::URI_BYTES_MAX;
-use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, OpenMode, replace_file};
+use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, read_file, replace_file};
 use vigil_base::{Blame, Name, Vcid};
 use vigil_store::format::Class;
 use vigil_store::{Remote, Store, Supply};
@@ -137,19 +137,13 @@ const TAG: &str = "vigil.tiers/1";
 const PATH: &str = "tiers.cbor";
 
 /// Longest file of settings: some thousand tiers.
-const SETTINGS_BYTES_MAX: u64 = 64 << 20;
-const _: () = assert!(SETTINGS_BYTES_MAX > URI_BYTES_MAX as u64);
+const SETTINGS_BYTES_MAX: usize = 64 << 20;
+const _: () = assert!(SETTINGS_BYTES_MAX > URI_BYTES_MAX);
 
 /// Reads the settings of all tiers; without a file there are none.
 pub(crate) fn load(disk: &dyn Disk) -> Result<Vec<TierSettings>, DiskError> {
-    let file = match disk.open(PATH, OpenMode::Read) {
-        Ok(file) => file,
-        Err(error) if error.fault == DiskFault::Absent => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = vec![0; file.len()?.min(SETTINGS_BYTES_MAX) as usize];
-    let read = file.read_at(0, &mut bytes)?;
-    decode(&bytes[..read]).map_err(|error| DiskError {
+    let Some(file) = read_file(disk, PATH, SETTINGS_BYTES_MAX)? else { return Ok(Vec::new()) };
+    decode(&file.bytes).map_err(|error| DiskError {
         fault: DiskFault::Other,
         action: "understand",
         path: PATH.into(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vigil_base::world::{Disk, DiskError, DiskFault, OpenMode};
+use vigil_base::world::{Disk, DiskError, FileStart, read_file};
 use vigil_trust::log::{BUNDLE_BYTES_MAX, NOTE_BYTES_MAX, TileId, TileKind, minimum_index};
 
 /// Partial tiles and the checkpoint change or go; what is full stays (tlog-tiles, "APIs").
@@ -87,17 +87,6 @@ impl LogFolder {
     }
 
     fn read(&self, path: &str, bytes_max: usize) -> Result<Option<Vec<u8>>, DiskError> {
-        let file = match self.disk.open(path, OpenMode::Read) {
-            Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-            opened => opened?,
-        };
-        let len = usize::try_from(file.len()?).unwrap_or(usize::MAX);
-        if len > bytes_max {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; len];
-        let count = file.read_at(0, &mut bytes)?;
-        bytes.truncate(count);
-        Ok(Some(bytes))
+        Ok(read_file(&*self.disk, path, bytes_max)?.and_then(FileStart::whole))
     }
 }

@@ -48,7 +48,7 @@ pub use pipeline::{
     render as render_pipeline,
 };
 pub use profile::{Outcome, Profile, Question, Span, Stretch, Wait};
-pub use refusal::{Reason, Refusal};
+pub use refusal::{Reason, Refusal, shorten};
 pub use representation::{Label, Representation};
 pub use request::{
     Argument, GIVEN, Identifier, IdentifierError, MediaType, MediaTypeError, Request, Verb,

@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 
 use vigil_base::percent_decode;
 
+use crate::refusal::shorten;
 use crate::request::{Argument, Identifier, IdentifierError};
 
 /// What the URI of a call starts with.
@@ -65,17 +66,10 @@ pub enum PipelineError {
     },
 }
 
-/// Most characters of what is wrong that are shown.
-const SHOWN_MAX: usize = 80;
-
 impl PipelineError {
     /// Says that a text is no URI. Calls within calls make URIs that are longer than what was typed.
     fn no_uri(text: &str, source: IdentifierError) -> Self {
-        let mut shown: String = text.chars().take(SHOWN_MAX).collect();
-        if shown.len() < text.len() {
-            shown.push('…');
-        }
-        Self::Uri { text: shown, source }
+        Self::Uri { text: shorten(text), source }
     }
 }
 

@@ -42,6 +42,17 @@ pub struct Refusal {
     pub chain: Vec<Identifier>,
 }
 
+/// Most characters of a text from outside that a message repeats.
+const SHOWN_MAX: usize = 80;
+
+/// Cuts a text short that a message repeats: it may be all that another resource holds.
+pub fn shorten(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Longest chain that is kept.
 const CHAIN_MAX: usize = 32;
 
@@ -104,5 +115,18 @@ impl Blamed for Refusal {
             Reason::Broken => Blame::Us,
             _ => Blame::Caller,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        let (fits, long) = ("é".repeat(SHOWN_MAX), "é".repeat(SHOWN_MAX + 1));
+        assert_eq!(shorten(""), "");
+        assert_eq!(shorten(&fits), fits);
+        assert_eq!(shorten(&long), format!("{fits}…"));
     }
 }

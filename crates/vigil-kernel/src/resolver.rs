@@ -194,7 +194,7 @@ impl ResourceKey {
         let bound = match cx.get(&binding).await {
             Ok(Ok(bound)) => bound,
             Ok(Err(refusal)) if self.request.verb != Verb::Exists => {
-                return Answer::refused(refusal);
+                return Answer::refused(refusal.met_by(&self.request.uri));
             }
             Ok(Err(_)) => return self.derive(cx, waits, "exists").await,
             Err(failure) => return Answer::refused(refused(&failure)),

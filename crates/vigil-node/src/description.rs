@@ -12,6 +12,7 @@ use vigil_base::Vcid;
 use vigil_kernel::{
     Argument, Body, Call, Context, Endpoint, Grammar, Identifier, Invocation, Label, MediaType,
     OPERAND, Parameter, Produced, Reason, Refusal, Representation, Serving, render_pipeline,
+    shorten,
 };
 
 use crate::blob::{BlobReader, Lost};
@@ -131,17 +132,6 @@ pub fn media_type(name: &str) -> MediaType {
     MediaType::new(name).expect("media types here are tested")
 }
 
-/// Most characters of an argument that a refusal repeats.
-const SHOWN_MAX: usize = 80;
-
-/// Cuts a text short that a refusal repeats: it may be all that another resource holds.
-pub fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
 /// What is wrong, and what to do about it: said by what cannot make a refusal itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -234,8 +224,9 @@ impl Given {
     /// Returns an argument that is a whole number.
     pub fn number(&self, name: &str) -> Result<u64, Refusal> {
         let text = self.text(name);
-        text.parse()
-            .map_err(|_| misuse(format!("`{name}` is a whole number, and `{}` is none", cut(text))))
+        text.parse().map_err(|_| {
+            misuse(format!("`{name}` is a whole number, and `{}` is none", shorten(text)))
+        })
     }
 
     /// Returns an argument that is a number within bounds.
@@ -271,7 +262,7 @@ impl Asked<'_> {
             texts.insert(parameter.name, text);
         }
         if let Some(key) = call.arguments.keys().next() {
-            let refusal = misuse(format!("`{}` has no argument `{}`", call.name, cut(key)));
+            let refusal = misuse(format!("`{}` has no argument `{}`", call.name, shorten(key)));
             return Err(refusal.hint(format!("it takes {}", takes(self.parameters))));
         }
         let found = self.context.source(&operand).await?;
@@ -307,7 +298,7 @@ impl Asked<'_> {
             return Ok(text);
         }
         let choices = choices.join(", ");
-        Err(misuse(format!("`{name}` is one of {choices}, and `{}` is not", cut(&text))))
+        Err(misuse(format!("`{name}` is one of {choices}, and `{}` is not", shorten(&text))))
     }
 
     /// Reads a short text for an argument; a line end behind it is no part of it.

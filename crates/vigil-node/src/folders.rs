@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::Vcid;
-use vigil_base::world::{DiskFault, OpenMode};
+use vigil_base::world::{FileStart, read_file};
 use vigil_kernel::{Blobs as _, Era, HostFault};
 
 use crate::host::{StoreHost, fault};
@@ -22,7 +22,7 @@ const RECORDS: &str = "cache/worktrees";
 
 /// Most records that are kept, and longest that is read: a hundred bytes for each file.
 const RECORDS_MAX: usize = 64;
-const RECORD_BYTES_MAX: u64 = 1 << 30;
+const RECORD_BYTES_MAX: usize = 1 << 30;
 
 /// Most folders that are kept open.
 const OPEN_MAX: usize = 64;
@@ -103,19 +103,10 @@ fn recall(
     place: &std::path::Path,
     tree: &mut WorkTree,
 ) -> Result<Option<Era>, HostFault> {
-    let file = match host.store().world().disk.open(&path_of(place), OpenMode::Read) {
-        Ok(file) => file,
-        Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-        Err(error) => return Err(fault(&error)),
-    };
-    let len = file.len().map_err(|error| fault(&error))?;
-    if len > RECORD_BYTES_MAX {
-        return Ok(None);
-    }
-    let mut bytes = vec![0; len as usize];
-    let count = file.read_at(0, &mut bytes).map_err(|error| fault(&error))?;
+    let record = read_file(&*host.store().world().disk, &path_of(place), RECORD_BYTES_MAX);
+    let record = record.map_err(|error| fault(&error))?.and_then(FileStart::whole);
     // A damaged one is as good as none: the files are read again.
-    Ok(tree.recall(&bytes[..count]).ok())
+    Ok(record.and_then(|record| tree.recall(&record).ok()))
 }
 
 fn keep(host: &StoreHost, place: &std::path::Path, record: &[u8]) -> Result<(), HostFault> {
@@ -129,12 +120,7 @@ fn keep(host: &StoreHost, place: &std::path::Path, record: &[u8]) -> Result<(), 
         if other == path {
             continue;
         }
-        match disk.remove(&other) {
-            Ok(()) => {}
-            // Another process has done the same.
-            Err(error) if error.fault == DiskFault::Absent => {}
-            Err(error) => return Err(fault(&error)),
-        }
+        disk.remove(&other).map_err(|error| fault(&error))?;
     }
     Ok(())
 }

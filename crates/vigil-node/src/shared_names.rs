@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vigil_base::cbor::DecodeError;
-use vigil_base::world::{Disk, DiskError, DiskFault, Lock, OpenMode, replace_file};
+use vigil_base::world::{Disk, DiskError, Lock, OpenMode, read_file, replace_file};
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_store::FolderDisk;
 use vigil_trust::KeyBytes;
@@ -30,7 +30,7 @@ const DOMAINS: &str = "domains";
 const DOMAINS_LOCK: &str = "domains.lock";
 const FOLLOWED: &str = "followed";
 /// Longest file of the policy, in bytes: some ten thousand domains.
-const DOMAINS_BYTES_MAX: u64 = 4 << 20;
+const DOMAINS_BYTES_MAX: usize = 4 << 20;
 
 /// Why names could not be looked at, or the policy not be changed.
 #[derive(Debug, thiserror::Error)]
@@ -173,13 +173,10 @@ impl SharedNames {
     /// # Errors
     /// Fails where the disk does, and for a damaged file.
     fn policy(&self) -> Result<BTreeMap<String, Vcid>, SharedNamesError> {
-        let file = match self.disk().open(DOMAINS, OpenMode::Read) {
-            Err(error) if error.fault == DiskFault::Absent => return Ok(BTreeMap::new()),
-            opened => opened?,
-        };
-        let mut bytes = vec![0; file.len()?.min(DOMAINS_BYTES_MAX) as usize];
-        let read = file.read_at(0, &mut bytes)?;
-        Ok(Domains::decode(&bytes[..read])?.0)
+        match read_file(&self.disk(), DOMAINS, DOMAINS_BYTES_MAX)? {
+            Some(file) => Ok(Domains::decode(&file.bytes)?.0),
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     /// Changes the policy, while nobody else does.

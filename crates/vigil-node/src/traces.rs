@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use vigil_base::Vcid;
 use vigil_base::cbor::{DecodeError, Decoder, Encoder};
-use vigil_base::world::{Disk, DiskFault, Moment, OpenMode};
+use vigil_base::world::{Disk, DiskFault, FileStart, Moment, OpenMode, read_file};
 use vigil_kernel::{HostFault, KeptTrace, Trace};
 use vigil_store::Store;
 
@@ -72,19 +72,10 @@ fn is_beside(name: &str) -> bool {
 
 /// Reads the traces of a request, the newest first. A damaged file is as good as none.
 pub fn read(disk: &dyn Disk, request: Vcid) -> Result<Vec<KeptTrace>, HostFault> {
-    let file = match disk.open(&path(request), OpenMode::Read) {
-        Ok(file) => file,
-        Err(error) if error.fault == DiskFault::Absent => return Ok(Vec::new()),
-        Err(error) => return Err(fault(&error)),
-    };
-    let len = file.len().map_err(|error| fault(&error))?;
-    if len > TRACES_BYTES_MAX + AROUND_BYTES as u64 {
-        // We write none that is so long.
-        return Ok(Vec::new());
-    }
-    let mut bytes = vec![0; len as usize];
-    let count = file.read_at(0, &mut bytes).map_err(|error| fault(&error))?;
-    Ok(decode(&bytes[..count]).unwrap_or_default())
+    let file = read_file(disk, &path(request), TRACES_BYTES_MAX as usize + AROUND_BYTES);
+    // We write none that is longer.
+    let bytes = file.map_err(|error| fault(&error))?.and_then(FileStart::whole);
+    Ok(bytes.and_then(|bytes| decode(&bytes).ok()).unwrap_or_default())
 }
 
 /// Returns where traces of a request go, and the bytes of the file: as many as may be kept together.

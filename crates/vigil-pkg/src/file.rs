@@ -18,6 +18,9 @@ pub enum VpkgError {
     /// It could not be read.
     #[error("could not read the package")]
     Read(#[source] io::Error),
+    /// It ends before what it begins with does.
+    #[error("the file ends early: it was cut off, or is no package")]
+    Short,
     /// It could not be written.
     #[error("could not write the package")]
     Write(#[source] io::Error),
@@ -46,9 +49,8 @@ pub enum VpkgError {
 impl Blamed for VpkgError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Read(source) if source.kind() == io::ErrorKind::UnexpectedEof => Blame::Caller,
             Self::Read(_) | Self::Write(_) => Blame::World,
-            Self::Magic | Self::Long { .. } | Self::Dossier(_) => Blame::Caller,
+            Self::Short | Self::Magic | Self::Long { .. } | Self::Dossier(_) => Blame::Caller,
             Self::Payload(source) => source.blame(),
             Self::Blob(source) => source.blame(),
         }
@@ -66,7 +68,10 @@ pub fn read_dossier(input: &mut dyn Read) -> Result<Dossier, VpkgError> {
     if begun.is_ok() && magic != MAGIC {
         return Err(VpkgError::Magic);
     }
-    begun.and_then(|()| input.read_exact(&mut len)).map_err(VpkgError::Read)?;
+    begun.and_then(|()| input.read_exact(&mut len)).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => VpkgError::Short,
+        _ => VpkgError::Read(error),
+    })?;
     let len = u32::from_le_bytes(len) as usize;
     if len > DOSSIER_BYTES_MAX {
         return Err(VpkgError::Long { found: len });
@@ -75,7 +80,7 @@ pub fn read_dossier(input: &mut dyn Read) -> Result<Dossier, VpkgError> {
     let mut bytes = Vec::new();
     input.take(len as u64).read_to_end(&mut bytes).map_err(VpkgError::Read)?;
     if bytes.len() != len {
-        return Err(VpkgError::Read(io::ErrorKind::UnexpectedEof.into()));
+        return Err(VpkgError::Short);
     }
     Ok(Dossier::decode(&bytes)?)
 }

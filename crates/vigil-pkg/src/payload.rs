@@ -27,9 +27,12 @@ const PIECE_BYTES: usize = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
-    /// The file ends early, or cannot be read.
+    /// The file cannot be read.
     #[error("could not read the payload")]
-    Read(#[from] std::io::Error),
+    Read(#[source] std::io::Error),
+    /// The file ends before the payload does.
+    #[error("the payload ends early: the file was cut off")]
+    Short,
     /// Other bytes are there.
     #[error("the payload has {found} where {wanted} has to be")]
     Other {
@@ -79,10 +82,17 @@ impl Blamed for PayloadError {
         match self {
             Self::Store(source) => source.blame(),
             Self::Put(source) => source.blame(),
-            Self::Read(source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
-                Blame::World
-            }
+            Self::Read(_) => Blame::World,
             _ => Blame::Caller,
+        }
+    }
+}
+
+impl From<std::io::Error> for PayloadError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => Self::Short,
+            _ => Self::Read(error),
         }
     }
 }
@@ -358,7 +368,7 @@ fn put_file(
 
 fn expect((found, found_len): (Vcid, u64), (wanted, len): (Vcid, u64)) -> Result<(), PayloadError> {
     if found_len != len {
-        return Err(PayloadError::Read(std::io::ErrorKind::UnexpectedEof.into()));
+        return Err(PayloadError::Short);
     }
     if found == wanted { Ok(()) } else { Err(PayloadError::Other { found, wanted }) }
 }

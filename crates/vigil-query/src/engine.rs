@@ -502,6 +502,7 @@ fn template(
     let mut rules = PhysicalOptimizer::new().rules;
     rules.insert(0, Arc::new(plan::Guards));
     rules.push(Arc::new(plan::Guards));
+    rules.push(Arc::new(plan::Compact));
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_default_features()

@@ -3,7 +3,7 @@
 //! A record that lost a bit could still be one, of another meaning; the checksum tells. It is 16 bytes
 //! of BLAKE3, and guards against accidents, not against people: whoever may write here may write both.
 
-use vigil_base::world::{Disk, DiskError, DiskFault, OpenMode, replace_file};
+use vigil_base::world::{Disk, DiskError, read_file, replace_file};
 
 use crate::format::check_of;
 
@@ -19,18 +19,8 @@ pub(crate) enum Loaded {
 
 /// Reads the file at `path`, of at most `bytes_max` bytes.
 pub(crate) fn load(disk: &dyn Disk, path: &str, bytes_max: usize) -> Result<Loaded, DiskError> {
-    let file = match disk.open(path, OpenMode::Read) {
-        Ok(file) => file,
-        Err(error) if error.fault == DiskFault::Absent => return Ok(Loaded::Absent),
-        Err(error) => return Err(error),
-    };
-    let len = usize::try_from(file.len()?).unwrap_or(usize::MAX);
-    if len > bytes_max {
-        return Ok(Loaded::Damaged);
-    }
-    let mut bytes = vec![0; len];
-    let read = file.read_at(0, &mut bytes)?;
-    bytes.truncate(read);
+    let Some(start) = read_file(disk, path, bytes_max)? else { return Ok(Loaded::Absent) };
+    let Some(mut bytes) = start.whole() else { return Ok(Loaded::Damaged) };
     Ok(match bytes.split_last_chunk::<16>() {
         Some((record, check)) if check_of(record) == *check => {
             let len = record.len();

@@ -68,7 +68,7 @@ pub enum TransferError {
         number: u32,
     },
     /// The file that is to be imported is not a sealed arena.
-    #[error("this is not a sealed arena: it is {what}")]
+    #[error("this is not a sealed arena: {what}")]
     NotAnArena {
         /// What is wrong.
         what: String,
@@ -83,7 +83,7 @@ pub enum TransferError {
     },
     /// The arena holds bytes that are not what it says.
     #[error(
-        "{items} items of the arena are damaged, so none of it was taken; `vigil repair --from` can use the rest"
+        "nothing was taken from the arena, since items in it are damaged ({items}); `vigil repair --from` can use the rest"
     )]
     Damaged {
         /// How many.
@@ -318,7 +318,13 @@ impl Incoming {
         let (path, file) = self.create()?;
         let result = copy_into(from, &*file).and_then(|()| {
             let arena = Arena::open(Arc::from(file), self.parts.len() as u32);
-            arena.map_err(|error| TransferError::NotAnArena { what: crate::verify::chain(&error) })
+            arena.map_err(|error| match error {
+                // Its number is that of a copy, which nobody knows.
+                ArenaError::Header { source, .. } => {
+                    TransferError::NotAnArena { what: source.to_string() }
+                }
+                error => error.into(),
+            })
         });
         match result {
             Ok(arena) => {
@@ -379,8 +385,8 @@ fn copy_into(
 fn check_arena(arena: &Arena) -> Result<Vec<(usize, Located)>, TransferError> {
     let seal = arena.seal()?.map_err(|error| TransferError::NotAnArena {
         what: match error {
-            SealError::Absent => "an arena without a seal".into(),
-            SealError::Damaged => "an arena whose seal is damaged".into(),
+            SealError::Absent => "it has no seal, or ends before it".into(),
+            SealError::Damaged => "its seal is damaged".into(),
         },
     })?;
     let listed = arena.sealed_items(&seal)?;

@@ -19,6 +19,7 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use crate::feed::FeedId;
 use crate::formats::{NAMESPACE_MACHINE, sshsig_message};
 use crate::keys::{KeyBytes, PublicKey, SecretKey, Signature};
+use crate::list::decode_rising;
 use crate::names::Said;
 use crate::puddle::{MachineState, View};
 use crate::subkey::Purpose;
@@ -116,19 +117,8 @@ impl AttestationEntry {
         let text_at = decoder.offset();
         let predicate = decoder.text()?;
         let list_at = decoder.offset();
-        let count = decoder.array()?;
-        if count > SUBJECTS_MAX {
-            return decoder.fault(list_at, Fault::Range);
-        }
-        let mut subjects: Vec<Vcid> = Vec::with_capacity(count);
-        for _ in 0..count {
-            let at = decoder.offset();
-            let subject = Vcid::from_bytes(decoder.byte_array()?);
-            if subjects.last().is_some_and(|last| *last >= subject) {
-                return decoder.fault(at, Fault::KeyOrder);
-            }
-            subjects.push(subject);
-        }
+        let subjects =
+            decode_rising(&mut decoder, SUBJECTS_MAX, |d| d.byte_array().map(Vcid::from_bytes))?;
         match Self::new(envelope, predicate, subjects) {
             Ok(entry) => {
                 decoder.finish()?;

@@ -24,6 +24,7 @@ pub mod formats;
 pub mod gate;
 pub mod home;
 mod keys;
+mod list;
 pub mod log;
 pub mod names;
 pub mod package;

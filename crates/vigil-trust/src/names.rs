@@ -17,6 +17,7 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::{Blame, Blamed, EntryKind, Vcid};
 
 use crate::feed::FeedId;
+use crate::list::decode_rising;
 
 mod records;
 
@@ -177,14 +178,7 @@ impl NameEntry {
         encoder.text(&self.name.domain);
         encoder.text(&self.name.name);
         encoder.text(&self.name.version);
-        match &self.target {
-            Some(target) => {
-                encoder.array(2);
-                encoder.unsigned(target.kind.code());
-                encoder.bytes(target.vcid.as_bytes());
-            }
-            None => encoder.null(),
-        }
+        NameTarget::encode_into(self.target, &mut encoder);
         encoder.array(self.replaces.len());
         self.replaces.iter().for_each(|id| encoder.bytes(id.as_bytes()));
         encoder.finish()
@@ -201,33 +195,42 @@ impl NameEntry {
         let Ok(name) = AttName::new(domain, name, version) else {
             return decoder.fault(at, Fault::Range);
         };
-        let target = if decoder.null() { None } else { Some(decode_target(&mut decoder)?) };
-        let at = decoder.offset();
-        let count = decoder.array()?;
-        if count > REPLACES_MAX {
-            return decoder.fault(at, Fault::Range);
-        }
-        let mut replaces: Vec<Vcid> = Vec::with_capacity(count);
-        for _ in 0..count {
-            let at = decoder.offset();
-            let id = Vcid::from_bytes(decoder.byte_array()?);
-            if replaces.last().is_some_and(|last| *last >= id) {
-                return decoder.fault(at, Fault::KeyOrder);
-            }
-            replaces.push(id);
-        }
+        let target = NameTarget::decode_from(&mut decoder)?;
+        let replaces =
+            decode_rising(&mut decoder, REPLACES_MAX, |d| d.byte_array().map(Vcid::from_bytes))?;
         decoder.finish()?;
         Ok(Self { name, target, replaces })
     }
 }
 
-fn decode_target(decoder: &mut Decoder<'_>) -> Result<NameTarget, DecodeError> {
-    decoder.array_of(2)?;
-    let at = decoder.offset();
-    let Some(kind) = EntryKind::from_code(decoder.unsigned()?) else {
-        return decoder.fault(at, Fault::Range);
-    };
-    Ok(NameTarget { kind, vcid: Vcid::from_bytes(decoder.byte_array()?) })
+impl NameTarget {
+    /// Writes a target, or that there is none.
+    pub fn encode_into(target: Option<Self>, encoder: &mut Encoder) {
+        match target {
+            Some(Self { kind, vcid }) => {
+                encoder.array(2);
+                encoder.unsigned(kind.code());
+                encoder.bytes(vcid.as_bytes());
+            }
+            None => encoder.null(),
+        }
+    }
+
+    /// Reads what [`NameTarget::encode_into`] writes.
+    ///
+    /// # Errors
+    /// Fails for other items.
+    pub fn decode_from(decoder: &mut Decoder<'_>) -> Result<Option<Self>, DecodeError> {
+        if decoder.null() {
+            return Ok(None);
+        }
+        decoder.array_of(2)?;
+        let at = decoder.offset();
+        let Some(kind) = EntryKind::from_code(decoder.unsigned()?) else {
+            return decoder.fault(at, Fault::Range);
+        };
+        Ok(Some(Self { kind, vcid: Vcid::from_bytes(decoder.byte_array()?) }))
+    }
 }
 
 /// Where a pointer was set.

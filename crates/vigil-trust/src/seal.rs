@@ -375,7 +375,8 @@ pub fn open(file: &[u8], passphrase: &[u8]) -> Result<(SealedHeader, SecretKey),
 /// Returns what people read about costs.
 pub fn describe(costs: Costs) -> String {
     let Costs { memory_kib, passes, lanes } = costs;
-    alloc::format!("Argon2id, {} MiB, {passes} passes, {lanes} lanes", memory_kib >> 10)
+    let plural = if lanes == 1 { "" } else { "s" };
+    alloc::format!("Argon2id, {} MiB, {passes} passes, {lanes} lane{plural}", memory_kib >> 10)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ URIs:
   ca://sha256:HEX/docs/a    what that tree holds under docs/a
   @home  @home/docs/a       what a name means now, and what it holds
   @home~1                   what the name meant one version ago
+  att://DOMAIN/NAME@1       what a Person's machines say that it means; `vigil name set` says it
   file:notes.txt            a file or a folder that is not in the store
   '@home/a | head 3'        what a call makes of a URI; `vigil endpoints` lists the calls
 

@@ -1,88 +1,98 @@
 //! What stands below the options of the commands that sign for other tools.
 
-pub(super) const AGENT: &str = "\
+use super::setup::{agent, person};
+
+pub(super) const AGENT: &str = concat!(
+    "\
 The agent has the key that `vigil machine enroll` made, in memory that is neither swapped out nor dumped. \
 It speaks ssh-agent's protocol, so that git and ssh-keygen sign through it; it signs files only, no \
 logins, and takes no keys from outside.
 
 Examples:
   A throw-away machine whose agent runs for a moment:
-    $ echo correct horse battery > pass
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent start --passphrase-file pass
-    $ vigil agent stop";
+",
+    agent!(),
+    "    $ vigil agent stop",
+);
 
-pub(super) const AGENT_START: &str = "\
+pub(super) const AGENT_START: &str = concat!(
+    "\
 What is printed is for a shell: eval \"$(vigil agent start)\" lets everything that is started from that \
 shell sign through the agent. The certificate that `vigil agent certify` made is offered, too.
 
 Examples:
   Start one, see that it is of use, and end it:
-    $ echo correct horse battery > pass
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent start --passphrase-file pass
-    $ vigil agent status
-    $ vigil agent stop";
+",
+    agent!(),
+    "    $ vigil agent status
+    $ vigil agent stop",
+);
 
-pub(super) const AGENT_STATUS: &str = "\
+pub(super) const AGENT_STATUS: &str = concat!(
+    "\
 With --json, one document: state (open, locked or empty), name, machine (its key), signatures (how many \
 it made), socket, certificate (a file, or null).
 
 Examples:
   Ask:
-    $ echo correct horse battery > pass
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent start --passphrase-file pass
-    $ vigil agent status --json
-    $ vigil agent stop";
+",
+    agent!(),
+    "    $ vigil agent status --json
+    $ vigil agent stop",
+);
 
-pub(super) const AGENT_LOCK: &str = "\
+pub(super) const AGENT_LOCK: &str = concat!(
+    "\
 `ssh-add -x` does the same with a passphrase of the moment.
 
 Examples:
   Lock before going away, and be back:
-    $ echo correct horse battery > pass
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent start --passphrase-file pass
-    $ vigil agent lock
+",
+    agent!(),
+    "    $ vigil agent lock
     $ vigil agent unlock --passphrase-file pass
-    $ vigil agent stop";
+    $ vigil agent stop",
+);
 
-pub(super) const AGENT_UNLOCK: &str = "\
+pub(super) const AGENT_UNLOCK: &str = concat!(
+    "\
 Examples:
   Be back:
-    $ echo correct horse battery > pass
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent start --passphrase-file pass
-    $ vigil agent lock
+",
+    agent!(),
+    "    $ vigil agent lock
     $ vigil agent unlock --passphrase-file pass
-    $ vigil agent stop";
+    $ vigil agent stop",
+);
 
-pub(super) const AGENT_STOP: &str = "\
+pub(super) const AGENT_STOP: &str = concat!(
+    "\
 Examples:
   End it:
-    $ echo correct horse battery > pass
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent start --passphrase-file pass
-    $ vigil agent stop";
+",
+    agent!(),
+    "    $ vigil agent stop",
+);
 
-pub(super) const AGENT_CERTIFY: &str = "\
+pub(super) const AGENT_CERTIFY: &str = concat!(
+    "\
 An OpenSSH certificate says that a key is a machine of this Person's, in a form that ssh-keygen and git \
 read. It is kept as trust/machine-cert.pub in the store. Who is to believe it needs the list that \
 `vigil attest signers` prints.
 
 Examples:
   Certify this machine:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --passphrase-file pass --memory 64MiB
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent certify --passphrase-file pass
+",
+    person!(),
+    "    $ vigil agent certify --passphrase-file pass
   Certify a machine that has no Person's key, here the same one:
     $ vigil agent certify --request --passphrase-file pass > request
     $ vigil agent certify --for request --passphrase-file pass > certificate
-    $ vigil agent certify --take certificate --passphrase-file pass";
+    $ vigil agent certify --take certificate --passphrase-file pass",
+);
 
-pub(super) const ATTEST: &str = "\
+pub(super) const ATTEST: &str = concat!(
+    "\
 Writes attestations/HASH.json, a DSSE envelope with an in-toto statement, and HASH.json.sig, an SSH \
 signature over it, into a git repository, and commits both, signed. Before that, this machine's feed says \
 so, with the hash of the file: so others can tell what it said before its key was lost. The bytes stay in \
@@ -93,14 +103,14 @@ object of machine and position), commit (null if it was said before).
 
 Examples:
   Say about a file that it was reviewed, and see who says so:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --passphrase-file pass --memory 64MiB
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent start --passphrase-file pass
+",
+    person!(),
+    "    $ vigil agent start --passphrase-file pass
     $ git init -q vouched
     $ vigil attest @home/hello.txt --predicate https://example.org/reviewed/v1 --repository vouched
     $ vigil attest verify --repository vouched
-    $ vigil agent stop";
+    $ vigil agent stop",
+);
 
 pub(super) const ATTEST_VERIFY: &str = "\
 The exit code is 1 if an attestation is refused, or none is there. Where the feeds of the Person's puddle \
@@ -130,18 +140,20 @@ Examples:
     $ vigil attest list --repository empty
     $ vigil attest list --feeds";
 
-pub(super) const ATTEST_SIGNERS: &str = "\
+pub(super) const ATTEST_SIGNERS: &str = concat!(
+    "\
 git takes the file as gpg.ssh.allowedSignersFile, ssh-keygen as -f.
 
 Examples:
   Hand it out:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --passphrase-file pass --memory 64MiB
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent certify --passphrase-file pass
-    $ vigil attest signers > signers";
+",
+    person!(),
+    "    $ vigil agent certify --passphrase-file pass
+    $ vigil attest signers > signers",
+);
 
-pub(super) const NAME_HISTORY: &str = "\
+pub(super) const NAME_HISTORY: &str = concat!(
+    "\
 What stands comes first; of names that nobody set differently, that is one line.
 
 With --json, one line for each setting: name, stands, uri and vcid (null where it was taken away), \
@@ -149,15 +161,16 @@ machine, position (in that machine's feed).
 
 Examples:
   Set a name twice, and see both:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --passphrase-file pass --memory 64MiB
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --passphrase-file pass
+",
+    person!(),
+    "    $ vigil puddle create home --passphrase-file pass
     $ vigil name set att://ada.example/hello@1 @home/hello.txt --passphrase-file pass
     $ vigil name set att://ada.example/hello@1 @home~1 --passphrase-file pass
-    $ vigil name history att://ada.example/hello@1";
+    $ vigil name history att://ada.example/hello@1",
+);
 
-pub(super) const NAME_RESOLVE: &str = "\
+pub(super) const NAME_RESOLVE: &str = concat!(
+    "\
 A name that two machines set differently, without knowing of each other, means nothing until one sets it \
 again; one that a forked feed sets means nothing until the Person says so. The exit code is 1 then, and \
 both sides are shown.
@@ -168,33 +181,44 @@ With --json, one document: name, meaning (target, withdrawn, conflict or frozen)
 
 Examples:
   Set a name, and ask for it:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --passphrase-file pass --memory 64MiB
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --passphrase-file pass
+",
+    person!(),
+    "    $ vigil puddle create home --passphrase-file pass
     $ vigil name set att://ada.example/hello@1 @home/hello.txt --passphrase-file pass
-    $ vigil name resolve att://ada.example/hello@1";
+    $ vigil name resolve att://ada.example/hello@1",
+);
 
-pub(super) const NAME_FOLLOW: &str = "\
+pub(super) const NAME_FOLLOW: &str = concat!(
+    "\
 Their machines alone speak for that domain here from then on; the Person must be known here (`vigil \
 person trust`). The same command with a newer bundle brings news.
 
 Examples:
   A machine that is in no puddle, but knows whose it is, follows what a puddle says:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --passphrase-file pass --memory 64MiB
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --passphrase-file pass
+",
+    person!(),
+    "    $ vigil puddle create home --passphrase-file pass
     $ vigil name set att://ada.example/hello@1 @home/hello.txt --passphrase-file pass
     $ vigil puddle export -o bundle
     $ vigil --store other person recover ada --words-file words --words-only
     $ vigil --store other name follow ada.example bundle
-    $ vigil --store other name resolve att://ada.example/hello@1";
+    $ vigil --store other name resolve att://ada.example/hello@1",
+);
 
-pub(super) const NAME_UNFOLLOW: &str = "\
+pub(super) const NAME_UNFOLLOW: &str = concat!(
+    "\
+What the puddle said stays here, and counts again once it is followed again.
+
 Examples:
-  See who speaks for what:
-    $ vigil name domains";
+  Follow a puddle for a domain, and stop:
+",
+    person!(),
+    "    $ vigil puddle create home --passphrase-file pass
+    $ vigil puddle export -o bundle
+    $ vigil --store other person recover ada --words-file words --words-only
+    $ vigil --store other name follow ada.example bundle
+    $ vigil --store other name unfollow ada.example",
+);
 
 pub(super) const NAME_DOMAINS: &str = "\
 With --json, one line for each domain: domain, puddle (its id), name (what it is called), known (whether \
@@ -204,7 +228,8 @@ Examples:
   See who speaks for what:
     $ vigil name domains";
 
-pub(super) const AGENT_KEY: &str = "\
+pub(super) const AGENT_KEY: &str = concat!(
+    "\
 Each tool has a key of its own, which signs for nothing else. `ssh` is a line of authorized_keys, \
 `minisign` a minisign.pub, `signify` a .pub, `dsse` PEM.
 
@@ -213,13 +238,14 @@ that this key is its own, as hexadecimal digits of the record in docs/format/tru
 
 Examples:
   Hand out what minisign needs:
-    $ echo correct horse battery > pass
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent start --passphrase-file pass
-    $ vigil agent key minisign > bench.pub
-    $ vigil agent stop";
+",
+    agent!(),
+    "    $ vigil agent key minisign > bench.pub
+    $ vigil agent stop",
+);
 
-pub(super) const SIGN: &str = "\
+pub(super) const SIGN: &str = concat!(
+    "\
 Prints the signature; the agent makes it: `vigil agent start`. minisign signs the bytes; for signify it is \
 a list with their SHA-256, since it takes no file that does not fit into memory. `vigil agent key` prints \
 what verifies it. For git and ssh-keygen, `vigil attest`; or let them sign through the agent themselves.
@@ -228,9 +254,9 @@ With --json, one document: vcid, name, tool, signature.
 
 Examples:
   Sign a file for whoever has minisign:
-    $ echo correct horse battery > pass
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil agent start --passphrase-file pass
-    $ vigil sign @home/hello.txt --as minisign > hello.txt.minisig
+",
+    agent!(),
+    "    $ vigil sign @home/hello.txt --as minisign > hello.txt.minisig
     $ vigil sign @home/hello.txt --as signify > SHA256.sig
-    $ vigil agent stop";
+    $ vigil agent stop",
+);

@@ -1,5 +1,7 @@
 //! What stands below the options of the commands for identity.
 
+use super::setup::puddle;
+
 /// Examples make a Person and a machine of their own; the least memory keeps them quick.
 pub(super) const PERSON: &str = "\
 A Person is 24 words. Whoever has them signs as that Person; nobody can bring them back. What is kept \
@@ -69,18 +71,18 @@ Examples:
     $ vigil person trust bob $(cat key) --fingerprint \"$(cat print)\"
     $ vigil person forget bob";
 
-pub(super) const PERSON_ROTATE: &str = "\
+pub(super) const PERSON_ROTATE: &str = concat!(
+    "\
 What the old key signed and this machine has seen stays valid; whatever else it signs is refused from \
 now on. The new key is sealed under the passphrase of the old one, if that is sealed here. Other machines follow \
 with the next bundle; those who know you must compare the new fingerprint. This machine must be in a puddle.
 
 Examples:
   After the words were seen by somebody:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil person rotate --words-file words --new-words-file new --passphrase-file pass";
+",
+    puddle!(),
+    "    $ vigil person rotate --words-file words --new-words-file new --passphrase-file pass",
+);
 
 pub(super) const MACHINE: &str = "\
 Each machine has a key of its own, sealed under a passphrase; it never leaves the machine. The machine of \
@@ -120,17 +122,17 @@ Examples:
     $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
     $ vigil machine unlock --passphrase-file pass";
 
-pub(super) const PUDDLE: &str = "\
+pub(super) const PUDDLE: &str = concat!(
+    "\
 A puddle is one Person's machines. What happens in it is written in the machines' feeds, signed, and \
 carried in bundles from one to the other.
 
 Examples:
   Begin one with this machine:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle show";
+",
+    puddle!(),
+    "    $ vigil puddle show",
+);
 
 pub(super) const PUDDLE_CREATE: &str = "\
 With --json, one document: puddle, name.
@@ -183,19 +185,20 @@ Examples:
     $ vigil puddle grant bench --subsystem files --verbs read --prefix logs --for 7d \\
         --words-file w --passphrase-file p";
 
-pub(super) const PUDDLE_REVOKE: &str = "\
+pub(super) const PUDDLE_REVOKE: &str = concat!(
+    "\
 What the machine's feeds say up to here stays valid; the key is gone for ever. A revocation wins over \
 whatever its author had not seen. `vigil puddle krl` tells stock tools.
 
 Examples:
   Take this machine out:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle revoke bench --reason lost --words-file words --passphrase-file pass";
+",
+    puddle!(),
+    "    $ vigil puddle revoke bench --reason lost --words-file words --passphrase-file pass",
+);
 
-pub(super) const PUDDLE_KRL: &str = "\
+pub(super) const PUDDLE_KRL: &str = concat!(
+    "\
 A key revocation list of OpenSSH. It names every certificate of each revoked machine, and its SSH key, if the \
 machine has attested anything: then its feed says which key that is. git takes the file as \
 gpg.ssh.revocationFile, `ssh-keygen -Y verify` as -r; `ssh-keygen -Q -f FILE KEY` asks it. They have no \
@@ -206,12 +209,11 @@ With --json, one document: machines, keys (how many it names).
 
 Examples:
   After this machine was lost:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle revoke bench --reason lost --words-file words --passphrase-file pass
-    $ vigil puddle krl -o revoked.krl";
+",
+    puddle!(),
+    "    $ vigil puddle revoke bench --reason lost --words-file words --passphrase-file pass
+    $ vigil puddle krl -o revoked.krl",
+);
 
 pub(super) const PUDDLE_CHECK: &str = "\
 The answer is the chain of grants, the Person's first, or the rule that stands against it. Nothing is allowed \
@@ -232,18 +234,19 @@ Examples:
         --words-file w --passphrase-file p
     $ vigil puddle check bench --subsystem files --verb read --path logs/a";
 
-pub(super) const PUDDLE_RENEW: &str = "\
+pub(super) const PUDDLE_RENEW: &str = concat!(
+    "\
 Leases count from what the Person signed last. Where nothing else is to be signed, this is.
 
 Examples:
   Before the lease ends:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle renew --words-file words --passphrase-file pass";
+",
+    puddle!(),
+    "    $ vigil puddle renew --words-file words --passphrase-file pass",
+);
 
-pub(super) const PUDDLE_TIME: &str = "\
+pub(super) const PUDDLE_TIME: &str = concat!(
+    "\
 What is judged by is the clock, or what it showed before if it was set back. Where the Person signed later \
 than it is here, one of two clocks is wrong and the time is in doubt: set this clock if it is behind, or say \
 which one to believe. `--from clock` also takes down what a clock far ahead has left behind.
@@ -253,13 +256,13 @@ fresh (or null for never), doubtful.
 
 Examples:
   By what time this machine judges:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle time";
+",
+    puddle!(),
+    "    $ vigil puddle time",
+);
 
-pub(super) const PUDDLE_SHOW: &str = "\
+pub(super) const PUDDLE_SHOW: &str = concat!(
+    "\
 With --json, one document: puddle, name, person (a key or null where it is contested), lease_seconds (or \
 null for never), fresh (or null for never), machines (a list of key, name, state, reason, grants), grants \
 (a list of id, from, to, under, depth, subsystem, verbs, prefix, expiry, expired), refused (a list of id \
@@ -267,13 +270,13 @@ and reason).
 
 Examples:
   The tree:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle show";
+",
+    puddle!(),
+    "    $ vigil puddle show",
+);
 
-pub(super) const PUDDLE_VERIFY: &str = "\
+pub(super) const PUDDLE_VERIFY: &str = concat!(
+    "\
 It needs no passphrase and believes nothing. The exit code is 1 where something is torn, forked or does \
 not hold.
 
@@ -281,25 +284,25 @@ With --json, one document: puddle, batches, entries, machines, grants, refused, 
 
 Examples:
   What is here, and what would be sent:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle export -o bundle
-    $ vigil puddle verify && vigil puddle verify bundle";
+",
+    puddle!(),
+    "    $ vigil puddle export -o bundle
+    $ vigil puddle verify && vigil puddle verify bundle",
+);
 
-pub(super) const PUDDLE_EXPORT: &str = "\
+pub(super) const PUDDLE_EXPORT: &str = concat!(
+    "\
 A bundle holds no secret. Taking one twice changes nothing.
 
 Examples:
   For a stick:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle export -o bundle";
+",
+    puddle!(),
+    "    $ vigil puddle export -o bundle",
+);
 
-pub(super) const PUDDLE_IMPORT: &str = "\
+pub(super) const PUDDLE_IMPORT: &str = concat!(
+    "\
 Events that count are taken whatever becomes of the feed that carried them. Of a machine that was revoked, or \
 has said two things at one position, no more is taken than counts; of any machine at most 64 MiB.
 
@@ -308,9 +311,8 @@ here), over (machines of which more was sent than is taken), forked.
 
 Examples:
   What was exported here is known already:
-    $ echo correct horse battery > pass
-    $ vigil person new ada --words-file words --words-only
-    $ vigil machine enroll bench --passphrase-file pass --memory 64MiB
-    $ vigil puddle create home --words-file words --passphrase-file pass
-    $ vigil puddle export -o bundle
-    $ vigil puddle import bundle";
+",
+    puddle!(),
+    "    $ vigil puddle export -o bundle
+    $ vigil puddle import bundle",
+);

@@ -17,6 +17,7 @@ mod kernel;
 mod log;
 mod pkg;
 mod query;
+mod setup;
 mod sign;
 mod tier;
 mod trust;

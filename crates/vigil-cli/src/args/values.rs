@@ -31,6 +31,12 @@ pub enum ValueError {
     /// The text is not a URI.
     #[error("{}", chain(.0))]
     Uri(UriError),
+    /// The text begins as no URI does.
+    #[error("`{text}` is no URI: a file is `file:PATH`, a name `@NAME`, bytes `ca://sha256:HEX`")]
+    NoUri {
+        /// The text, cut to 80 characters.
+        text: String,
+    },
     /// The text is not a URI or a pipeline.
     #[error("{}", chain(.0))]
     Pipeline(PipelineError),
@@ -146,6 +152,9 @@ pub fn parse_target(text: &str) -> Result<Target, ValueError> {
                 identifier.map_err(|source| PipelineError::Uri { text: text.to_owned(), source });
             let identifier = identifier.map_err(ValueError::Pipeline)?;
             Ok(Target { uri: identifier, plain: Some(uri) })
+        }
+        Err(UriError::Scheme { text: start }) if !text.contains(':') => {
+            Err(ValueError::NoUri { text: start })
         }
         Err(error) if !is_other_uri(text) => Err(ValueError::Uri(error)),
         Err(_) => pipeline_of(text),

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 use vigil_base::Name;
-use vigil_base::world::{DiskFault, OpenMode};
+use vigil_base::world::read_file;
 use vigil_node::agent::{AgentClient, AgentError, AgentServer, LockedMemory, agent_socket, harden};
 use vigil_trust::agent::{Agent, AgentIdentity};
 use vigil_trust::formats::{Certificate, MachineCertificate};
@@ -27,7 +27,7 @@ use crate::trust_failure::TrustError;
 /// The file that the certificate is kept in, beside the sealed key.
 const CERTIFICATE: &str = "machine-cert.pub";
 /// The longest certificate that is read, in bytes.
-const CERTIFICATE_BYTES_MAX: u64 = 128 << 10;
+const CERTIFICATE_BYTES_MAX: usize = 128 << 10;
 /// What stands before a request for a certificate.
 const REQUEST: &str = "vigil-certify:";
 
@@ -97,14 +97,10 @@ pub(super) fn certificate_path(session: &Session<'_>) -> PathBuf {
 
 /// Reads the certificate, if there is one.
 pub(in crate::run) fn certificate(home: &Home) -> Result<Option<Certificate>, CommandError> {
-    let file = match home.disk().open(CERTIFICATE, OpenMode::Read) {
-        Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-        opened => opened?,
+    let Some(file) = read_file(&**home.disk(), CERTIFICATE, CERTIFICATE_BYTES_MAX)? else {
+        return Ok(None);
     };
-    let mut bytes = vec![0; file.len()?.min(CERTIFICATE_BYTES_MAX) as usize];
-    let read = file.read_at(0, &mut bytes)?;
-    bytes.truncate(read);
-    let line = String::from_utf8_lossy(&bytes);
+    let line = String::from_utf8_lossy(&file.bytes);
     Ok(Some(Certificate::parse_line(&line).map_err(SigningError::from)?))
 }
 

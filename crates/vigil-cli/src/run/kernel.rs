@@ -78,14 +78,10 @@ impl Resolving {
 
     /// Resolves, and makes durable what was made for that, also where the end is a refusal.
     pub fn find(&self, request: Request) -> Result<Representation, CommandError> {
-        let (asked, uri) = (request.uri.clone(), render_pipeline(&request.uri));
+        let uri = render_pipeline(&request.uri);
         let found = self.node.resolve(request);
         self.node.finish().map_err(Box::new)?;
-        found.map_err(|refusal| {
-            // Where nobody was found to answer, nobody has noted what was asked for.
-            let refusal = if refusal.chain.is_empty() { refusal.met_by(&asked) } else { refusal };
-            CommandError::Refused { uri, source: Box::new(refusal.into()) }
-        })
+        found.map_err(|refusal| CommandError::Refused { uri, source: Box::new(refusal.into()) })
     }
 
     /// Resolves a target to a place in the store.
@@ -396,7 +392,7 @@ pub(super) fn endpoints(
         } else if args.name.is_some() {
             details(endpoint, session)?;
         } else {
-            session.out.line(format_args!("{:<44} {}", usage(endpoint), endpoint.help()))?;
+            session.out.line(format_args!("{:<44}  {}", usage(endpoint), endpoint.help()))?;
         }
     }
     Ok(())
@@ -459,11 +455,11 @@ fn converters(
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     for Converter { from, to, cost, call } in converters {
+        let (from, to) = (from.as_str(), to.as_str());
         if is_json {
-            let (from, to) = (from.as_str(), to.as_str());
             session.out.json(&json!({ "from": from, "to": to, "call": call, "cost": cost }))?;
         } else {
-            session.out.line(format_args!("{from:<28} {to:<28} | {call:<8} cost {cost}"))?;
+            session.out.line(format_args!("{from:<28} to {to:<28} | {call:<8} cost {cost}"))?;
         }
     }
     Ok(())

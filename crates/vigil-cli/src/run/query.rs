@@ -114,8 +114,11 @@ pub(super) fn sql(args: &SqlArgs, session: &mut Session<'_>) -> Result<(), Comma
 }
 
 fn refused(reason: Reason, text: impl Into<String>) -> CommandError {
-    let source = Box::new(Refusal::new(reason, text).into());
-    CommandError::Refused { uri: "the query".to_owned(), source }
+    failed(Refusal::new(reason, text))
+}
+
+fn failed(refusal: Refusal) -> CommandError {
+    CommandError::Query { source: Box::new(refusal.into()) }
 }
 
 /// The media type of a format; `None` for what people read.
@@ -200,7 +203,7 @@ impl Asking<'_> {
         if let Some(media_type) = media_type(format).filter(|_| format != ResultFormat::Arrow) {
             request = request.wanting(media_type);
         }
-        let found = self.resolved(&uri, request)?;
+        let found = self.resolved(request)?.map_err(failed)?;
         if self.args.json.json {
             session.out.json(&json!({
                 "uri": uri.as_str(),
@@ -229,17 +232,13 @@ impl Asking<'_> {
     }
 
     /// Resolves a request, which an interrupt stops.
-    fn resolved(&self, uri: &Identifier, request: Request) -> Result<Representation, CommandError> {
+    fn resolved(&self, request: Request) -> Result<Result<Representation, Refusal>, CommandError> {
         let mut found = None;
         self.kernel
             .queries
             .interruptible(&mut || found = Some(self.kernel.node.resolve(request.clone())));
         self.kernel.node.finish().map_err(Box::new)?;
-        let found = found.ok_or_else(|| refused(Reason::World, "the query was stopped"))?;
-        found.map_err(|refusal| {
-            let source = Box::new(refusal.into());
-            CommandError::Refused { uri: render_pipeline(uri), source }
-        })
+        found.ok_or_else(|| refused(Reason::World, "the query was stopped"))
     }
 
     fn rows(&self, vcid: Vcid, rows_max: usize) -> Result<crate::query::QueryRows, CommandError> {
@@ -397,7 +396,10 @@ impl Asking<'_> {
         let mut call = Invocation { name: "schema".to_owned(), ..Invocation::default() };
         call.arguments.insert("of".to_owned(), Argument::Reference(uri.clone()));
         let schema = call.to_uri().map_err(|error| refused(Reason::Misuse, error.to_string()))?;
-        let found = self.resolved(&schema, Request::source(schema.clone()))?;
+        let found = self.resolved(Request::source(schema.clone()))?.map_err(|refusal| {
+            let source = Box::new(refusal.into());
+            CommandError::Refused { uri: render_pipeline(&schema), source }
+        })?;
         let read = |source| {
             let uri = Uri::content(found.vcid);
             CommandError::Read { uri, source: Box::new(source) }

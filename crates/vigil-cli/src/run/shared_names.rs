@@ -11,7 +11,7 @@ use vigil_trust::names::{AttName, Meaning, NameEntry, NameTarget, Pointer, Setti
 use super::Session;
 use super::get::locate;
 use super::trust;
-use super::trust::carry::read_bundle;
+use super::trust::carry::{read_bundle, warn_of_forks};
 use super::trust::puddle::{Opened, append};
 use crate::args::{PassphraseArgs, ReachArgs, Target};
 use crate::failure::CommandError;
@@ -178,12 +178,7 @@ pub(super) fn follow(
     let name = speaker.map(|speaker| speaker.name).unwrap_or_default();
     let new = human::count(taken.batches as u64, "new batch", "new batches");
     session.say(format_args!("{name} speaks for {domain} here; {new}"))?;
-    for feed in &taken.forks {
-        let line = format!("{} has said two things at one position, and is frozen", feed.machine);
-        session.finish()?;
-        session.talk.warn("warning", line);
-    }
-    Ok(())
+    warn_of_forks(&taken, session)
 }
 
 pub(super) fn unfollow(domain: &str, session: &mut Session<'_>) -> Result<(), CommandError> {

@@ -240,7 +240,11 @@ fn pull_arenas(
     let fetched = pulled.numbers.len() as u64 - pulled.present;
     let arenas = human::count(fetched, "arena", "arenas");
     let (present, size) = (pulled.present, human::size(pulled.bytes));
-    session.say(format_args!("fetched {arenas} ({size}) and compared them; {present} were here"))
+    let here = match present {
+        0 => String::new(),
+        _ => format!("; {} here already", human::count(present, "other was", "others were")),
+    };
+    session.say(format_args!("fetched and compared {arenas} ({size}){here}"))
 }
 
 fn pull_blobs(

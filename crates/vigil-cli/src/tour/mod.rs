@@ -250,7 +250,7 @@ fn sql_uri(query: &str) -> Result<Identifier, CommandError> {
     call.arguments.insert("1".to_owned(), Argument::Value(query.to_owned()));
     call.to_uri().map_err(|error| {
         let source = Box::new(Refusal::new(Reason::Misuse, error.to_string()).into());
-        CommandError::Refused { uri: "the query".to_owned(), source }
+        CommandError::Query { source }
     })
 }
 

@@ -108,7 +108,9 @@ impl AgentError {
             }
             Self::Absent { .. } => Some("start one with `vigil agent start`"),
             Self::Memory { .. } => Some("raise the limit with `ulimit -l`; 4 KiB are enough"),
-            Self::Refused { .. } => Some("`vigil agent status` tells whether it is locked"),
+            Self::Refused { .. } => Some(
+                "`vigil agent status` tells whether it is locked, `vigil agent unlock` unlocks it",
+            ),
             _ => None,
         }
     }

@@ -14,12 +14,13 @@ use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::load::{Arena, File, Lexer, Loader, Parser, span};
 use jaq_core::path::{Part, Path};
 use jaq_core::{Ctx, Vars, unwrap_valr};
+use vigil_kernel::shorten;
 
 use super::json::Output;
 use super::tolls::{
     BUILT, Bounds, DEPTH_MAX, Data, GLANCE, MEASURE, Overrun, STEP, begin, natives,
 };
-use crate::description::{Complaint, cut};
+use crate::description::Complaint;
 
 /// Most steps that anybody may ask for.
 pub const STEPS_MAX: u64 = 2_000_000_000;
@@ -401,7 +402,7 @@ pub fn run(
     match joined {
         Err(error) => Err(format!("no thread could be started for it: {error}").into()),
         Ok(Ok(result)) => result.map_err(|why: Complaint| Complaint {
-            what: format!("the program `{}`: {}", cut(program), why.what),
+            what: format!("the program `{}`: {}", shorten(program), why.what),
             ..why
         }),
         Ok(Err(unwound)) => Err(overrun(unwound, program, bounds)),
@@ -410,7 +411,7 @@ pub fn run(
 
 /// Says which bound was met; any other panic goes on.
 fn overrun(unwound: Box<dyn Any + Send>, program: &str, bounds: Bounds) -> Complaint {
-    let program = cut(program);
+    let program = shorten(program);
     match unwound.downcast::<Overrun>() {
         Ok(overrun) if overrun.0 == "steps" => {
             let what = format!("the program `{program}` takes more than {} steps", bounds.steps);

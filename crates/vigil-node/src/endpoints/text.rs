@@ -6,12 +6,12 @@ use std::io::{self, BufRead, BufReader, Read, Seek as _, SeekFrom};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use vigil_base::limits::RECORD_BYTES_MAX;
-use vigil_kernel::{Produced, Refusal};
+use vigil_kernel::{Produced, Refusal, shorten};
 
 use super::{BYTES_TYPE, Conversion, JSON_LINES_TYPE, JSON_TYPE, TEXT_TYPE};
 use crate::blob::BlobReader;
 use crate::description::{
-    Asked, Description, choice, cut, media_type, misuse, needed, optional, source_refused,
+    Asked, Description, choice, media_type, misuse, needed, optional, source_refused,
 };
 
 /// Lines, and looking for them.
@@ -269,7 +269,7 @@ async fn grep(asked: Asked<'_>) -> Result<Produced, Refusal> {
     let regex = built.map_err(|error| {
         let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
         let because = source.unwrap_or_default();
-        misuse(format!("`{}` is no regular expression: {error}{because}", cut(text)))
+        misuse(format!("`{}` is no regular expression: {error}{because}", shorten(text)))
     })?;
     let source = BufReader::new(asked.open(&given)?);
     let is_inverted = given.is("invert");

@@ -9,10 +9,10 @@ use std::io::{self, Read};
 
 use vigil_base::limits::{SYMLINK_TARGET_BYTES_MAX, TREE_DEPTH_MAX};
 use vigil_base::{Entry, EntryKind, EntryName, Tree, Vcid};
-use vigil_kernel::{Blobs as _, HostFault, Refusal};
+use vigil_kernel::{Blobs as _, HostFault, Refusal, shorten};
 
 use super::packing::too_many;
-use crate::description::{Complaint, Given, cut, misuse};
+use crate::description::{Complaint, Given, misuse};
 use crate::host::StoreHost;
 
 /// Most bytes that come out where nothing is said: this, and so many times what goes in. Text packs to
@@ -31,7 +31,8 @@ pub fn bound(given: &Given) -> Result<u64, Refusal> {
     if text == "auto" {
         return Ok(OUT_BYTES_MIN.saturating_add(given.found.size.saturating_mul(OUT_PER_IN)));
     }
-    let wrong = || misuse(format!("`max` is a size such as 10GiB, and `{}` is none", cut(text)));
+    let wrong =
+        || misuse(format!("`max` is a size such as 10GiB, and `{}` is none", shorten(text)));
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let scale = match &text[digits..] {
         "" => 1,

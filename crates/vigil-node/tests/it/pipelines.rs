@@ -104,7 +104,19 @@ fn names_content_data_and_text() {
         expect![[r#"
             Unresolved: `nix:x` leads nowhere:
             node: nix:x
-            node has no such name (none of 26 patterns is like it)"#]],
+            node has no such name (none of 26 patterns is like it)
+              in nix:x"#]],
+    );
+    // What is named is what nobody answers, and not the call above it.
+    place.check(
+        &node,
+        "nix:x | head 1",
+        expect![[r#"
+            Unresolved: `nix:x` leads nowhere:
+            node: nix:x
+            node has no such name (none of 26 patterns is like it)
+              in nix:x
+              in nix:x | head 1"#]],
     );
 }
 

@@ -3,6 +3,7 @@
 
 mod aggregates;
 mod bounded;
+mod compact;
 mod functions;
 mod guards;
 mod known;
@@ -16,6 +17,7 @@ use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::LogicalPlan;
 
 pub use bounded::bounded;
+pub use compact::Compact;
 pub use functions::functions;
 pub use guards::Guards;
 pub use known::{is_known, restrict};

@@ -1,6 +1,8 @@
 //! Queries as resources: kept, made again when an input changes, converted, and accounted for.
 
-use vigil_kernel::{How, Kernel, Read, Representation, Request, parse_pipeline};
+use std::sync::Arc;
+
+use vigil_kernel::{Authority, How, Kernel, Read, Representation, Request, parse_pipeline};
 use vigil_query::Settings;
 
 use crate::world::{Shelf, resolve, resolve_as};
@@ -129,6 +131,44 @@ fn time_is_had_by_those_who_ask_for_it_and_not_kept() {
     let request = Request::source(parse_pipeline(&query).expect("it is one"));
     resolve(&kernel, &query).expect("it is answered");
     assert_eq!(kernel.why("test", &request)[0].story.trace, None);
+}
+
+/// Grants what is named here and nothing else.
+struct Grants(&'static str);
+
+impl Authority for Grants {
+    fn grants(&self, need: &str) -> Result<(), String> {
+        match need == self.0 {
+            true => Ok(()),
+            false => Err("not granted".to_owned()),
+        }
+    }
+
+    fn is_cleared(&self, _: &str) -> bool {
+        true
+    }
+}
+
+#[test]
+fn chance_is_had_by_those_who_are_granted_it_and_not_kept() {
+    let shelf = Shelf::new();
+    let kernel = shelf.kernel(Settings::default());
+    let vcid = shelf.put(CSV);
+    let query = |allow: &str| format!("ca://{vcid} | sql \"select random() as r\"{allow}");
+    for without in [query(""), query(" allow=clock")] {
+        let refusal = csv(&shelf, &kernel, &without);
+        assert!(refusal.contains("--allow randomness"), "{refusal}");
+    }
+    let allowed = query(" allow=randomness");
+    let first = csv(&shelf, &kernel, &allowed);
+    assert_ne!(first, csv(&shelf, &kernel, &allowed), "what was drawn must not be kept");
+    let ask = |who: Grants| {
+        let request = Request::source(parse_pipeline(&allowed).expect("it is one"));
+        kernel.engine().block_on(kernel.resolve(Arc::new(who), "test", request))
+    };
+    ask(Grants("randomness")).expect("it is granted");
+    let refusal = ask(Grants("clock")).expect_err("it is not granted");
+    assert!(refusal.to_string().contains("randomness"), "{refusal}");
 }
 
 #[test]

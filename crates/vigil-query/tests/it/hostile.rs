@@ -132,6 +132,18 @@ fn what_does_not_fit_into_memory_is_spilled_and_cleared_away() {
     assert_eq!(left, 0, "files were left behind");
 }
 
+/// An aggregation gives slices of one long batch; a sort holds them all.
+#[test]
+fn slices_that_are_sorted_do_not_count_as_the_whole() {
+    let shelf = Shelf::new();
+    let settings = Settings { memory_bytes_max: 512 << 20, ..Settings::default() };
+    let groups = "select value % 1000000 as a, sum(cast(value as double) * 1.1) as s \
+                  from generate_series(1, 4000000) group by a";
+    let got = run(&shelf.engine(settings), groups, &[]).expect("nothing has to be spilled");
+    let rows: usize = got.batches.iter().map(|batch| batch.num_rows()).sum();
+    assert_eq!(rows, 1_000_000);
+}
+
 #[test]
 fn what_is_spilled_has_a_quota() {
     let shelf = Shelf::new();

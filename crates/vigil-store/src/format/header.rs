@@ -107,7 +107,7 @@ pub struct Header {
 #[non_exhaustive]
 pub enum HeaderError {
     /// The file does not start like an arena.
-    #[error("this is not an arena: it does not start with `vigarena`")]
+    #[error("it does not start with `vigarena`, as arenas do")]
     Magic,
     /// The arena is of a version that this program does not know.
     #[error("the arena is of version {found}, and this program knows version {VERSION}")]

@@ -2,6 +2,7 @@
 
 mod codecs;
 mod crash;
+mod disk;
 mod flips;
 mod golden;
 mod handover;

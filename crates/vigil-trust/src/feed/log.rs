@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 
 use vigil_base::cbor::{DecodeError, Decoder, Encoder};
 use vigil_base::world::{
-    Disk, DiskError, DiskFault, DiskFile, Lock, Moment, OpenMode, Randomness, RandomnessError,
-    replace_file,
+    self, Disk, DiskError, DiskFault, DiskFile, Lock, Moment, OpenMode, Randomness,
+    RandomnessError, replace_file,
 };
 use vigil_base::{Blame, Blamed, Vcid};
 
@@ -307,13 +307,8 @@ struct Own {
 
 impl Own {
     fn read(disk: &dyn Disk) -> Result<Option<Self>, DiskError> {
-        let file = match disk.open(OWN, OpenMode::Read) {
-            Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-            file => file?,
-        };
-        let mut bytes = vec![0; OWN_BYTES_MAX];
-        let len = file.read_at(0, &mut bytes)?;
-        Ok(Self::decode(&bytes[..len]).ok())
+        let file = world::read_file(disk, OWN, OWN_BYTES_MAX)?;
+        Ok(file.and_then(|file| Self::decode(&file.bytes).ok()))
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {

@@ -107,7 +107,7 @@ impl Home {
     /// Returns the events that no feed here carries.
     pub(super) fn events(&self) -> Result<BTreeMap<Vcid, Statement>, HomeError> {
         // What is kept is as much as is taken, but for the heads of its records.
-        let bytes_max = 2 * EVENTS_BYTES_MAX as u64;
+        let bytes_max = 2 * EVENTS_BYTES_MAX;
         let Some(bytes) = self.read_up_to(bytes_max, EVENTS, EVENTS)? else {
             return Ok(BTreeMap::new());
         };

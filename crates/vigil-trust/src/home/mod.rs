@@ -19,12 +19,11 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::world::{
-    Disk, DiskError, DiskFault, DiskFile, Lock, Moment, OpenMode, replace_file,
+    Disk, DiskError, DiskFile, Lock, Moment, OpenMode, read_file, replace_file,
 };
 use vigil_base::{Blame, Blamed, Name, Vcid};
 
@@ -52,7 +51,7 @@ const KNOWN_TAG: &str = "vigil.known/1";
 const PUDDLE_TAG: &str = "vigil.puddle-here/1";
 
 /// Longest file but for feeds, in bytes: tens of thousands of known people.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+const FILE_BYTES_MAX: usize = 4 << 20;
 
 /// Somebody, by key and name. The name is what this machine's owner calls them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,23 +155,13 @@ impl Home {
     /// Reads a file of at most so many bytes; `name` is what it is called where it is damaged.
     fn read_up_to(
         &self,
-        bytes_max: u64,
+        bytes_max: usize,
         file: &str,
         name: &'static str,
     ) -> Result<Option<Vec<u8>>, HomeError> {
-        let opened = match self.disk.open(file, OpenMode::Read) {
-            Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-            opened => opened?,
-        };
-        let len = opened.len()?;
-        if len > bytes_max {
-            let source = DecodeError { offset: bytes_max as usize, fault: Fault::Oversized };
-            return Err(HomeError::Damaged { file: name, source });
-        }
-        let mut bytes = vec![0; len as usize];
-        let read = opened.read_at(0, &mut bytes)?;
-        bytes.truncate(read);
-        Ok(Some(bytes))
+        let Some(start) = read_file(&*self.disk, file, bytes_max)? else { return Ok(None) };
+        let source = DecodeError { offset: bytes_max, fault: Fault::Oversized };
+        start.whole().map(Some).ok_or(HomeError::Damaged { file: name, source })
     }
 
     /// Takes the right to change files, until it is dropped.

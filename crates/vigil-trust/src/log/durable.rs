@@ -23,7 +23,7 @@ use super::checkpoint::{
 };
 use super::cosignature::check_line;
 use super::edge::{Edge, EdgeError, TileFile};
-use super::files::{CHECKPOINT, DiskTiles, read_checkpoint, read_file};
+use super::files::{CHECKPOINT, DiskTiles, read_checkpoint, read_whole};
 use super::journal::{self, Journal, JournalError, STATE, Tail, split_entries};
 use super::note::{NoteKey, NoteSignature, NoteSigner};
 use super::tile::{EntryTooLong, TILE_WIDTH, TileId, TileKind, decimal, encode_entry};
@@ -485,7 +485,7 @@ impl DurableLog {
 
 /// Returns the index from which a log is kept: 0 where nobody said otherwise.
 pub fn minimum_index(disk: &dyn Disk) -> Result<LeafIndex, DiskError> {
-    let bytes = read_file(disk, MINIMUM, 32)?.unwrap_or_default();
+    let bytes = read_whole(disk, MINIMUM, 32)?.unwrap_or_default();
     let text = core::str::from_utf8(&bytes).unwrap_or_default();
     Ok(LeafIndex(decimal(text).unwrap_or(0)))
 }

@@ -5,7 +5,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, OpenMode};
+use vigil_base::world::{Disk, DiskError, DiskFault, DiskFile, read_file};
 
 use super::note::NOTE_BYTES_MAX;
 use super::tile::{BUNDLE_BYTES_MAX, TileId, Tiles};
@@ -13,27 +13,20 @@ use super::tile::{BUNDLE_BYTES_MAX, TileId, Tiles};
 /// The file that says what the log holds.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
 
-/// Reads a whole file of at most so many bytes; `None` if it is not there.
-pub(crate) fn read_file(
+/// Reads a whole file, which may have at most so many bytes; `None` if it is not there.
+pub(crate) fn read_whole(
     disk: &dyn Disk,
     path: &str,
     bytes_max: usize,
 ) -> Result<Option<Vec<u8>>, DiskError> {
-    let file = match disk.open(path, OpenMode::Read) {
-        Ok(file) => file,
-        Err(error) if error.fault == DiskFault::Absent => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let len = file.len()?;
-    match usize::try_from(len).ok().filter(|len| *len <= bytes_max) {
-        None => Err(DiskError {
-            fault: DiskFault::Other,
-            action: "read",
-            path: String::from(path),
-            reason: alloc::format!("it has {len} bytes, and at most {bytes_max} make sense"),
-        }),
-        Some(len) => read_at(&*file, 0, len).map(Some),
-    }
+    let Some(start) = read_file(disk, path, bytes_max)? else { return Ok(None) };
+    let len = start.len;
+    start.whole().map(Some).ok_or_else(|| DiskError {
+        fault: DiskFault::Other,
+        action: "read",
+        path: String::from(path),
+        reason: alloc::format!("it has {len} bytes, and at most {bytes_max} make sense"),
+    })
 }
 
 /// Reads so many bytes from an offset on, fewer only at the end of the file.
@@ -46,7 +39,7 @@ pub(crate) fn read_at(file: &dyn DiskFile, offset: u64, len: usize) -> Result<Ve
 
 /// Reads the checkpoint; `None` if there is no log.
 pub(crate) fn read_checkpoint(disk: &dyn Disk) -> Result<Option<Vec<u8>>, DiskError> {
-    read_file(disk, CHECKPOINT, NOTE_BYTES_MAX)
+    read_whole(disk, CHECKPOINT, NOTE_BYTES_MAX)
 }
 
 /// The tiles of a log on a disk.
@@ -57,6 +50,6 @@ impl Tiles for DiskTiles<'_> {
     type Error = DiskError;
 
     fn tile(&mut self, id: TileId) -> Result<Option<Vec<u8>>, DiskError> {
-        read_file(self.0, &id.path(), BUNDLE_BYTES_MAX)
+        read_whole(self.0, &id.path(), BUNDLE_BYTES_MAX)
     }
 }

@@ -19,7 +19,7 @@ use vigil_base::{Blame, Blamed, Vcid};
 
 use super::checkpoint::{CheckpointError, LogKeys, Origin, SignedCheckpoint};
 use super::cosignature::{CosignedAt, cosigned_at};
-use super::files::read_file;
+use super::files::read_whole;
 use super::fraud::{FRAUD_BYTES_MAX, FraudError, FraudProof};
 use super::note::{KeyKind, NOTE_BYTES_MAX, NoteError, NoteKey, NoteSigner};
 use super::witness::{AddCheckpoint, Cosigned, WitnessRefusal, decide};
@@ -148,7 +148,7 @@ impl WitnessStore {
     /// Returns the last checkpoint that was cosigned of a log.
     pub fn latest(&self, log: &LogKeys) -> Result<Option<SignedCheckpoint>, WitnessError> {
         let path = format!("{}/checkpoint", folder(log.origin()));
-        let Some(bytes) = read_file(&*self.disk, &path, NOTE_BYTES_MAX)? else { return Ok(None) };
+        let Some(bytes) = read_whole(&*self.disk, &path, NOTE_BYTES_MAX)? else { return Ok(None) };
         let bad = |source| WitnessError::Kept { origin: log.origin().clone(), source };
         SignedCheckpoint::parse(&bytes).map(Some).map_err(bad)
     }
@@ -156,7 +156,7 @@ impl WitnessStore {
     /// Returns the proof for which a log is frozen.
     pub fn fraud(&self, log: &LogKeys) -> Result<Option<FraudProof>, WitnessError> {
         let path = format!("{}/fraud", folder(log.origin()));
-        let Some(bytes) = read_file(&*self.disk, &path, FRAUD_BYTES_MAX)? else { return Ok(None) };
+        let Some(bytes) = read_whole(&*self.disk, &path, FRAUD_BYTES_MAX)? else { return Ok(None) };
         let proof = FraudProof::decode(&bytes);
         proof
             .map(Some)

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use vigil_base::Vcid;
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 
-use super::{Meaning, NameTarget, Pointer, check_domain, decode_target};
+use super::{Meaning, NameTarget, Pointer, check_domain};
 use crate::feed::{FeedId, Incarnation};
 use crate::keys::KeyBytes;
 
@@ -88,14 +88,7 @@ impl NameState {
         encoder.array(self.standing.len());
         for (target, feed, position) in &self.standing {
             encoder.array(4);
-            match target {
-                Some(target) => {
-                    encoder.array(2);
-                    encoder.unsigned(target.kind.code());
-                    encoder.bytes(target.vcid.as_bytes());
-                }
-                None => encoder.null(),
-            }
+            NameTarget::encode_into(*target, &mut encoder);
             encoder.bytes(&feed.machine.0);
             encoder.bytes(&feed.incarnation.0);
             encoder.unsigned(*position);
@@ -115,7 +108,7 @@ impl NameState {
         let mut standing = Vec::new();
         for _ in 0..decoder.array()? {
             decoder.array_of(4)?;
-            let target = if decoder.null() { None } else { Some(decode_target(&mut decoder)?) };
+            let target = NameTarget::decode_from(&mut decoder)?;
             let machine = KeyBytes(decoder.byte_array()?);
             let incarnation = Incarnation(decoder.byte_array()?);
             standing.push((target, FeedId { machine, incarnation }, decoder.unsigned()?));

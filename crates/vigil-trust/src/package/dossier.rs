@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 
-use super::manifest::{Manifest, ManifestError, decode_list};
+use super::manifest::{Manifest, ManifestError};
+use crate::list::decode_list;
 use crate::puddle::DEPTH_MAX;
 
 const TAG: &str = "vigil.package/1";

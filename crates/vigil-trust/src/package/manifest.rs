@@ -8,6 +8,7 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::{Blame, Blamed, EntryName, TreePath, Vcid};
 
 use super::need::{self, Footprint, Need};
+use crate::list::decode_list;
 use crate::names::{AttName, AttNameError};
 
 const TAG: &str = "vigil.package-manifest/1";
@@ -381,24 +382,6 @@ impl Manifest {
         decoder.finish()?;
         Self { name, summary, payload, needs, entry_points, dependencies }.checked()
     }
-}
-
-/// Reads a list of at most so many items.
-pub(super) fn decode_list<T>(
-    decoder: &mut Decoder<'_>,
-    most: usize,
-    read: impl Fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
-) -> Result<Vec<T>, DecodeError> {
-    let at = decoder.offset();
-    let count = decoder.array()?;
-    if count > most {
-        return decoder.fault(at, Fault::Range);
-    }
-    let mut list = Vec::with_capacity(count);
-    for _ in 0..count {
-        list.push(read(decoder)?);
-    }
-    Ok(list)
 }
 
 fn decode_step(decoder: &mut Decoder<'_>) -> Result<EntryName, DecodeError> {

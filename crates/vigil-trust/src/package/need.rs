@@ -12,6 +12,8 @@ use core::fmt;
 
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 
+use crate::list::decode_rising;
+
 /// Longest need, in bytes.
 const NEED_BYTES_MAX: usize = 256;
 /// Longest kind, in bytes.
@@ -157,23 +159,12 @@ pub(crate) fn encode(needs: &Footprint, encoder: &mut Encoder) {
 }
 
 pub(crate) fn decode(decoder: &mut Decoder<'_>) -> Result<Footprint, DecodeError> {
-    let at = decoder.offset();
-    let count = decoder.array()?;
-    if count > NEEDS_MAX {
-        return decoder.fault(at, Fault::Range);
-    }
-    let mut needs = Footprint::new();
-    for _ in 0..count {
+    let needs = decode_rising(decoder, NEEDS_MAX, |decoder| {
         let at = decoder.offset();
-        let Ok(need) = Need::parse(decoder.text()?) else {
-            return decoder.fault(at, Fault::Range);
-        };
-        if needs.last().is_some_and(|last| *last >= need) {
-            return decoder.fault(at, Fault::KeyOrder);
-        }
-        needs.insert(need);
-    }
-    Ok(needs)
+        let need = Need::parse(decoder.text()?);
+        need.or_else(|_| decoder.fault(at, Fault::Range))
+    });
+    Ok(needs?.into_iter().collect())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::freshness::Lease;
 use super::scope::Scope;
 use crate::feed::{FeedId, Incarnation};
 use crate::keys::{KeyBytes, Kind, SecretKey, Signature};
+use crate::list::decode_rising;
 use crate::statement::{Statement, StatementError};
 
 const GENESIS: &str = "vigil.puddle-genesis/1";
@@ -346,29 +347,6 @@ impl PuddleEvent {
         decoder.finish()?;
         Ok(Self { puddle, after, event })
     }
-}
-
-/// Reads a list that rises strictly, so that one list has one encoding.
-fn decode_rising<T: Ord + Copy>(
-    decoder: &mut Decoder<'_>,
-    most: usize,
-    read: impl Fn(&mut Decoder<'_>) -> Result<T, DecodeError>,
-) -> Result<Vec<T>, DecodeError> {
-    let at = decoder.offset();
-    let count = decoder.array()?;
-    if count > most {
-        return decoder.fault(at, Fault::Range);
-    }
-    let mut list: Vec<T> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let at = decoder.offset();
-        let item = read(decoder)?;
-        if list.last().is_some_and(|last| *last >= item) {
-            return decoder.fault(at, Fault::KeyOrder);
-        }
-        list.push(item);
-    }
-    Ok(list)
 }
 
 fn decode_genesis(body: &[u8]) -> Result<PuddleEvent, DecodeError> {

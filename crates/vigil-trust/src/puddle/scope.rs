@@ -7,6 +7,8 @@ use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::world::Moment;
 use vigil_base::{Blame, Blamed};
 
+use crate::list::decode_list;
+
 /// Most grants in a chain, from the Person's own to the last.
 pub const DEPTH_MAX: usize = 4;
 /// Most verbs in a scope.
@@ -187,17 +189,9 @@ impl Scope {
         let at = decoder.offset();
         let subsystem = decoder.text()?;
         let at_verbs = decoder.offset();
-        let count = decoder.array()?;
-        if count > VERBS_MAX {
-            return decoder.fault(at_verbs, Fault::Range);
-        }
-        let mut verbs = alloc::vec::Vec::with_capacity(count);
-        for _ in 0..count {
-            let verb = decoder.text()?;
-            if verbs.last().is_some_and(|last| *last >= verb) {
-                return decoder.fault(at_verbs, Fault::KeyOrder);
-            }
-            verbs.push(verb);
+        let verbs = decode_list(decoder, VERBS_MAX, Decoder::text)?;
+        if !verbs.is_sorted_by(|one, next| one < next) {
+            return decoder.fault(at_verbs, Fault::KeyOrder);
         }
         let prefix = decoder.text()?;
         let expiry = if decoder.null() { None } else { Some(Moment(decoder.integer()?)) };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::bench::Bench;
 use crate::kill::run_for;
 
-/// Sizes that keep the suite quick, or those of the issue: `VIGIL_FULL_SIZE=1` asks for a million
+/// Sizes that keep the suite quick, or those of the promise: `VIGIL_FULL_SIZE=1` asks for a million
 /// files and 8 GiB. `docs/design/survival.md` has the command.
 #[expect(clippy::disallowed_methods, reason = "a test program resolves its own environment")]
 fn sized(quick: u64, full: u64) -> u64 {

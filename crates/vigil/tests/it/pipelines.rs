@@ -80,6 +80,8 @@ fn refusals_say_what_where_and_what_next() {
     says("vigil cat '@nobody | head'", 1, "hint: `vigil name list`");
     says("vigil cat '@home/list.txt | hed'", 1, "because: there is no call `hed`");
     says("vigil cat nix:hello", 1, "because: nobody answers `nix:hello`");
+    says("vigil cat 'nix:hello | head'", 1, "because: nobody answers `nix:hello`");
+    says("vigil cat 'list.txt | head'", 1, "hint: a file is `file:PATH`, a name `@NAME`");
     says("vigil cat '@home/list.txt | head lnes=2'", 1, "hint: it takes lines=10");
     says("vigil cat '@home/list.txt | gunzip'", 1, "cannot be unpacked with gzip");
     says("vigil cat '@home | head'", 1, "is a tree, and bytes are needed");

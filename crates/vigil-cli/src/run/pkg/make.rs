@@ -103,11 +103,10 @@ fn signing(
             && opened.known.view.authorise(&machine, id, &ask, &opened.when()).is_ok()
     };
     let missing = || {
-        let action = format!("sign as this machine that it may {verb} {package}");
         because(
-            action,
+            format!("{verb} {package} as this machine"),
             format!(
-                "it has no such grant: `vigil puddle grant MACHINE --subsystem pkg --verbs {verb} --prefix {package}`"
+                "it has no grant for that: `vigil puddle grant MACHINE --subsystem pkg --verbs {verb} --prefix {package}` gives one"
             ),
         )
     };

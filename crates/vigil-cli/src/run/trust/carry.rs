@@ -159,6 +159,14 @@ fn tell(taken: &Taken, session: &mut Session<'_>) -> Result<(), CommandError> {
         session.say(format_args!("{missing} not follow what is here; ask for an older bundle"))?;
     }
     warn_of_much(&taken.over, "is more than is taken of one machine", session)?;
+    warn_of_forks(taken, session)
+}
+
+/// Warns of machines that a bundle shows to have forked their feeds.
+pub(in crate::run) fn warn_of_forks(
+    taken: &Taken,
+    session: &mut Session<'_>,
+) -> Result<(), CommandError> {
     for feed in &taken.forks {
         let line = format!("{} has said two things at one position, and is frozen", feed.machine);
         session.finish()?;

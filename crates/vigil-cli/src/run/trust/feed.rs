@@ -25,6 +25,8 @@ pub(in crate::run) struct FeedWriter {
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     door: Arc<dyn TrustDoor>,
+    /// Whether the feeds are known to have this machine's SSH key, so that they need not be read for it.
+    has_said_key: bool,
 }
 
 impl FeedWriter {
@@ -36,6 +38,7 @@ impl FeedWriter {
             clock: environment.clock.clone(),
             randomness: environment.randomness.clone(),
             door: environment.trust.clone(),
+            has_said_key: false,
         }
     }
 
@@ -62,7 +65,7 @@ impl FeedWriter {
         }))
     }
 
-    fn write(&self, key: &SecretKey, entry: &AttestationEntry) -> Result<Place, CommandError> {
+    fn write(&mut self, key: &SecretKey, entry: &AttestationEntry) -> Result<Place, CommandError> {
         let clocks = Clocks { wall: self.clock.now(), steady: self.door.steady() };
         let here = self.home.puddle().map_err(TrustError::from)?;
         let now = here.map_or(clocks.wall, |here| here.time.now(&clocks));
@@ -70,7 +73,7 @@ impl FeedWriter {
         // Without a feed yet, there is no folder for it either.
         self.home.disk().create_folder("feeds")?;
         let mut entries = Vec::new();
-        if !self.has_ssh_key(&machine)? {
+        if !self.has_said_key && !self.has_ssh_key(&machine)? {
             entries.push(SshKeyEntry::sign(key).encode());
         }
         entries.push(entry.encode());
@@ -78,6 +81,7 @@ impl FeedWriter {
         let batches = log.append(key, now, &entries).map_err(TrustError::from)?;
         // Whoever has the feeds may take the other lock; but there is no need for both.
         drop(log);
+        self.has_said_key = true;
         self.home
             .update_puddle(|here| {
                 if let Some(here) = here {

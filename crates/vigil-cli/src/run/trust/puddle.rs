@@ -16,7 +16,9 @@ use vigil_trust::{KeyBytes, SecretKey, Statement};
 
 use super::feed::FeedWriter;
 use super::show::{show, verify};
-use super::{Session, asking, carry, compare, home, person_key, read_text, unlock_machine};
+use super::{
+    Session, Unlocked, asking, carry, compare, home, person_key, read_text, unlock_machine,
+};
 use crate::args::{PassphraseArgs, PersonKeyArgs, PuddleCommand, PuddleGrantArgs, parse_span};
 use crate::failure::CommandError;
 use crate::human;
@@ -99,6 +101,20 @@ impl Opened {
     /// Returns when something is asked for now.
     pub fn when(&self) -> When {
         When { now: self.now, freshness: self.freshness() }
+    }
+
+    /// Unlocks the key of this machine, and that of the Person whose puddle it is.
+    fn signers(
+        &self,
+        home: &Home,
+        person: &PersonKeyArgs,
+        unlocking: &PassphraseArgs,
+        session: &mut Session<'_>,
+    ) -> Result<(Unlocked, SecretKey), CommandError> {
+        let machine = unlock_machine(home, unlocking, session)?;
+        let person = person_key(home, person, &machine.passphrase, session)?;
+        self.expect_person(&person)?;
+        Ok((machine, person))
     }
 
     /// Refuses to sign where the time is not known well enough: others would have to doubt theirs.
@@ -312,9 +328,7 @@ fn admit(
     let request = read_code(&code)?;
     let mut opened = Opened::of(&home, session)?;
     compare(&request.machine(), fingerprint, session)?;
-    let machine = unlock_machine(&home, unlocking, session)?;
-    let person = person_key(&home, person, &machine.passphrase, session)?;
-    opened.expect_person(&person)?;
+    let (machine, person) = opened.signers(&home, person, unlocking, session)?;
     let (key, name) = (request.machine(), request.name().clone());
     // A machine that is forgiven its forks starts a new feed; those that forked count no more.
     let forked = opened.known.frozen.iter().filter(|feed| feed.machine == key);
@@ -361,9 +375,7 @@ fn renew(
 ) -> Result<(), CommandError> {
     let home = home(session)?;
     let mut opened = Opened::of(&home, session)?;
-    let machine = unlock_machine(&home, unlocking, session)?;
-    let person = person_key(&home, person, &machine.passphrase, session)?;
-    opened.expect_person(&person)?;
+    let (machine, person) = opened.signers(&home, person, unlocking, session)?;
     opened.write(|_| Event::Renew, &person, &home, &machine.key, session)?;
     session.say("renewed; `vigil puddle export` carries it to the others")
 }
@@ -381,9 +393,7 @@ fn revoke(
     let targets: Vec<Target> =
         machines.chain(opened.grant(text).into_iter().map(Target::Grant)).collect();
     let target = one(&targets, text)?;
-    let machine = unlock_machine(&home, unlocking, session)?;
-    let person = person_key(&home, person, &machine.passphrase, session)?;
-    opened.expect_person(&person)?;
+    let (machine, person) = opened.signers(&home, person, unlocking, session)?;
     // What its feeds say up to here has been seen, and stays.
     let kept: BTreeSet<FeedMark> = match target {
         Target::Machine(key) => {
