@@ -301,6 +301,15 @@ pub const TARGETS: &[Target] = &[
         memory_per_byte: 64,
     },
     Target {
+        name: "kept-names",
+        holds: "who speaks for a domain, and what a name meant, are written back as they were",
+        run: trust::run_names,
+        words: trust::NAMES_WORDS,
+        input_bytes_max: 4096,
+        memory_floor: 4 * MEBIBYTE,
+        memory_per_byte: 64,
+    },
+    Target {
         name: "foreign-ssh",
         holds: "an SSH signature or certificate that is decoded encodes to the same bytes",
         run: foreign::run_ssh,

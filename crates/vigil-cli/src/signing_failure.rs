@@ -4,6 +4,7 @@ use vigil_base::{Blame, Blamed};
 use vigil_node::agent::AgentError;
 use vigil_node::attest::RepositoryError;
 use vigil_node::shared_names::SharedNamesError;
+use vigil_trust::attestations::AttestationError;
 use vigil_trust::formats::{
     AllowedSignersError, CertificateError, JsonError, MinisignError, SignError, SignifyError,
     WrongPurpose,
@@ -55,6 +56,9 @@ pub enum SigningError {
     /// What is to be said is no JSON.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// The feed cannot hold it.
+    #[error("this cannot be said in a feed")]
+    Entry(#[from] AttestationError),
     /// minisign cannot hold it.
     #[error(transparent)]
     Minisign(#[from] MinisignError),

@@ -15,23 +15,20 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
+use vigil_base::cbor::DecodeError;
 use vigil_base::world::{Disk, DiskError, Lock, OpenMode, read_file, replace_file};
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_store::FolderDisk;
 use vigil_trust::KeyBytes;
-use vigil_trust::feed::{Equivocation, FeedId};
+use vigil_trust::feed::{Equivocation, FeedFile, FeedId, read_feeds};
 use vigil_trust::home::{Bundle, Home, HomeError, Known, Taken};
-use vigil_trust::names::{
-    AttName, Meaning, NameTarget, Pointer, Said, Setting, check_domain, fold_names,
-};
+use vigil_trust::names::{AttName, Domains, NameState, Pointer, Said, fold_names};
 use vigil_trust::puddle::{Authority, MachineState, View};
 
 /// The file of the policy, and the folder of the puddles that are followed.
 const DOMAINS: &str = "domains";
 const DOMAINS_LOCK: &str = "domains.lock";
 const FOLLOWED: &str = "followed";
-const TAG: &str = "vigil.domains/1";
 /// Longest file of the policy, in bytes: some ten thousand domains.
 const DOMAINS_BYTES_MAX: usize = 4 << 20;
 
@@ -177,7 +174,7 @@ impl SharedNames {
     /// Fails where the disk does, and for a damaged file.
     fn policy(&self) -> Result<BTreeMap<String, Vcid>, SharedNamesError> {
         match read_file(&self.disk(), DOMAINS, DOMAINS_BYTES_MAX)? {
-            Some(file) => Ok(decode_policy(&file.bytes)?),
+            Some(file) => Ok(Domains::decode(&file.bytes)?.0),
             None => Ok(BTreeMap::new()),
         }
     }
@@ -193,14 +190,7 @@ impl SharedNames {
         lock.lock(Lock::Exclusive, true)?;
         let mut policy = self.policy()?;
         change(&mut policy)?;
-        let mut encoder = Encoder::record(TAG, 2);
-        encoder.array(policy.len());
-        for (domain, puddle) in &policy {
-            encoder.array(2);
-            encoder.text(domain);
-            encoder.bytes(puddle.as_bytes());
-        }
-        Ok(replace_file(&disk, DOMAINS, &encoder.finish())?)
+        Ok(replace_file(&disk, DOMAINS, &Domains(policy).encode())?)
     }
 
     /// Lets the puddle of a bundle speak for a domain, and keeps what the bundle brings; also for a domain
@@ -296,25 +286,55 @@ impl SharedNames {
         Ok(names)
     }
 
-    fn fold(&self) -> Result<Names, SharedNamesError> {
-        let policy = self.policy()?;
-        let mut names = Names::new();
-        let home = self.home();
+    /// Returns this machine's puddle, if it is in one, and then those that it follows and whose Person is
+    /// known here; each with all evidence of forks.
+    ///
+    /// # Errors
+    /// Fails where the disk does, and for damaged files.
+    pub fn puddles(&self) -> Result<Vec<(Known, Vec<Equivocation>)>, SharedNamesError> {
+        let (mut found, home) = (Vec::new(), self.home());
         if let Some(here) = home.puddle()? {
-            let own = pointers(&home.open_puddle(here.id)?, &home.evidence()?);
-            names.extend(own.into_iter().filter(|(name, _)| !policy.contains_key(name.domain())));
+            found.push((home.open_puddle(here.id)?, home.evidence()?));
         }
-        let mut puddles: Vec<Vcid> = policy.values().copied().collect();
+        let mut puddles: Vec<Vcid> = self.policy()?.into_values().collect();
         puddles.sort_unstable();
         puddles.dedup();
         for puddle in puddles {
             let home = self.followed(puddle);
             let known = home.open_puddle(puddle)?;
-            if !self.is_known(&known.view)? {
-                continue;
+            if self.is_known(&known.view)? {
+                found.push((known, home.evidence()?));
             }
-            let theirs = pointers(&known, &home.evidence()?).into_iter();
-            names.extend(theirs.filter(|(name, _)| policy.get(name.domain()) == Some(&puddle)));
+        }
+        Ok(found)
+    }
+
+    /// Returns the feeds of a machine that is in no puddle: its own.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn stray_feeds(&self) -> Result<Vec<FeedFile>, SharedNamesError> {
+        let home = self.home();
+        if home.puddle()?.is_some() {
+            return Ok(Vec::new());
+        }
+        Ok(read_feeds(&**home.disk())?)
+    }
+
+    fn fold(&self) -> Result<Names, SharedNamesError> {
+        let policy = self.policy()?;
+        let mut own = self.home().puddle()?.is_some();
+        let mut names = Names::new();
+        for (known, evidence) in self.puddles()? {
+            // The first is this machine's own, if it is in one: it has a say where nobody else was given it.
+            let is_own = std::mem::take(&mut own);
+            let puddle = known.view.id;
+            let is_theirs = |name: &AttName| match policy.get(name.domain()) {
+                Some(speaker) => !is_own && *speaker == puddle,
+                None => is_own,
+            };
+            let said = pointers(&known, &evidence).into_iter();
+            names.extend(said.filter(|(name, _)| is_theirs(name)));
         }
         Ok(names)
     }
@@ -354,85 +374,6 @@ impl SharedNames {
     /// Fails where the disk does, and for damaged files.
     pub fn look(&self, name: &str) -> Result<Option<Vec<u8>>, SharedNamesError> {
         let Ok(name) = AttName::parse(name) else { return Ok(None) };
-        Ok(self.all()?.get(&name).map(encode_state))
-    }
-}
-
-fn decode_policy(bytes: &[u8]) -> Result<BTreeMap<String, Vcid>, DecodeError> {
-    let mut decoder = Decoder::record(bytes, TAG, 2)?;
-    let mut policy = BTreeMap::new();
-    for _ in 0..decoder.array()? {
-        decoder.array_of(2)?;
-        let at = decoder.offset();
-        let domain = decoder.text()?.to_owned();
-        let is_next = policy.last_key_value().is_none_or(|(last, _)| *last < domain);
-        if check_domain(&domain).is_err() || !is_next {
-            return decoder.fault(at, Fault::KeyOrder);
-        }
-        policy.insert(domain, Vcid::from_bytes(decoder.byte_array()?));
-    }
-    decoder.finish()?;
-    Ok(policy)
-}
-
-/// What a name means, as its endpoint sees it: with who said so, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SharedState {
-    /// What it means.
-    pub meaning: Meaning,
-    /// What stands: to what, by which machine, at which position. Of what was forked, all sides.
-    pub standing: Vec<(Option<NameTarget>, KeyBytes, u64)>,
-}
-
-/// Writes what the meaning follows from. Where it is what it was before, but said anew, the bytes differ:
-/// whoever asks why is told who said it last.
-fn encode_state(pointer: &Pointer) -> Vec<u8> {
-    let mut encoder = Encoder::new();
-    encoder.array(2);
-    encoder.unsigned(match pointer.meaning {
-        Meaning::Target(_) => 0,
-        Meaning::Withdrawn => 1,
-        Meaning::Conflict => 2,
-        Meaning::Frozen => 3,
-    });
-    encoder.array(pointer.standing.len());
-    for Setting { feed, position, target, .. } in &pointer.standing {
-        encoder.array(4);
-        NameTarget::encode_into(*target, &mut encoder);
-        encoder.bytes(&feed.machine.0);
-        encoder.bytes(&feed.incarnation.0);
-        encoder.unsigned(*position);
-    }
-    encoder.finish()
-}
-
-impl SharedState {
-    /// Reads what [`SharedNames::look`] returns.
-    ///
-    /// # Errors
-    /// Fails for other bytes.
-    pub fn decode(state: &[u8]) -> Result<Self, DecodeError> {
-        let mut decoder = Decoder::new(state)?;
-        decoder.array_of(2)?;
-        let at = decoder.offset();
-        let code = decoder.unsigned()?;
-        let mut standing = Vec::new();
-        for _ in 0..decoder.array()? {
-            decoder.array_of(4)?;
-            let target = NameTarget::decode_from(&mut decoder)?;
-            let machine = KeyBytes(decoder.byte_array()?);
-            let _: [u8; 16] = decoder.byte_array()?;
-            standing.push((target, machine, decoder.unsigned()?));
-        }
-        let first = standing.first().and_then(|(target, ..)| *target);
-        let meaning = match (code, first) {
-            (0, Some(target)) => Meaning::Target(target),
-            (1, _) => Meaning::Withdrawn,
-            (2, _) => Meaning::Conflict,
-            (3, _) => Meaning::Frozen,
-            _ => return decoder.fault(at, Fault::Range),
-        };
-        decoder.finish()?;
-        Ok(Self { meaning, standing })
+        Ok(self.all()?.get(&name).map(|pointer| NameState::from(pointer).encode()))
     }
 }

@@ -17,6 +17,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod agent;
+pub mod attestations;
 mod entropy;
 pub mod feed;
 pub mod formats;

@@ -19,6 +19,10 @@ use vigil_base::{Blame, Blamed, EntryKind, Vcid};
 use crate::feed::FeedId;
 use crate::list::decode_rising;
 
+mod records;
+
+pub use records::{Domains, NameState};
+
 const TAG: &str = "vigil.name/1";
 
 const DOMAIN_BYTES_MAX: usize = 253;

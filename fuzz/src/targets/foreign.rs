@@ -10,7 +10,11 @@ use std::sync::OnceLock;
 
 use vigil_base::Name;
 use vigil_base::world::{Moment, Randomness, RandomnessError};
-use vigil_trust::agent::{Agent, AgentIdentity, AgentStatus, Answer, Request, Vault};
+use vigil_trust::agent::{
+    Agent, AgentIdentity, AgentStatus, Answer, OwnFeed, Place, Request, Vault,
+};
+use vigil_trust::attestations::AttestationEntry;
+use vigil_trust::feed::Incarnation;
 use vigil_trust::formats::{
     AllowedSigners, Certificate, CertificateBody, Envelope, InTotoStatement, Json, MinisignKey,
     MinisignSignature, STATEMENT_MEDIA_TYPE, SignifyKey, SignifySignature, SshSignature, SshSigner,
@@ -82,6 +86,8 @@ pub const AGENT_WORDS: &[&[u8]] = &[
     b"\x1b\0\0\0\x0cstatus@vigil",
     b"\x1b\0\0\0\x0alock@vigil",
     b"\x1b\0\0\0\x0astop@vigil",
+    b"\x1b\0\0\0\x0cattest@vigil",
+    b"vigil.attestation/1",
     b"\0\0\0\x08minisign",
     b"\0\0\0\x03ssh",
     b"\xff\xff\xff\xff",
@@ -212,12 +218,26 @@ impl Randomness for NoRandomness {
     }
 }
 
+/// A feed that keeps nothing, and holds the agent to what an entry is.
+struct Mirror;
+
+impl OwnFeed for Mirror {
+    fn attest(&mut self, _: &SecretKey, entry: &AttestationEntry) -> Result<Place, String> {
+        assert_eq!(AttestationEntry::decode(&entry.encode()).as_ref(), Ok(entry));
+        match entry.subjects().len() {
+            1 => Ok(Place { incarnation: Incarnation([1; 16]), position: 0 }),
+            _ => Err("the disk is full".into()),
+        }
+    }
+}
+
 /// Checks one input as messages to an agent, each of a length that its first byte says, and as an answer.
 pub fn run_agent(input: &[u8]) {
     if let Ok(answer) = Answer::parse(input) {
         assert_eq!(Answer::parse(&answer.encode()).as_ref(), Ok(&answer));
         if let Answer::Extension { data, .. } = &answer {
             let _ = AgentStatus::parse(data);
+            let _ = Place::parse(data);
         }
     }
     let machine = SecretKey::from_seed(&[0xa7; 32]);
@@ -229,7 +249,8 @@ pub fn run_agent(input: &[u8]) {
         costs: Costs::LEAST,
     };
     let identity = AgentIdentity { name: "laptop".into(), certificate: None };
-    let mut agent = Agent::new(Plain::default(), identity, &machine, header, Vec::new());
+    let agent = Agent::new(Plain::default(), identity, &machine, header, Vec::new());
+    let mut agent = agent.writing_to(Box::new(Mirror));
     let mut rest = input;
     while let Some((len, after)) = rest.split_first() {
         let (message, after) = after.split_at(after.len().min(usize::from(*len)));

@@ -5,15 +5,18 @@
 //!
 //! Invariant: what is accepted encodes to the very same bytes, and folding it neither panics nor hangs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use vigil_base::Vcid;
 use vigil_base::cbor::Decoder;
 use vigil_base::world::Moment;
+use vigil_trust::attestations::{
+    AttestationEntry, SshKeyEntry, Standing, fold_attestations, ssh_keys,
+};
 use vigil_trust::feed::{Batch, Equivocation, FeedId, Incarnation};
 use vigil_trust::home::Bundle;
-use vigil_trust::names::{AttName, NameEntry, Said, fold_names};
+use vigil_trust::names::{AttName, Domains, NameEntry, NameState, Said, fold_names};
 use vigil_trust::puddle::{JoinRequest, PuddleEvent, fold};
-use vigil_trust::{KeyBytes, SecretKey, Statement, SubkeyCertificate, Words, seal};
+use vigil_trust::{KeyBytes, Purpose, SecretKey, Statement, SubkeyCertificate, Words, seal};
 
 /// Tags and pieces of records.
 pub const WORDS: &[&[u8]] = &[
@@ -29,6 +32,8 @@ pub const WORDS: &[&[u8]] = &[
     b"vigil.puddle-grant/1",
     b"vigil.puddle-rotate/1",
     b"vigil.name/1",
+    b"vigil.attestation/1",
+    b"vigil.ssh-key/1",
     b"vigil.sealed/1",
     b"vigseal\x01",
     b"machine",
@@ -39,6 +44,10 @@ pub const WORDS: &[&[u8]] = &[
     b"\x58\x40",
 ];
 
+/// Tags and pieces of what is kept of names.
+pub const NAMES_WORDS: &[&[u8]] =
+    &[b"vigil.domains/1", b"ada.example", b"\x80", b"\x82", b"\x84", b"\xf6", b"\x50", b"\x58\x20"];
+
 fn key() -> SecretKey {
     SecretKey::from_seed(&[1; 32])
 }
@@ -46,7 +55,7 @@ fn key() -> SecretKey {
 /// Checks one input.
 pub fn run(input: &[u8]) {
     let Some((which, input)) = input.split_first() else { return };
-    match which % 10 {
+    match which % 11 {
         0 => same(Statement::decode(input).map(|read| read.encode()), input),
         1 => same(Batch::decode(input).map(|read| read.encode()), input),
         2 => same(Equivocation::decode(input).map(|read| read.encode()), input),
@@ -56,7 +65,8 @@ pub fn run(input: &[u8]) {
         6 => sealed(input),
         7 => name(input),
         8 => text(input),
-        _ => body(input),
+        9 => body(input),
+        _ => attestation(input),
     }
 }
 
@@ -87,6 +97,35 @@ fn name(input: &[u8]) {
     assert!(
         table.values().all(|pointer| pointer.standing.len() == 1 && pointer.history.len() == 1)
     );
+}
+
+/// An entry that a machine says twice, and a stranger once: it is told of each time, and counts for nothing
+/// where there is no puddle.
+fn attestation(input: &[u8]) {
+    same(AttestationEntry::decode(input).map(|read| read.encode()), input);
+    same(SshKeyEntry::decode(input).map(|read| read.encode()), input);
+    let machine = key().public().bytes();
+    let said = |machine, position| {
+        let feed = FeedId { machine, incarnation: Incarnation([1; 16]) };
+        Said { feed, position, entry: input }
+    };
+    let said = [said(machine, 0), said(machine, 1), said(KeyBytes([1; 32]), 0)];
+    let found = fold_attestations(None, &BTreeMap::new(), said);
+    assert!(found.is_empty() || found.len() == 3, "an entry was lost");
+    assert!(found.iter().all(|one| one.standing == Standing::Stranger));
+    // Only the machine itself can have proved it, and only its own key.
+    let own = key().subkey(Purpose::Ssh).public();
+    let keys = ssh_keys(said);
+    assert!(keys.iter().all(|(of, keys)| *of == machine && *keys == [own]));
+}
+
+/// Checks one input as what is kept of names: the first byte says as what.
+pub fn run_names(input: &[u8]) {
+    let Some((which, input)) = input.split_first() else { return };
+    match which % 2 {
+        0 => same(Domains::decode(input).map(|read| read.encode()), input),
+        _ => same(NameState::decode(input).map(|read| read.encode()), input),
+    }
 }
 
 fn text(input: &[u8]) {

@@ -57,12 +57,15 @@ pub enum AttestCommand {
         #[command(flatten)]
         format: FormatArgs,
     },
-    /// List what the attestations of a repository say, believed or not
+    /// List what the attestations of a repository or of feeds say, believed or not
     #[command(after_help = help_sign::ATTEST_LIST)]
     List {
         /// A folder in the repository [default: the folder that you are in]
         #[arg(long, value_name = "PATH")]
         repository: Option<PathBuf>,
+        /// List what the feeds of this machine's puddle, and of those that it follows, have instead
+        #[arg(long, conflicts_with = "repository")]
+        feeds: bool,
         /// How to print
         #[command(flatten)]
         format: FormatArgs,

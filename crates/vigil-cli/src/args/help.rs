@@ -175,7 +175,8 @@ pub(super) const WATCH: &str = "\
 It prints what the pipeline gives now, and again after each change of a name, a file or a folder that it is \
 made of: what it gave before and gives now, what was made again, and where the change ended. It ends when it is \
 interrupted; what was made until then stays, unless `vigil gc` runs meanwhile: then it is made again when it is next \
-needed. Folders with more than 4096 folders in them, and paths with links in them, are looked at every second.
+needed. Folders with more than 4096 folders in them, paths with links in them, and names such as \
+att://domain/name@version are looked at every second.
 
 With --json, one line for each: pipeline, before (a Vcid or null), vcid (or null), refused (why there is nothing, \
 or null), made, cut_off (lists of names), milliseconds.

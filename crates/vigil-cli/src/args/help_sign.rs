@@ -94,18 +94,18 @@ Examples:
 pub(super) const ATTEST: &str = concat!(
     "\
 Writes attestations/HASH.json, a DSSE envelope with an in-toto statement, and HASH.json.sig, an SSH \
-signature over it, into a git repository, and commits both, signed. The bytes stay in the store. The \
-agent signs: `vigil agent start`.
+signature over it, into a git repository, and commits both, signed. Before that, this machine's feed says \
+so, with the hash of the file: so others can tell what it said before its key was lost. The bytes stay in \
+the store. The agent signs, and writes into the feed: `vigil agent start`.
 
-With --json, one document: attestation (the hash of the file), subject (a Vcid), predicate, files, \
-commit (null if it was said before).
+With --json, one document: attestation (the hash of the file), subject (a Vcid), predicate, files, feed (an \
+object of machine and position), commit (null if it was said before).
 
 Examples:
   Say about a file that it was reviewed, and see who says so:
 ",
     person!(),
-    "    $ vigil agent certify --passphrase-file pass
-    $ vigil agent start --passphrase-file pass
+    "    $ vigil agent start --passphrase-file pass
     $ git init -q vouched
     $ vigil attest @home/hello.txt --predicate https://example.org/reviewed/v1 --repository vouched
     $ vigil attest verify --repository vouched
@@ -113,10 +113,13 @@ Examples:
 );
 
 pub(super) const ATTEST_VERIFY: &str = "\
-The exit code is 1 if an attestation is refused, or none is there.
+The exit code is 1 if an attestation is refused, or none is there. Where the feeds of the Person's puddle \
+are here (this machine's own, or one that it follows), what a machine signs after it was revoked is refused, \
+and what it said before is not.
 
 With --json, one line for each: attestation (the hash in its name), holds, and principal, machine, \
-predicate, subjects (a list of name and sha256) or why.
+predicate, subjects (a list of name and sha256), feed (an object of machine and position, or null if no \
+feed here has it) or why.
 
 Examples:
   An empty repository has nothing to believe:
@@ -124,15 +127,18 @@ Examples:
     $ vigil attest list --repository empty";
 
 pub(super) const ATTEST_LIST: &str = "\
-Nothing is verified: this is what the files say.
+Nothing is verified: this is what the files say. With --feeds, it is what the machines' feeds say, whose \
+signatures were checked when they were read, and whether it counts: a word behind it says why it does not \
+(stranger, revoked, frozen, forgiven).
 
 With --json, one line for each: attestation (the hash in its name), predicate, subjects (a list of name \
-and sha256).
+and sha256), and with --feeds machine, position, standing (counts, or the word).
 
 Examples:
-  What a repository holds:
+  What a repository holds, and what feeds do:
     $ git init -q empty
-    $ vigil attest list --repository empty";
+    $ vigil attest list --repository empty
+    $ vigil attest list --feeds";
 
 pub(super) const ATTEST_SIGNERS: &str = concat!(
     "\

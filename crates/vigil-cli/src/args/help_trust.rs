@@ -95,7 +95,11 @@ Examples:
     $ vigil machine show";
 
 pub(super) const MACHINE_ENROLL: &str = "\
-With --json, one document: name, key, fingerprint, sealing, subkeys (an object of purpose and key).
+Where the Person's key is at hand, it certifies this machine's SSH key at once, for git and ssh-keygen: if it \
+is sealed here under the same passphrase, or comes from a file that is named. Anywhere else `vigil agent certify` does so.
+
+With --json, one document: name, key, fingerprint, sealing, certificate (as whom it signs, or null), subkeys \
+(an object of purpose and key).
 
 Examples:
   With the passphrase from a file:
@@ -103,7 +107,7 @@ Examples:
     $ vigil machine enroll bench --passphrase-file pass --memory 64MiB";
 
 pub(super) const MACHINE_SHOW: &str = "\
-With --json, one document: name, key, fingerprint, sealing.
+With --json, one document: name, key, fingerprint, sealing, certificate (as whom it signs, or null).
 
 Examples:
   This machine:
@@ -184,13 +188,31 @@ Examples:
 pub(super) const PUDDLE_REVOKE: &str = concat!(
     "\
 What the machine's feeds say up to here stays valid; the key is gone for ever. A revocation wins over \
-whatever its author had not seen.
+whatever its author had not seen. `vigil puddle krl` tells stock tools.
 
 Examples:
   Take this machine out:
 ",
     puddle!(),
     "    $ vigil puddle revoke bench --reason lost --words-file words --passphrase-file pass",
+);
+
+pub(super) const PUDDLE_KRL: &str = concat!(
+    "\
+A key revocation list of OpenSSH. It names every certificate of each revoked machine, and its SSH key, if the \
+machine has attested anything: then its feed says which key that is. git takes the file as \
+gpg.ssh.revocationFile, `ssh-keygen -Y verify` as -r; `ssh-keygen -Q -f FILE KEY` asks it. They have no \
+idea when something was signed, so they refuse what came before the revocation, too; `vigil attest verify` \
+does not.
+
+With --json, one document: machines, keys (how many it names).
+
+Examples:
+  After this machine was lost:
+",
+    puddle!(),
+    "    $ vigil puddle revoke bench --reason lost --words-file words --passphrase-file pass
+    $ vigil puddle krl -o revoked.krl",
 );
 
 pub(super) const PUDDLE_CHECK: &str = "\

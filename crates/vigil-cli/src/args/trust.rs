@@ -155,6 +155,9 @@ pub enum MachineCommand {
         /// Where the passphrase comes from
         #[command(flatten)]
         passphrase: PassphraseArgs,
+        /// Where the Person's key comes from, to certify this machine's SSH key at once
+        #[command(flatten)]
+        person: PersonKeyArgs,
         /// What guessing it costs
         #[command(flatten)]
         cost: CostArgs,
@@ -308,6 +311,16 @@ pub enum PuddleCommand {
         #[command(flatten)]
         passphrase: PassphraseArgs,
     },
+    /// Write the list by which ssh-keygen and git refuse what revoked machines sign
+    #[command(after_help = help_trust::PUDDLE_KRL)]
+    Krl {
+        /// Where to
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+        /// How to print
+        #[command(flatten)]
+        format: FormatArgs,
+    },
     /// Ask whether a machine may do something, and by which chain of grants, or which rule is against it
     Check(PuddleCheckArgs),
     /// Say that the Person is still there, so that leases begin anew
@@ -390,9 +403,15 @@ impl PersonCommand {
 impl MachineCommand {
     pub(crate) fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         match self {
-            Self::Enroll { passphrase, .. } | Self::Unlock { passphrase } => {
-                passphrase.passphrase_file.iter_mut().collect()
-            }
+            Self::Enroll { passphrase, person, .. } => [
+                &mut passphrase.passphrase_file,
+                &mut person.words_file,
+                &mut person.person_passphrase_file,
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            Self::Unlock { passphrase } => passphrase.passphrase_file.iter_mut().collect(),
             Self::Show { .. } => Vec::new(),
         }
     }
@@ -423,7 +442,7 @@ impl PuddleCommand {
                 bundle.iter_mut().chain(&mut passphrase.passphrase_file).collect()
             }
             Self::Verify { bundle, .. } => bundle.iter_mut().collect(),
-            Self::Export { output } => vec![output],
+            Self::Export { output } | Self::Krl { output, .. } => vec![output],
             Self::Import { bundle, .. } => vec![bundle],
             Self::Show { .. } | Self::Check(_) | Self::Time { .. } => Vec::new(),
         }

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
-use vigil_base::world::{read_file, replace_file};
+use vigil_base::Name;
+use vigil_base::world::read_file;
 use vigil_node::agent::{AgentClient, AgentError, AgentServer, LockedMemory, agent_socket, harden};
 use vigil_trust::agent::{Agent, AgentIdentity};
 use vigil_trust::formats::{Certificate, MachineCertificate};
 use vigil_trust::home::Home;
 use vigil_trust::seal::{self, SealedHeader};
-use vigil_trust::{Purpose, SubkeyCertificate};
+use vigil_trust::{Purpose, SecretKey, SubkeyCertificate};
 use zeroize::Zeroizing;
 
+use super::trust::feed::FeedWriter;
 use super::{Session, trust};
 use crate::args::{AgentCommand, PassphraseArgs, PersonKeyArgs, SocketArgs};
 use crate::failure::CommandError;
@@ -94,7 +96,7 @@ pub(super) fn certificate_path(session: &Session<'_>) -> PathBuf {
 }
 
 /// Reads the certificate, if there is one.
-pub(super) fn certificate(home: &Home) -> Result<Option<Certificate>, CommandError> {
+pub(in crate::run) fn certificate(home: &Home) -> Result<Option<Certificate>, CommandError> {
     let Some(file) = read_file(&**home.disk(), CERTIFICATE, CERTIFICATE_BYTES_MAX)? else {
         return Ok(None);
     };
@@ -105,7 +107,43 @@ pub(super) fn certificate(home: &Home) -> Result<Option<Certificate>, CommandErr
 fn keep_certificate(home: &Home, certificate: &Certificate) -> Result<(), CommandError> {
     let comment = certificate.body.principals[0].clone();
     let line = certificate.line(&comment) + "\n";
-    Ok(replace_file(&**home.disk(), CERTIFICATE, line.as_bytes())?)
+    Ok(home.set_certificate(&line).map_err(TrustError::from)?)
+}
+
+/// Has the Person certify a machine's SSH key.
+fn certified(
+    name: &Name,
+    subkey: &SubkeyCertificate,
+    person: &SecretKey,
+    session: &Session<'_>,
+) -> Result<Certificate, CommandError> {
+    let mut nonce = [0; 32];
+    session.environment.randomness.fill(&mut nonce)?;
+    let certificate = MachineCertificate {
+        name,
+        machine: subkey.owner(),
+        ssh: subkey.subkey(),
+        nonce,
+        // It holds until somebody revokes it: a clock that is wrong must not take a machine's word.
+        valid_after: 0,
+        valid_before: u64::MAX,
+    };
+    Ok(certificate.sign(person).map_err(SigningError::from)?)
+}
+
+/// Has the Person certify this machine's SSH key where nobody has so far, since both keys are at hand.
+pub(in crate::run) fn certify_if_none(
+    home: &Home,
+    machine: &SecretKey,
+    person: &SecretKey,
+    session: &Session<'_>,
+) -> Result<(), CommandError> {
+    if certificate(home)?.is_some() {
+        return Ok(());
+    }
+    let (_, header) = sealed(home)?;
+    let subkey = machine.certify_subkey(Purpose::Ssh);
+    keep_certificate(home, &certified(&header.name, &subkey, person, session)?)
 }
 
 fn sealed(home: &Home) -> Result<(Vec<u8>, SealedHeader), CommandError> {
@@ -141,7 +179,8 @@ fn start(
     drop(passphrase);
     let certificate = certificate(&home)?;
     let identity = AgentIdentity { name: header.name.as_str().to_owned(), certificate };
-    let agent = Agent::new(memory, identity, &key, header, file);
+    let feed = Box::new(FeedWriter::of(&home, session));
+    let agent = Agent::new(memory, identity, &key, header, file).writing_to(feed);
     drop(key);
     let server = AgentServer::bind(&socket).map_err(SigningError::from)?;
     print_exports(&socket, session)?;
@@ -249,7 +288,7 @@ fn request(args: &PassphraseArgs, session: &mut Session<'_>) -> Result<(), Comma
 }
 
 /// Reads a request: a name, and the machine's own word about its SSH key.
-fn parse_request(text: &str) -> Option<(vigil_base::Name, SubkeyCertificate)> {
+fn parse_request(text: &str) -> Option<(Name, SubkeyCertificate)> {
     let (name, hex) = text.trim().strip_prefix(REQUEST)?.split_once(':')?;
     let digits = hex.as_bytes();
     if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -259,7 +298,7 @@ fn parse_request(text: &str) -> Option<(vigil_base::Name, SubkeyCertificate)> {
     let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
     let subkey = SubkeyCertificate::decode(&bytes?).ok()?;
     subkey.key_for(Purpose::Ssh).ok()?;
-    Some((vigil_base::Name::new(name).ok()?, subkey))
+    Some((Name::new(name).ok()?, subkey))
 }
 
 fn certify(
@@ -275,18 +314,7 @@ fn certify(
         None => (sealed(&home)?.1.name, unlocked.key.certify_subkey(Purpose::Ssh)),
     };
     let person = trust::person_key(&home, person, &unlocked.passphrase, session)?;
-    let mut nonce = [0; 32];
-    session.environment.randomness.fill(&mut nonce)?;
-    let certificate = MachineCertificate {
-        name: &name,
-        machine: subkey.owner(),
-        ssh: subkey.subkey(),
-        nonce,
-        // It holds until somebody revokes it: a clock that is wrong must not take a machine's word.
-        valid_after: 0,
-        valid_before: u64::MAX,
-    };
-    let certificate = certificate.sign(&person).map_err(SigningError::from)?;
+    let certificate = certified(&name, &subkey, &person, session)?;
     let principal = certificate.body.principals[0].clone();
     if request.is_some() {
         session.out.line(certificate.line(&principal))?;

@@ -5,7 +5,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 use vigil_base::Vcid;
 use vigil_kernel::{Provenance, parse_pipeline};
-use vigil_node::attest::{Attestation, Found, Repository, Signing, check, read_all};
+use vigil_node::agent::AgentClient;
+use vigil_node::attest::{
+    Attestation, Checked, FeedWords, Found, Refusal, Repository, Signing, check, read_all,
+};
+use vigil_node::shared_names::SharedNames;
+use vigil_trust::KeyBytes;
+use vigil_trust::attestations::{Attested, Standing};
 use vigil_trust::formats::{
     AllowedSigners, Certificate, Dependency, Envelope, InTotoStatement, Json,
     Provenance as SlsaProvenance, Subject,
@@ -26,7 +32,8 @@ pub(super) fn perform(args: &AttestArgs, session: &mut Session<'_>) -> Result<()
         Some(AttestCommand::Verify { signers, repository, format }) => {
             verify(signers.as_deref(), repository.as_deref(), format.json, session)
         }
-        Some(AttestCommand::List { repository, format }) => {
+        Some(AttestCommand::List { feeds: true, format, .. }) => list_feeds(format.json, session),
+        Some(AttestCommand::List { repository, format, .. }) => {
             list(repository.as_deref(), format.json, session)
         }
         Some(AttestCommand::Signers) => {
@@ -42,6 +49,37 @@ fn repository(path: Option<&Path>, session: &Session<'_>) -> Result<Repository, 
         None => session.environment.locate(Path::new(".")),
     };
     Ok(Repository::find(&folder).map_err(SigningError::from)?)
+}
+
+/// Reads what the feeds say that are here.
+fn feed_words(session: &Session<'_>) -> Result<FeedWords, CommandError> {
+    // Looks whether others may read the folder.
+    trust::home(session)?;
+    let names = SharedNames::new(session.store_folder.join(trust::FOLDER));
+    Ok(FeedWords::read(&names).map_err(SigningError::from)?)
+}
+
+/// Where in a machine's feeds something is said.
+fn place(machine: &KeyBytes, position: u64) -> Value {
+    json!({ "machine": machine.to_string(), "position": position })
+}
+
+/// Has the agent say in this machine's feed that it attests, if the feed does not say so, and returns where.
+fn say_in_feed(
+    client: &AgentClient,
+    machine: &KeyBytes,
+    attestation: &Attestation,
+    statement: &InTotoStatement,
+    session: &Session<'_>,
+) -> Result<u64, CommandError> {
+    let entry = attestation.entry(statement).map_err(SigningError::from)?;
+    let words = feed_words(session)?;
+    let said = words.find(machine, &attestation.hash);
+    let is_said = |said: &&Attested| matches!(said.standing, Standing::Counts | Standing::Stranger);
+    if let Some(said) = said.filter(is_said) {
+        return Ok(said.position);
+    }
+    Ok(client.attest(&entry).map_err(SigningError::from)?.position)
 }
 
 fn own_certificate(session: &Session<'_>) -> Result<Certificate, CommandError> {
@@ -84,6 +122,9 @@ fn attest(args: &AttestArgs, session: &mut Session<'_>) -> Result<(), CommandErr
     };
     let attestation =
         Attestation::sign(&client, &certificate, &statement).map_err(SigningError::from)?;
+    // The feed first: what others are shown is never missing there.
+    let machine = certificate.machine().ok_or(SigningError::AnotherKey)?;
+    let position = say_in_feed(&client, &machine, &attestation, &statement, session)?;
     let socket = agent::socket_path(&args.socket, session)?;
     let principal = certificate.body.principals[0].clone();
     let name = principal.split('@').next().unwrap_or_default();
@@ -100,12 +141,15 @@ fn attest(args: &AttestArgs, session: &mut Session<'_>) -> Result<(), CommandErr
             "subject": found.vcid.to_string(),
             "predicate": statement.predicate_type,
             "files": [path, signature],
+            "feed": place(&machine, position),
             "commit": commit,
         }));
     }
     session.out.line(&path)?;
     match commit {
-        Some(commit) => session.say(format_args!("said by {principal}, in commit {commit}")),
+        Some(commit) => session.say(format_args!(
+            "said by {principal}, at {position} of its feed and in commit {commit}"
+        )),
         None => session.say("it was said before, in the same words"),
     }
 }
@@ -183,32 +227,38 @@ fn verify(
         return Err(SigningError::Nothing.into());
     }
     let at = u64::try_from(session.environment.clock.now().0 / 1_000_000_000).unwrap_or(0);
+    let words = feed_words(session)?;
     let mut count = 0;
     for one in &found {
-        count += u64::from(!verify_one(one, &list, at, is_json, session)?);
+        let checked = check(one.name, &one.envelope, &one.signature, &list, at);
+        let judged = checked.and_then(|checked| {
+            let feed = words.judge(&checked)?.map(|said| place(&checked.machine, said.position));
+            Ok((checked, feed))
+        });
+        count += u64::from(!tell(one, judged, is_json, session)?);
     }
     if count > 0 { Err(SigningError::Refused { count }.into()) } else { Ok(()) }
 }
 
-/// Checks one attestation, says what came of it, and returns whether it holds.
-fn verify_one(
+/// Says what came of checking an attestation, and returns whether it holds.
+fn tell(
     one: &Found,
-    list: &[AllowedSigners],
-    at: u64,
+    judged: Result<(Checked, Option<Value>), Refusal>,
     is_json: bool,
     session: &mut Session<'_>,
 ) -> Result<bool, CommandError> {
     let name = one.name.to_string();
-    match check(one.name, &one.envelope, &one.signature, list, at) {
-        Ok(checked) if is_json => session.out.json(&json!({
+    match judged {
+        Ok((checked, feed)) if is_json => session.out.json(&json!({
             "attestation": name,
             "holds": true,
             "principal": checked.principal,
             "machine": checked.machine.to_string(),
             "predicate": checked.statement.predicate_type,
             "subjects": subjects(&checked.statement),
+            "feed": feed,
         }))?,
-        Ok(checked) => {
+        Ok((checked, _)) => {
             let text = plain(&shown(&checked.statement));
             session.out.line(format_args!("holds    {}  {text}", checked.principal))?;
         }
@@ -253,6 +303,40 @@ fn list(path: Option<&Path>, is_json: bool, session: &mut Session<'_>) -> Result
     }
     if found.is_empty() {
         session.say("no attestations yet; `vigil attest URI --predicate TYPE` makes one")?;
+    }
+    Ok(())
+}
+
+/// Lists what feeds say, and whether it counts.
+fn list_feeds(is_json: bool, session: &mut Session<'_>) -> Result<(), CommandError> {
+    let words = feed_words(session)?;
+    let mut is_any = false;
+    for Attested { feed, position, entry, standing } in words.all() {
+        is_any = true;
+        let (name, machine) = (entry.envelope(), feed.machine.to_string());
+        if is_json {
+            let hashes = entry.subjects().iter();
+            let subjects: Vec<Value> =
+                hashes.map(|vcid| json!({"name": null, "sha256": vcid.to_hex()})).collect();
+            session.out.json(&json!({
+                "attestation": name.to_string(),
+                "predicate": entry.predicate(),
+                "subjects": subjects,
+                "machine": machine,
+                "position": position,
+                "standing": standing.word(),
+            }))?;
+            continue;
+        }
+        let word = match standing {
+            Standing::Counts => String::new(),
+            other => format!("  {}", other.word()),
+        };
+        let (predicate, machine) = (plain(entry.predicate()), &machine[..16]);
+        session.out.line(format_args!("{name}  {predicate}  by {machine} at {position}{word}"))?;
+    }
+    if !is_any {
+        session.say("no feed here says anything yet; `vigil attest URI --predicate TYPE` does")?;
     }
     Ok(())
 }

@@ -40,8 +40,10 @@ pub(super) fn vouch(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {
         return guide
             .text("With git and ssh-keygen at hand, the tour would go on with attestations.");
     }
-    guide.text("The agent has the key unlocked, also for git and ssh-keygen.")?;
-    own(guide, &["agent", "certify"], &unlock)?;
+    guide.text(
+        "The Person has certified the machine's SSH key already, since its own was at hand. The agent\n\
+         has the machine's key unlocked, also for git and ssh-keygen.",
+    )?;
     let socket = ["--socket", "agent/agent.sock"];
     own(guide, &["agent", "start"], &[unlock, socket].concat())?;
     let shown = attest(guide, &socket);
@@ -51,7 +53,9 @@ pub(super) fn vouch(guide: &mut Guide<'_, '_>) -> Result<(), CommandError> {
 }
 
 fn attest(guide: &mut Guide<'_, '_>, socket: &[&str]) -> Result<(), CommandError> {
-    guide.text("An attestation is a signed word in an ordinary git repository.")?;
+    guide.text(
+        "An attestation is a signed word in an ordinary git repository, and in the machine's feed.",
+    )?;
     guide.outside(&["git", "init", "-q", "vouched"], None, true)?;
     let predicate = ["--predicate", "https://example.org/reviewed/v1", "--repository", "vouched"];
     let attest = ["--store", STORE, "attest", "@result"];

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use vigil_base::Vcid;
 use vigil_trust::agent::{
-    AgentStatus, Answer, EXTENSION_FORGET, EXTENSION_PUBLIC, EXTENSION_SIGN, EXTENSION_STATUS,
-    EXTENSION_STOP, Identity, MESSAGE_BYTES_MAX, Request, frame,
+    AgentStatus, Answer, EXTENSION_ATTEST, EXTENSION_FORGET, EXTENSION_PUBLIC, EXTENSION_SIGN,
+    EXTENSION_STATUS, EXTENSION_STOP, Identity, MESSAGE_BYTES_MAX, Place, Request, frame,
 };
+use vigil_trust::attestations::AttestationEntry;
 use vigil_trust::formats::ForeignSigner;
 use vigil_trust::{PublicKey, Purpose, Signature, SubkeyCertificate};
 use zeroize::Zeroizing;
@@ -128,6 +129,17 @@ impl AgentClient {
         let action = "tell how it is";
         let data = self.extension(EXTENSION_STATUS, &[], action)?;
         AgentStatus::parse(&data).ok_or(AgentError::Refused { action })
+    }
+
+    /// Has the agent write into the machine's feed what the machine attests, and returns where it is.
+    ///
+    /// # Errors
+    /// Fails if it cannot be asked, has no key, or could not write.
+    pub fn attest(&self, entry: &AttestationEntry) -> Result<Place, AgentError> {
+        let action = "write into the feed";
+        let data = self.extension(EXTENSION_ATTEST, &[&entry.encode()], action)?;
+        let said = Place::parse(&data).ok_or(AgentError::Refused { action })?;
+        said.map_err(|why| AgentError::Feed { why })
     }
 
     /// Has the agent give up its key until the machine's passphrase comes.

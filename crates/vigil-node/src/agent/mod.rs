@@ -73,6 +73,12 @@ pub enum AgentError {
     /// The agent's answer cannot be read.
     #[error("the agent does not speak the protocol")]
     Answer(#[from] AnswerError),
+    /// The agent did not write into the machine's feed.
+    #[error("the agent could not write into this machine's feed: {why}")]
+    Feed {
+        /// Why, as it says.
+        why: String,
+    },
     /// The agent said no.
     #[error("the agent refused to {action}")]
     Refused {
@@ -84,7 +90,9 @@ pub enum AgentError {
 impl Blamed for AgentError {
     fn blame(&self) -> Blame {
         match self {
-            Self::Memory { .. } | Self::Socket { .. } | Self::Answer(_) => Blame::World,
+            Self::Memory { .. } | Self::Socket { .. } | Self::Answer(_) | Self::Feed { .. } => {
+                Blame::World
+            }
             _ => Blame::Caller,
         }
     }

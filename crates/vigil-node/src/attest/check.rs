@@ -77,6 +77,14 @@ pub enum Refusal {
     /// The payload is no statement.
     #[error("the envelope holds no statement")]
     Statement(#[source] StatementError),
+    /// The machine was revoked, and did not say it while its word counted.
+    #[error("its machine was revoked, and what counts of its feed does not have it")]
+    Revoked,
+    /// The machine is frozen, and no feed of it that counts has it.
+    #[error(
+        "its machine has said two things at one position, and no feed of it that counts has it"
+    )]
+    Frozen,
     /// The file has another name than its hash.
     #[error("the file is named {name}, but is {found}")]
     Name {

@@ -10,11 +10,14 @@
 
 mod check;
 mod repository;
+mod said;
 
 pub use check::{Checked, Refusal, check};
 pub use repository::{Found, Repository, RepositoryError, Signing, read_all};
+pub use said::{FeedWords, revoked};
 
 use vigil_base::Vcid;
+use vigil_trust::attestations::{AttestationEntry, AttestationError};
 use vigil_trust::formats::{
     Certificate, ForeignSigner, InTotoStatement, NAMESPACE_ATTESTATION, STATEMENT_MEDIA_TYPE,
     SshSigner, sign_envelope, sign_ssh,
@@ -51,6 +54,19 @@ impl Attestation {
         let signed = sign_ssh(by, signer, NAMESPACE_ATTESTATION, envelope.as_bytes())?;
         let hash = Vcid::of(envelope.as_bytes());
         Ok(Self { hash, signature: signed.text(), envelope })
+    }
+
+    /// Returns what the machine's feed is to say of it.
+    ///
+    /// # Errors
+    /// Refuses what an entry does not hold, such as subjects without a SHA-256.
+    pub fn entry(&self, statement: &InTotoStatement) -> Result<AttestationEntry, AttestationError> {
+        let digests = statement.subjects.iter().map(|subject| {
+            let hex = subject.digests.get("sha256").ok_or(AttestationError::Subjects)?;
+            Vcid::from_hex(hex).map_err(|_| AttestationError::Subjects)
+        });
+        let subjects: Vec<Vcid> = digests.collect::<Result<_, _>>()?;
+        AttestationEntry::new(self.hash, &statement.predicate_type, subjects)
     }
 
     /// Returns the names of its two files inside the repository.

@@ -2,12 +2,11 @@
 
 use vigil_base::{TreePath, Uri};
 use vigil_kernel::{Produced, Refusal};
-use vigil_trust::names::{AttName, Meaning};
+use vigil_trust::names::{AttName, Meaning, NameState};
 
 use super::places::{absent, descend, kept};
 use super::{BYTES_TYPE, TREE_TYPE};
 use crate::description::{Asked, Description, misuse, world};
-use crate::shared_names::SharedState;
 
 /// Shared names.
 pub const ENDPOINTS: &[Description] = &[Description {
@@ -46,7 +45,7 @@ async fn shared(asked: Asked<'_>) -> Result<Produced, Refusal> {
         absent(format!("nobody here has set {name}"))
             .hint("`vigil name list --shared` shows those that there are")
     };
-    let state = SharedState::decode(&state.ok_or_else(nothing)?);
+    let state = NameState::decode(&state.ok_or_else(nothing)?);
     let state = state.map_err(|error| world(error.to_string()))?;
     match state.meaning {
         Meaning::Target(target) => {
@@ -69,9 +68,9 @@ async fn shared(asked: Asked<'_>) -> Result<Produced, Refusal> {
 }
 
 /// Tells all that was said, by whom, and where in their feeds.
-fn sides(state: &SharedState, with_targets: bool) -> String {
-    let sides = state.standing.iter().map(|(target, machine, position)| {
-        let machine = machine.to_string();
+fn sides(state: &NameState, with_targets: bool) -> String {
+    let sides = state.standing.iter().map(|(target, feed, position)| {
+        let machine = feed.machine.to_string();
         let by = format!("{} at {position}", &machine[..16]);
         match (with_targets, target) {
             (false, _) => by,

@@ -8,6 +8,7 @@ mod interop;
 mod json;
 mod packing;
 mod pipelines;
+mod said;
 mod settings;
 mod shared_names;
 mod support;

@@ -24,42 +24,42 @@ use crate::{Sevens, request};
 const NAME: &str = "att://ada.example/log@1";
 
 /// A machine with what it keeps.
-struct Machine {
-    folder: PathBuf,
-    key: SecretKey,
+pub(crate) struct Machine {
+    pub(crate) folder: PathBuf,
+    pub(crate) key: SecretKey,
 }
 
-fn key(seed: u8) -> SecretKey {
+pub(crate) fn key(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
 }
 
 /// The Person of the puddle that machine `seed` begins.
-fn person_of(seed: u8) -> SecretKey {
+pub(crate) fn person_of(seed: u8) -> SecretKey {
     key(100 + seed)
 }
 
 impl Machine {
-    fn new(folder: PathBuf, seed: u8) -> Self {
+    pub(crate) fn new(folder: PathBuf, seed: u8) -> Self {
         Self { folder, key: key(seed) }
     }
 
-    fn home(&self) -> Home {
+    pub(crate) fn home(&self) -> Home {
         Home::new(Arc::new(FolderDisk::private(&self.folder)))
     }
 
-    fn log(&self) -> FeedLog {
+    pub(crate) fn log(&self) -> FeedLog {
         let public = self.key.public().bytes();
         let disk = Arc::new(FolderDisk::private(&self.folder));
         FeedLog::open(disk, public, Vcid::of(b"here"), |_| false, &Sevens).expect("it opens")
     }
 
     /// Says something in the machine's feed.
-    fn say(&self, entries: &[Vec<u8>]) {
+    pub(crate) fn say(&self, entries: &[Vec<u8>]) {
         self.log().append(&self.key, Moment(3), entries).expect("durable");
     }
 
     /// Begins a puddle with this machine and another.
-    fn begin(&self, seed: u8, other: &SecretKey) -> Vcid {
+    pub(crate) fn begin(&self, seed: u8, other: &SecretKey) -> Vcid {
         let person = person_of(seed);
         let name = Name::new("home").expect("a name");
         let event = Event::Genesis { name, lease: Lease::Never, nonce: [seed; 16] };
@@ -78,7 +78,7 @@ impl Machine {
         id
     }
 
-    fn join(&self, id: Vcid, seed: u8) {
+    pub(crate) fn join(&self, id: Vcid, seed: u8) {
         let home = self.home();
         let clocks = Clocks { wall: Moment(0), steady: None };
         let here = PuddleHere { id, time: TimeHere::begin(&clocks) };
@@ -90,19 +90,19 @@ impl Machine {
         home.set_person(&the_person(seed), None).expect("written");
     }
 
-    fn bundle(&self, id: Vcid) -> Bundle {
+    pub(crate) fn bundle(&self, id: Vcid) -> Bundle {
         let home = self.home();
         let known = home.open_puddle(id).expect("readable");
         let packed = home.bundle(&known).expect("packed");
         Bundle::decode(&packed.bundle.encode()).expect("it holds")
     }
 
-    fn hear(&self, other: &Self, id: Vcid) {
+    pub(crate) fn hear(&self, other: &Self, id: Vcid) {
         self.home().take_bundle(&other.bundle(id)).expect("taken");
     }
 }
 
-fn the_person(seed: u8) -> Person {
+pub(crate) fn the_person(seed: u8) -> Person {
     let name = Name::new("ada").expect("a name");
     Person { key: person_of(seed).public().bytes(), name, at: Moment(0) }
 }
@@ -121,7 +121,7 @@ fn set(place: &Place, machine: &Machine, text: &str) -> Vcid {
 }
 
 /// The machine whose folder the place's nodes read, in a puddle with another, which has a folder of its own.
-fn two(place: &Place) -> (Machine, Machine, Vcid) {
+pub(crate) fn two(place: &Place) -> (Machine, Machine, Vcid) {
     let one = Machine::new(place.path().join("trust"), 1);
     let two = Machine::new(place.path().join("other"), 2);
     let id = one.begin(1, &two.key);
@@ -216,7 +216,7 @@ fn machines_that_had_not_heard_of_each_other_give_no_answer_until_one_replaces_t
 }
 
 /// Copies a folder with all in it.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -264,7 +264,7 @@ fn a_machine_that_says_two_things_freezes_what_it_said_and_nothing_else() {
     assert_eq!(place.bytes(NAME), b"before");
 }
 
-fn know(machine: &Machine, people: Vec<Person>) {
+pub(crate) fn know(machine: &Machine, people: Vec<Person>) {
     let set = |known: &mut Vec<Person>| {
         *known = people;
         Ok::<_, HomeError>(())

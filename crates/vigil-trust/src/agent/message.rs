@@ -29,6 +29,8 @@ const EXTENSION_RESPONSE: u8 = 29;
 pub const EXTENSION_SIGN: &str = "sign@vigil";
 /// Asks for the machine's certificate of its subkey for a foreign format.
 pub const EXTENSION_PUBLIC: &str = "public@vigil";
+/// Has the agent write into the machine's feed what the machine attests: one entry.
+pub const EXTENSION_ATTEST: &str = "attest@vigil";
 /// Asks how the agent is.
 pub const EXTENSION_STATUS: &str = "status@vigil";
 /// Has the agent give up its key for the sealed one that it came from.

@@ -8,13 +8,14 @@
 //! - it signs files and nothing else with the SSH key: a login is refused, and so is whatever is not
 //!   laid out as the key's one format lays it out;
 //! - no answer holds a secret, and no key can be put in from outside;
+//! - into the feed it writes what it has read as an attestation, and it alone builds and signs the batch;
 //! - while it is locked, it holds no key, only a sealed one.
 
 mod keeper;
 mod message;
 
-pub use keeper::{Agent, AgentIdentity, AgentState, AgentStatus, Vault};
+pub use keeper::{Agent, AgentIdentity, AgentState, AgentStatus, OwnFeed, Place, Vault};
 pub use message::{
-    Answer, AnswerError, EXTENSION_FORGET, EXTENSION_PUBLIC, EXTENSION_SIGN, EXTENSION_STATUS,
-    EXTENSION_STOP, Identity, MESSAGE_BYTES_MAX, Request, frame,
+    Answer, AnswerError, EXTENSION_ATTEST, EXTENSION_FORGET, EXTENSION_PUBLIC, EXTENSION_SIGN,
+    EXTENSION_STATUS, EXTENSION_STOP, Identity, MESSAGE_BYTES_MAX, Request, frame,
 };

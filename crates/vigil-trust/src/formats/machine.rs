@@ -20,6 +20,9 @@ pub const NAMESPACE_GIT: &str = "git";
 /// For what a machine's SSH signatures are: attestations.
 pub const NAMESPACE_ATTESTATION: &str = "attestation@vigil";
 
+/// With what a machine's SSH key says whose it is. An agent signs this for nobody but its own machine.
+pub const NAMESPACE_MACHINE: &str = "machine@vigil";
+
 const KEY_ID: &str = "vigil machine ";
 /// Hexadecimal digits of a Person in a principal: 64 bits, which are a name and no proof.
 const PERSON_DIGITS: usize = 16;
@@ -41,15 +44,20 @@ pub struct MachineCertificate<'a> {
     pub valid_before: u64,
 }
 
-/// Returns the domain of a Person's machines, such as `1f0c3a…vigil`.
-fn domain(person: &PublicKey) -> String {
+/// Returns the domain of a Person's machines, such as `1f0c3a….vigil`.
+pub fn person_domain(person: &PublicKey) -> String {
     let hex = Vcid::of(person.as_bytes()).to_hex();
     alloc::format!("{}.vigil", &hex[..PERSON_DIGITS])
 }
 
 /// Returns as whom a machine signs, such as `laptop@1f0c3a….vigil`.
 pub fn machine_principal(name: &Name, person: &PublicKey) -> String {
-    alloc::format!("{}@{}", name.as_str(), domain(person))
+    alloc::format!("{}@{}", name.as_str(), person_domain(person))
+}
+
+/// Returns the key id of every certificate for a machine.
+pub(super) fn key_id(machine: &KeyBytes) -> String {
+    alloc::format!("{KEY_ID}{machine}")
 }
 
 impl MachineCertificate<'_> {
@@ -66,7 +74,7 @@ impl MachineCertificate<'_> {
             nonce: self.nonce.to_vec(),
             key: *self.ssh,
             serial: 0,
-            key_id: alloc::format!("{KEY_ID}{}", self.machine),
+            key_id: key_id(&self.machine.bytes()),
             principals: Vec::from([machine_principal(self.name, &person.public())]),
             valid_after: self.valid_after,
             valid_before: self.valid_before,
@@ -104,7 +112,7 @@ impl AllowedSigners {
     /// Returns the line for all machines of a Person, whose SSH subkey certifies them.
     pub fn of_person(person: &PublicKey, ssh: &PublicKey, comment: &str) -> Self {
         Self {
-            pattern: alloc::format!("*@{}", domain(person)),
+            pattern: alloc::format!("*@{}", person_domain(person)),
             authority: *ssh,
             namespaces: [NAMESPACE_GIT, NAMESPACE_ATTESTATION].map(String::from).into(),
             comment: comment.into(),

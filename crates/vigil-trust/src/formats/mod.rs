@@ -16,6 +16,7 @@ mod comment;
 mod dsse;
 mod in_toto;
 mod json;
+mod krl;
 mod machine;
 mod minisign;
 mod pem;
@@ -31,7 +32,11 @@ pub use allowed_signers::{AllowedSigners, AllowedSignersError};
 pub use dsse::{Envelope, EnvelopeError, EnvelopeSignature, pre_authentication_encoding};
 pub use in_toto::{Digests, InTotoStatement, STATEMENT_MEDIA_TYPE, StatementError, Subject};
 pub use json::{Json, JsonError};
-pub use machine::{MachineCertificate, NAMESPACE_ATTESTATION, NAMESPACE_GIT, machine_principal};
+pub use krl::RevocationList;
+pub use machine::{
+    MachineCertificate, NAMESPACE_ATTESTATION, NAMESPACE_GIT, NAMESPACE_MACHINE, machine_principal,
+    person_domain,
+};
 pub use minisign::{
     MinisignError, MinisignHasher, MinisignKey, MinisignSignature, MinisignUnsealed,
     MinisignUnsigned, Prehash,

@@ -6,6 +6,7 @@
 //! | `person-<key>.sealed` | that key of the Person's under a passphrase, unless only the words are to have it |
 //! | `machine.sealed` | this machine's key under a passphrase |
 //! | `known` | other people: keys and names |
+//! | `machine-cert.pub` | what the Person says of this machine's SSH key, for stock tools |
 //! | `puddle` | which puddle this machine belongs to, and what it knows of the time |
 //! | `lock` | held by whoever changes one of these |
 //! | `feeds/` | feeds, of this machine and of others, events, evidence of forks; under a lock of its own |
@@ -43,6 +44,7 @@ const PERSON: &str = "person";
 const MACHINE_SEALED: &str = "machine.sealed";
 const KNOWN: &str = "known";
 const PUDDLE: &str = "puddle";
+const CERTIFICATE: &str = "machine-cert.pub";
 
 const PERSON_TAG: &str = "vigil.person/1";
 const KNOWN_TAG: &str = "vigil.known/1";
@@ -271,6 +273,14 @@ impl Home {
         }
         lock.write(MACHINE_SEALED, sealed)?;
         Ok(true)
+    }
+
+    /// Keeps the line of this machine's OpenSSH certificate, in place of what was there.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn set_certificate(&self, line: &str) -> Result<(), HomeError> {
+        self.lock()?.write(CERTIFICATE, line.as_bytes())
     }
 
     /// Returns the other people that this machine knows, in the order of their names.

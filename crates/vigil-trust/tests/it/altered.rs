@@ -5,9 +5,11 @@
 use std::error::Error;
 
 use vigil_base::world::Moment;
-use vigil_base::{Name, Vcid};
+use vigil_base::{EntryKind, Name, Vcid};
+use vigil_trust::attestations::{AttestationEntry, SshKeyEntry};
 use vigil_trust::feed::{Batch, Equivocation, Incarnation};
 use vigil_trust::home::Bundle;
+use vigil_trust::names::{AttName, NameEntry, NameTarget};
 use vigil_trust::puddle::{
     Event, FeedMark, JoinRequest, Lease, PuddleEvent, Scope, Target, check_chain,
 };
@@ -239,6 +241,49 @@ fn a_request_a_subkey_a_batch_and_evidence() {
     fields.extend(of_header(reason));
     fields.extend(of_header(reason));
     check("evidence", &evidence.expect("it is").encode(), Equivocation::decode, &fields);
+}
+
+#[test]
+fn what_a_feed_says_besides_events() {
+    let subjects = [Vcid::of(b"one"), Vcid::of(b"two")];
+    let entry = AttestationEntry::new(Vcid::of(b"envelope"), "a:b", subjects).expect("it fits");
+    let name = NameEntry {
+        name: AttName::parse("att://ada.example/result@1").expect("a name"),
+        target: Some(NameTarget { kind: EntryKind::File, vcid: Vcid::of(b"result") }),
+        replaces: vec![Vcid::of(b"before")],
+    };
+    let ssh = SshKeyEntry::sign(&key(1)).encode();
+    let machine = key(1).public().bytes();
+    // The machine has signed each field of each of them with the batch that they are in.
+    let entries = [entry.encode(), name.encode(), ssh.clone()];
+    let batch = Batch::sign(&key(1), Incarnation([6; 16]), None, Moment(5), &entries);
+    let bytes = batch.encode();
+    assert!(Batch::decode(&bytes).is_ok());
+    let mut found = Vec::new();
+    for (record, fields) in entries.iter().zip([5, 7, 3]) {
+        found.clear();
+        assert_eq!(leaves(record, 0, &mut found), record.len());
+        assert_eq!(found.len(), fields);
+        let at = bytes.windows(record.len()).position(|part| part == &record[..]);
+        let at = at.expect("the batch has the entry");
+        for leaf in &found {
+            let mut forged = bytes.clone();
+            forged[at + leaf.end - 1] ^= 1;
+            let error = Batch::decode(&forged).expect_err("an entry was altered").to_string();
+            assert_eq!(error, "the entries of a batch are not those that were signed");
+        }
+    }
+    // An SSH key is claimed by both, or by nobody.
+    found.clear();
+    leaves(&ssh, 0, &mut found);
+    for leaf in &found {
+        let mut altered = ssh.clone();
+        altered[leaf.end - 1] ^= 1;
+        let claimed = SshKeyEntry::decode(&altered).ok().and_then(|read| read.key_of(&machine));
+        assert_eq!(claimed, None);
+    }
+    let read = SshKeyEntry::decode(&ssh).expect("it is one");
+    assert!(read.key_of(&machine).is_some() && read.key_of(&key(2).public().bytes()).is_none());
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! What a machine keeps: files that are replaced whole, and bundles that are taken twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use vigil_base::world::{Disk as _, Lock, Moment, OpenMode};
 use vigil_base::{Name, Vcid};
-use vigil_trust::SecretKey;
+use vigil_trust::attestations::{
+    AttestationEntry, SshKeyEntry, Standing, fold_attestations, ssh_keys,
+};
 use vigil_trust::feed::{Batch, Equivocation, FeedLog};
 use vigil_trust::home::{Bundle, Home, HomeError, Known, Person, PuddleHere};
+use vigil_trust::names::Said;
 use vigil_trust::puddle::{Clocks, Event, JoinRequest, Lease, MachineState, PuddleEvent, TimeHere};
+use vigil_trust::{Purpose, SecretKey};
 
 use crate::disk::{Counting, MemoryDisk};
 
@@ -90,7 +94,11 @@ fn one_process_at_a_time_changes_the_files() {
     assert_eq!(other.lock(Lock::Exclusive, false), Ok(true));
     assert_eq!(home.set_machine(b"sealed"), Err(HomeError::Busy));
     assert_eq!(set_known(&home, &[]), Err(HomeError::Busy));
+    assert_eq!(home.set_certificate("a line\n"), Err(HomeError::Busy));
     drop(other);
+    assert_eq!(home.set_certificate("a line\n"), Ok(()));
+    let file = disk.open("machine-cert.pub", OpenMode::Read).expect("it was written");
+    assert_eq!(file.len(), Ok(7));
     assert_eq!(home.set_machine(b"sealed"), Ok(true));
 }
 
@@ -171,6 +179,45 @@ fn a_bundle_makes_another_machine_see_the_same_and_twice_changes_nothing() {
             assert_ne!(bundle.puddle, id, "byte {at}");
         }
     }
+}
+
+#[test]
+fn what_a_feed_says_besides_changes_nothing_of_the_puddle_and_travels_with_it() {
+    let random = Counting::default();
+    let (disk, home, id) = puddle(1, &random);
+    let before = home.open_puddle(id).expect("it is there").view;
+    let entry = AttestationEntry::new(Vcid::of(b"e"), "a:b", [Vcid::of(b"s")]).expect("it fits");
+    let entries = [SshKeyEntry::sign(&key(1)).encode(), entry.encode(), b"unknown".to_vec()];
+    let public = key(1).public().bytes();
+    let place = Vcid::of(b"here");
+    let mut log =
+        FeedLog::open(Arc::new(disk), public, place, |_| false, &random).expect("it opens");
+    log.append(&key(1), Moment(4), &entries).expect("durable");
+    assert_eq!(home.open_puddle(id).expect("it is there").view, before);
+    // Events that follow them are found as before.
+    let event = PuddleEvent { puddle: Some(id), after: before.next_after(), event: Event::Renew };
+    let renewed = event.sign(&key(100), Moment(5));
+    log.append(&key(1), Moment(5), &[renewed.encode(), entry.encode()]).expect("durable");
+    drop(log);
+    let view = home.open_puddle(id).expect("it is there").view;
+    assert!(view.signed.contains_key(&renewed.id()) && view.refused.is_empty());
+    let other = Home::new(Arc::new(MemoryDisk::default()));
+    other.take_bundle(&packed(&home, id)).expect("the disk is well");
+    let known = other.open_puddle(id).expect("it is there");
+    assert_eq!(known.view, view);
+    let said: Vec<Said<'_>> = known
+        .batches()
+        .flat_map(|batch| {
+            let feed = batch.header().feed;
+            batch.entries().map(move |(position, entry)| Said { feed, position, entry })
+        })
+        .collect();
+    let found = fold_attestations(Some(&view), &BTreeMap::new(), said.iter().copied());
+    let positions: Vec<u64> = found.iter().map(|one| one.position).collect();
+    assert_eq!((positions, &found[0].entry), (vec![3, 6], &entry));
+    assert!(found.iter().all(|one| one.standing == Standing::Counts));
+    let ssh = key(1).subkey(Purpose::Ssh).public();
+    assert_eq!(ssh_keys(said), [(public, vec![ssh])].into());
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod disk;
 mod feeds;
 mod formats;
 mod gate;
+mod golden;
 mod home;
 mod interop;
 mod quota;

@@ -341,3 +341,45 @@ fn others_are_known_by_a_compared_fingerprint() {
     bench.run("person forget bob").expect(1).says("nobody is known as bob");
     bench.run("person trust bob 12").expect(1).says("64 hexadecimal digits");
 }
+
+#[test]
+fn enrolment_certifies_the_machine_where_the_persons_key_is_at_hand() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bench = bench();
+    let enroll = |store: &str, rest: &str| {
+        let sealed = "--passphrase-file pass --memory 64MiB --json";
+        bench.run(&format!("--store {store} machine enroll bench {sealed}{rest}"))
+    };
+    let certificate = |store: &str| {
+        json(&bench.fine(&format!("--store {store} machine show --json")))["certificate"].clone()
+    };
+    let new = |store: &str, rest: &str| {
+        bench.fine(&format!("--store {store} person new ada --words-file {store}-words {rest}"))
+    };
+    // Sealed here under the same passphrase.
+    new("same", "--passphrase-file pass --memory 64MiB");
+    let shown = json(&enroll("same", "").expect(0).out)["certificate"].clone();
+    assert!(shown.as_str().is_some_and(|text| text.starts_with("bench@")), "{shown}");
+    assert_eq!(certificate("same"), shown);
+    let file = bench.join("same/trust/machine-cert.pub");
+    let mode = std::fs::metadata(file).expect("a certificate").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    bench.fine("--store same attest signers");
+    // Sealed under another passphrase: nobody is asked; a file that is named must fit.
+    bench.write("other", "another passphrase\n");
+    new("two", "--passphrase-file other --memory 64MiB");
+    enroll("two", " --person-passphrase-file pass").expect(1).says("the passphrase is wrong");
+    bench.run("--store two machine show").expect(1).says("no key of its own");
+    assert_eq!(json(&enroll("two", "").expect(0).out)["certificate"], Value::Null);
+    new("named", "--passphrase-file other --memory 64MiB");
+    let shown = json(&enroll("named", " --person-passphrase-file other").expect(0).out);
+    assert!(shown["certificate"].is_string(), "{shown}");
+    // In words alone: then, or when the puddle begins.
+    new("words", "--words-only");
+    assert_eq!(json(&enroll("words", "").expect(0).out)["certificate"], Value::Null);
+    let create = "puddle create home --passphrase-file pass --words-file words-words";
+    bench.fine(&format!("--store words {create}"));
+    assert!(certificate("words").is_string());
+    // Before there is a Person, there is nobody to certify it.
+    assert_eq!(json(&enroll("nobody", "").expect(0).out)["certificate"], Value::Null);
+}

@@ -1,6 +1,7 @@
 //! No secret gets out: not into what is printed, nor into a file in the clear, nor into a core dump.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 
 use vigil_trust::{SecretKey, Words, seal};
@@ -107,6 +108,28 @@ fn no_secret_is_printed_or_kept_in_the_clear_and_only_the_owner_reads_the_files(
     let wrong = "--words-file new --person-passphrase-file wrong --passphrase-file pass";
     all.run(&format!("person rotate {wrong} --new-words-file newer"), 1);
     all.run("puddle check bench --subsystem files --verb write --json", 1);
+    // The agent, and what it writes and signs; git is for attestations.
+    bench.write("file", "bytes");
+    all.run("add file --name file", 0);
+    all.run("agent start --socket agent/agent.sock --passphrase-file pass", 0);
+    let attest = "attest @file --predicate https://example.org/x --repository vouched";
+    let with_git = bench.shell("git init -q vouched").code == Some(0);
+    all.run(&format!("{attest} --socket agent/agent.sock --json"), if with_git { 0 } else { 3 });
+    all.run("sign @file --as minisign --socket agent/agent.sock", 0);
+    all.run("agent lock --socket agent/agent.sock", 0);
+    all.run("agent unlock --socket agent/agent.sock --passphrase-file wrong", 1);
+    all.run(&format!("{attest} --socket agent/agent.sock"), if with_git { 1 } else { 3 });
+    all.run("agent stop --socket agent/agent.sock", 0);
+    all.run("attest list --feeds --json", 0);
+    all.run("attest signers", 0);
+    all.run("agent certify --passphrase-file pass --words-file new", 0);
+    all.run("agent certify --request --passphrase-file pass", 0);
+    let enroll = "--store second machine enroll other --passphrase-file pass --memory 64MiB";
+    all.run("--store second person recover ada --words-file new --words-only", 0);
+    all.run(&format!("{enroll} --words-file words --json"), 1);
+    all.run(&format!("{enroll} --words-file new --json"), 0);
+    all.run("puddle revoke bench --words-file new --passphrase-file pass", 0);
+    all.run("puddle krl -o revoked.krl --json", 0);
     let mut secrets = Secrets::default();
     secrets.text(PASSPHRASE);
     secrets.text("wrong horse battery");
@@ -118,6 +141,7 @@ fn no_secret_is_printed_or_kept_in_the_clear_and_only_the_owner_reads_the_files(
     }
     assert!(!bench.join("newer").exists());
     secrets.machine(&bench.join("store/trust/machine.sealed"));
+    secrets.machine(&bench.join("second/trust/machine.sealed"));
     // What is looked for would be found.
     assert!(secrets.find(&std::fs::read(bench.join("new")).expect("words")));
     for (line, text) in &all.said {
@@ -137,7 +161,15 @@ fn no_secret_is_printed_or_kept_in_the_clear_and_only_the_owner_reads_the_files(
         }
     });
     assert!(files >= 6, "{files}");
-    assert!(!secrets.find(&std::fs::read(bench.join("bundle")).expect("a bundle")));
+    for file in ["bundle", "revoked.krl"] {
+        assert!(!secrets.find(&std::fs::read(bench.join(file)).expect("a file")), "{file}");
+    }
+    for folder in ["vouched", "second"].into_iter().filter(|folder| bench.join(folder).exists()) {
+        each_file(&bench.join(folder), &mut |path| {
+            let bytes = std::fs::read(path).expect("a file");
+            assert!(!secrets.find(&bytes), "{}", path.display());
+        });
+    }
     bench.shell("chmod go+r store/trust").expect(0);
     bench.run("person show").expect(1).says("others may read");
 }
@@ -155,4 +187,12 @@ fn what_holds_secrets_leaves_no_core_dump() {
     assert_eq!(parts[4..6], ["0", "0"]);
     talk.answer(PASSPHRASE);
     talk.end().expect(0);
+    // Killed in the way in which programs leave a core, while it has what was typed.
+    let mut talk = Talk::begin(&bench, "machine enroll second --store second");
+    talk.until("passphrase of this machine: ");
+    talk.answer(PASSPHRASE);
+    talk.until("once more: ");
+    bench.shell(&format!("kill -QUIT {}", talk.child.id())).expect(0);
+    let status = talk.child.wait().expect("it ends");
+    assert_eq!((status.signal(), status.core_dumped()), (Some(3), false));
 }

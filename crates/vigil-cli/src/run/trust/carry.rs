@@ -68,6 +68,14 @@ pub(super) fn export(output: &Path, session: &mut Session<'_>) -> Result<(), Com
     let opened = Opened::of(&home, session)?;
     let packed = home.bundle(&opened.known).map_err(TrustError::from)?;
     let bytes = packed.bundle.encode();
+    write_file(output, &bytes)?;
+    warn_of_much(&packed.over, "did not fit", session)?;
+    let size = human::size(bytes.len() as u64);
+    session.say(format_args!("{size} of signed events, and no secret"))
+}
+
+/// Writes a file that holds no secret, whole or not at all.
+pub(super) fn write_file(output: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
     let disk = FolderDisk::new(folder.unwrap_or(Path::new(".")));
     let Some(name) = output.file_name().and_then(|name| name.to_str()) else {
@@ -75,10 +83,7 @@ pub(super) fn export(output: &Path, session: &mut Session<'_>) -> Result<(), Com
             std::io::Error::new(std::io::ErrorKind::InvalidInput, "it has no name that is text");
         return Err(CommandError::File { action: "write", path: output.into(), source });
     };
-    replace_file(&disk, name, &bytes)?;
-    warn_of_much(&packed.over, "did not fit", session)?;
-    let size = human::size(bytes.len() as u64);
-    session.say(format_args!("{size} of signed events, and no secret"))
+    Ok(replace_file(&disk, name, bytes)?)
 }
 
 pub(in crate::run) fn read_bundle(path: &Path) -> Result<Bundle, CommandError> {

@@ -7,10 +7,12 @@ use vigil_trust::seal::{self, Holder};
 use vigil_trust::{Purpose, SecretKey};
 
 use super::{
-    Session, costs, entropy, fingerprint_of, guard, home, passphrase, sealed, unlock_machine,
+    Session, costs, entropy, fingerprint_of, guard, home, passphrase, person_at_hand, sealed,
+    unlock_machine,
 };
-use crate::args::{CostArgs, MachineCommand, PassphraseArgs};
+use crate::args::{CostArgs, MachineCommand, PassphraseArgs, PersonKeyArgs};
 use crate::failure::CommandError;
+use crate::run::agent;
 use crate::trust_failure::TrustError;
 
 pub(super) fn perform(
@@ -18,8 +20,8 @@ pub(super) fn perform(
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
     match command {
-        MachineCommand::Enroll { name, passphrase, cost, format } => {
-            enroll(name, passphrase, cost, format.json, session)
+        MachineCommand::Enroll { name, passphrase, person, cost, format } => {
+            enroll(name, passphrase, person, cost, format.json, session)
         }
         MachineCommand::Show { format } => show(&home(session)?, None, format.json, session),
         MachineCommand::Unlock { passphrase } => {
@@ -33,6 +35,7 @@ pub(super) fn perform(
 fn enroll(
     name: &Name,
     args: &PassphraseArgs,
+    person: &PersonKeyArgs,
     cost: &CostArgs,
     is_json: bool,
     session: &mut Session<'_>,
@@ -43,11 +46,15 @@ fn enroll(
         return Err(TrustError::MachineExists.into());
     }
     let passphrase = passphrase(args.passphrase_file.as_deref(), "this machine", true, session)?;
+    let person = person_at_hand(&home, person, &passphrase, session)?;
     let (seed, _) = entropy(None, session)?;
     let key = SecretKey::from_seed(seed.bytes());
     let file = sealed(&key, Holder::Machine, name, costs(cost), &passphrase, session)?;
     if !home.set_machine(&file).map_err(TrustError::from)? {
         return Err(TrustError::MachineExists.into());
+    }
+    if let Some(person) = person {
+        agent::certify_if_none(&home, &key, &person, session)?;
     }
     show(&home, Some(&key), is_json, session)
 }
@@ -62,12 +69,15 @@ fn show(
     let header = seal::read_header(&file).map_err(TrustError::from)?;
     let fingerprint = fingerprint_of(&header.public)?;
     let sealing = seal::describe(header.costs);
+    let certificate = agent::certificate(home)?;
+    let principal = certificate.as_ref().map(|one| one.body.principals[0].as_str());
     if is_json {
         let mut value = json!({
             "name": header.name.as_str(),
             "key": header.public.to_string(),
             "fingerprint": fingerprint,
             "sealing": sealing,
+            "certificate": principal,
         });
         if let Some(key) = key {
             let subkey = |purpose: Purpose| {
@@ -80,5 +90,9 @@ fn show(
     }
     session.out.line(format_args!("{}  {}", header.name.as_str(), header.public))?;
     session.out.line(format_args!("  fingerprint  {fingerprint}"))?;
-    session.out.line(format_args!("  sealing      {sealing}"))
+    session.out.line(format_args!("  sealing      {sealing}"))?;
+    match principal {
+        Some(principal) => session.out.line(format_args!("  certificate  {principal}")),
+        None => Ok(()),
+    }
 }

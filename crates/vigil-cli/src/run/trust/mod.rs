@@ -5,6 +5,7 @@
 
 mod asking;
 pub(super) mod carry;
+pub(super) mod feed;
 mod machine;
 mod person;
 pub(super) mod puddle;
@@ -234,6 +235,29 @@ pub(in crate::run) fn person_key(
     session: &mut Session<'_>,
 ) -> Result<SecretKey, CommandError> {
     Ok(unlock_person(home, args, machine_passphrase, session)?.key)
+}
+
+/// Takes the Person's key where it is at hand: where it was said from where, or where the machine's passphrase
+/// opens its seal. Nobody is asked for anything.
+fn person_at_hand(
+    home: &Home,
+    args: &PersonKeyArgs,
+    machine_passphrase: &str,
+    session: &mut Session<'_>,
+) -> Result<Option<SecretKey>, CommandError> {
+    if args.words_file.is_some() || args.person_passphrase_file.is_some() {
+        return person_key(home, args, machine_passphrase, session).map(Some);
+    }
+    follow(home, session)?;
+    let Some(person) = home.person().map_err(TrustError::from)? else { return Ok(None) };
+    let Some(file) = home.person_sealed(&person.key).map_err(TrustError::from)? else {
+        return Ok(None);
+    };
+    match seal::open(&file, machine_passphrase.as_bytes()) {
+        Ok((_, key)) => Ok(Some(key)),
+        Err(seal::OpenSealedError::WrongPassphrase) => Ok(None),
+        Err(error) => Err(TrustError::from(error).into()),
+    }
 }
 
 fn unlock_person(

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 use vigil_base::world::Moment;
 use vigil_base::{Name, Vcid};
-use vigil_trust::feed::{Feed, FeedLog};
+use vigil_node::attest::revoked;
 use vigil_trust::home::{Home, Known, PuddleHere};
 use vigil_trust::puddle::{
     Authority, Clocks, Event, FeedMark, Freshness, Idle, JoinRequest, Lease, PuddleEvent, Scope,
@@ -14,12 +14,15 @@ use vigil_trust::puddle::{
 };
 use vigil_trust::{KeyBytes, SecretKey, Statement};
 
+use super::feed::FeedWriter;
 use super::show::{show, verify};
 use super::{
-    FOLDER, Session, Unlocked, asking, carry, compare, home, person_key, read_text, unlock_machine,
+    Session, Unlocked, asking, carry, compare, home, person_key, read_text, unlock_machine,
 };
 use crate::args::{PassphraseArgs, PersonKeyArgs, PuddleCommand, PuddleGrantArgs, parse_span};
 use crate::failure::CommandError;
+use crate::human;
+use crate::run::agent;
 use crate::trust_failure::TrustError;
 
 /// What a pairing code begins with, so that it is known for what it is.
@@ -47,6 +50,7 @@ pub(in crate::run) fn perform(
         PuddleCommand::Revoke { target, reason, person, passphrase } => {
             revoke(target, reason, person, passphrase, session)
         }
+        PuddleCommand::Krl { output, format } => krl(output, format.json, session),
         PuddleCommand::Show { format } => {
             let opened = Opened::of(&home(session)?, session)?;
             show(&opened, format.json, session)
@@ -222,28 +226,11 @@ pub(in crate::run) fn append(
     entries: &[Vec<u8>],
     session: &mut Session<'_>,
 ) -> Result<(), CommandError> {
-    let mut log = open_log(home, machine, session)?;
+    let mut log = FeedWriter::of(home, session).open(machine.public().bytes())?;
     log.append(machine, opened.now, entries).map_err(TrustError::from)?;
     // Whoever has the feeds may take the other lock; but there is no need for both.
     drop(log);
     opened.remember(home, None)
-}
-
-fn open_log(
-    home: &Home,
-    machine: &SecretKey,
-    session: &Session<'_>,
-) -> Result<FeedLog, CommandError> {
-    let folder = session.store_folder.join(FOLDER);
-    let failed = |source| TrustError::System { action: "tell this folder from its copies", source };
-    let place = session.environment.trust.place(&folder).map_err(failed)?;
-    let evidence = home.evidence().map_err(TrustError::from)?;
-    // Whoever has seen more of this feed than is here has seen a life that was lost.
-    let is_behind = |feed: &Feed| evidence.iter().any(|evidence| evidence.feed() == feed.id());
-    let randomness = &*session.environment.randomness;
-    let machine = machine.public().bytes();
-    let log = FeedLog::open(home.disk().clone(), machine, Vcid::of(&place), is_behind, randomness);
-    Ok(log.map_err(TrustError::from)?)
 }
 
 fn parse_lease(text: &str) -> Result<Lease, TrustError> {
@@ -283,7 +270,7 @@ fn create(
     let event = Event::Add { request, pardons: Vec::new() };
     let id = genesis.id();
     let added = PuddleEvent { puddle: Some(id), after: vec![id], event }.sign(&person, now);
-    let mut log = open_log(&home, &machine.key, session)?;
+    let mut log = FeedWriter::of(&home, session).open(machine.key.public().bytes())?;
     let entries = [genesis.encode(), added.encode()];
     log.append(&machine.key, now, &entries).map_err(TrustError::from)?;
     drop(log);
@@ -297,6 +284,7 @@ fn create(
         *here = Some(PuddleHere { id, time });
         Ok(())
     })?;
+    agent::certify_if_none(&home, &machine.key, &person, session)?;
     if is_json {
         return session.out.json(&json!({ "puddle": id.to_string(), "name": name.as_str() }));
     }
@@ -420,4 +408,20 @@ fn revoke(
     let event = Event::Revoke { target, kept: kept.into_iter().collect(), reason };
     opened.write(|_| event, &person, &home, &machine.key, session)?;
     session.say(format_args!("{text} is revoked; `vigil puddle export` carries it to the others"))
+}
+
+/// Writes the list by which OpenSSH refuses what revoked machines sign.
+fn krl(output: &Path, is_json: bool, session: &mut Session<'_>) -> Result<(), CommandError> {
+    let opened = Opened::of(&home(session)?, session)?;
+    let list = revoked(&opened.known);
+    let at = u64::try_from(opened.now.0 / 1_000_000_000).unwrap_or(0);
+    let name = opened.known.view.name.as_str();
+    carry::write_file(output, &list.encode(at, &format!("revoked machines of {name}")))?;
+    let (machines, keys) = (list.machines_len() as u64, list.keys_len() as u64);
+    if is_json {
+        return session.out.json(&json!({ "machines": machines, "keys": keys }));
+    }
+    let machines = human::count(machines, "machine", "machines");
+    let keys = human::count(keys, "key", "keys");
+    session.say(format_args!("{machines}, {keys}; git takes it as gpg.ssh.revocationFile"))
 }

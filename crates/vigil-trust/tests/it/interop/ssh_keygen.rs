@@ -4,10 +4,12 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use vigil_trust::Purpose;
+use vigil_base::Name;
 use vigil_trust::formats::{
-    AllowedSigners, Certificate, SshSignature, SshSigner, key_line, parse_key_line, sign_ssh,
+    AllowedSigners, Certificate, MachineCertificate, RevocationList, SshSignature, SshSigner,
+    key_line, parse_key_line, sign_ssh,
 };
+use vigil_trust::{Purpose, SecretKey};
 
 use super::{accepts, program, refuses};
 use crate::formats::{NOW, PRINCIPAL, certificate, subkey};
@@ -77,6 +79,97 @@ fn the_chain_is_verified_with_nothing_but_a_list_of_signers() {
     accepts(&program, path, &with_list, MESSAGE);
     fs::write(path.join("revoked"), other + &key_line(&key.public(), "") + "\n").expect("a file");
     refuses(&program, path, &with_list, MESSAGE, "Could not verify signature");
+}
+
+/// A certificate as enrolment makes it: of the Person `person` for the machine `machine`.
+fn of_machine(person: u8, machine: u8) -> Certificate {
+    let key = |seed: u8| SecretKey::from_seed(&[seed; 32]);
+    let machine = key(machine);
+    let certificate = MachineCertificate {
+        name: &Name::new("laptop").expect("a name"),
+        machine: &machine.public(),
+        ssh: &machine.subkey(Purpose::Ssh).public(),
+        nonce: [7; 32],
+        valid_after: 0,
+        valid_before: u64::MAX,
+    };
+    certificate.sign(&key(person)).expect("a sound body")
+}
+
+#[test]
+fn a_revocation_list_is_honoured() {
+    let Some(program) = ssh_keygen() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let machine = |seed: u8| SecretKey::from_seed(&[seed; 32]).public().bytes();
+    for seed in 2..=4 {
+        let key = subkey(seed, Purpose::Ssh);
+        fs::write(path.join(format!("{seed}.pub")), key_line(&key.public(), "") + "\n").expect("");
+        // Of this year's key of the Person and of the one before it was rotated.
+        for person in [1, 9] {
+            let file = path.join(format!("{seed}-{person}-cert.pub"));
+            fs::write(file, of_machine(person, seed).line("") + "\n").expect("a file");
+        }
+    }
+    let mut list = RevocationList::default();
+    fs::write(path.join("none"), list.encode(1_900_000_000, "nothing")).expect("a file");
+    list.machine(machine(2));
+    fs::write(path.join("certificates"), list.encode(1_900_000_000, "one machine")).expect("");
+    list.machine(machine(3));
+    list.key(&subkey(2, Purpose::Ssh).public());
+    fs::write(path.join("both"), list.encode(1_900_000_000, "two\nmachines")).expect("a file");
+    let is_revoked = |list: &str, key: &str, is: bool| {
+        let query = ["-Q", "-f", list, key];
+        match is {
+            true => refuses(&program, path, &query, b"", "REVOKED"),
+            false => assert!(accepts(&program, path, &query, b"").contains("ok"), "{list} {key}"),
+        }
+    };
+    for (key, by_certificate, by_both) in [
+        ("2.pub", false, true),
+        ("2-1-cert.pub", true, true),
+        ("2-9-cert.pub", true, true),
+        ("3.pub", false, false),
+        ("3-1-cert.pub", false, true),
+        ("4.pub", false, false),
+        ("4-1-cert.pub", false, false),
+        ("4-9-cert.pub", false, false),
+    ] {
+        is_revoked("none", key, false);
+        is_revoked("certificates", key, by_certificate);
+        is_revoked("both", key, by_both);
+    }
+    let shown = accepts(&program, path, &["-Q", "-l", "-f", "both"], b"");
+    assert!(shown.contains("twomachines") && shown.contains(&machine(3).to_string()), "{shown}");
+    // And where a signature is verified, as git does it.
+    let person = SecretKey::from_seed(&[1; 32]);
+    let ssh = person.subkey(Purpose::Ssh).public();
+    let signers = AllowedSigners::of_person(&person.public(), &ssh, "a person");
+    fs::write(path.join("signers"), signers.line().expect("sound words")).expect("a file");
+    let verify = |seed: u8, list: &str| {
+        let certificate = of_machine(1, seed);
+        let principal = certificate.body.principals[0].clone();
+        let signer = SshSigner::Certified(Box::new(certificate));
+        let signed = sign_ssh(&subkey(seed, Purpose::Ssh), signer, "git", MESSAGE);
+        fs::write(path.join("sig"), signed.expect("the right key").text()).expect("a file");
+        let words = ["-Y", "verify", "-f", "signers", "-n", "git", "-s", "sig", "-r", list, "-I"];
+        super::run(&program, path, &[&words[..], &[&principal]].concat(), MESSAGE)
+    };
+    for (seed, list, is_good) in [
+        (2, "none", true),
+        (2, "certificates", false),
+        (2, "both", false),
+        (3, "certificates", true),
+        (3, "both", false),
+        (4, "both", true),
+    ] {
+        let output = verify(seed, list);
+        assert_eq!(output.status.success(), is_good, "{seed} {list}: {}", super::said(&output));
+    }
+    // A list that was cut is refused as a whole, and so is every signature.
+    let bytes = fs::read(path.join("both")).expect("a file");
+    fs::write(path.join("cut"), &bytes[..bytes.len() - 1]).expect("a file");
+    assert!(!verify(4, "cut").status.success());
 }
 
 #[test]

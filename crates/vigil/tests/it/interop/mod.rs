@@ -27,7 +27,7 @@ fn program(variable: &str, name: &str, probe: &[&str], hint: &str) -> Option<OsS
     None
 }
 
-/// A bench with a machine that its Person has certified, and an agent that runs until this is dropped.
+/// A bench with a machine that its Person has certified when it was enrolled, and an agent that runs until this is dropped.
 struct Signing {
     bench: Bench,
 }
@@ -39,7 +39,6 @@ impl Signing {
         let sealed = "--passphrase-file pass --memory 64MiB";
         bench.fine(&format!("person new ada --words-file words {sealed}"));
         bench.fine(&format!("machine enroll laptop {sealed}"));
-        bench.fine("agent certify --passphrase-file pass");
         bench.run("agent start --socket agent/agent.sock --passphrase-file pass").expect(0);
         let signing = Self { bench };
         let signers = signing.bench.fine("attest signers");

@@ -54,7 +54,7 @@ fn the_person_vouches_for_the_machine_and_for_no_other_key() {
         assert!(shown.contains(part), "{part}: {shown}");
     }
 
-    // It signs through the agent, with the certificate that `vigil agent certify` made.
+    // It signs through the agent, with the certificate that enrolment made.
     let sign = ["-Y", "sign", "-f", "store/trust/machine-cert.pub", "-n", "git", "result"];
     signing.accepts(&keygen, &sign, "");
     let verify =

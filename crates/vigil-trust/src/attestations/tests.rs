@@ -1,0 +1,221 @@
+//! Entries on their own, and the fold against a reference that asks the same of each entry, one by one.
+
+use alloc::collections::BTreeSet;
+use alloc::string::ToString as _;
+use alloc::vec;
+
+use vigil_base::Name;
+use vigil_base::world::Moment;
+
+use super::*;
+use crate::Statement;
+use crate::feed::Incarnation;
+use crate::puddle::{Event, FeedMark, JoinRequest, Lease, PuddleEvent, Target, fold};
+use crate::testing::Repeating;
+
+fn key(seed: u8) -> SecretKey {
+    SecretKey::from_seed(&[seed; 32])
+}
+
+fn entry(text: &str) -> AttestationEntry {
+    let subjects = [Vcid::of(text.as_bytes()), Vcid::of(b"other")];
+    let predicate = "https://example.org/reviewed/v1";
+    AttestationEntry::new(Vcid::of(text.as_bytes()), predicate, subjects).expect("it fits")
+}
+
+#[test]
+fn what_is_decoded_is_encoded_alike_and_nothing_else_is_taken() {
+    let random = Repeating::new(3);
+    for bytes in [entry("a").encode(), SshKeyEntry::sign(&key(1)).encode()] {
+        for _ in 0..4000 {
+            let mut altered = bytes.clone();
+            altered[random.below(bytes.len())] ^= 1 << random.below(8);
+            if let Ok(entry) = AttestationEntry::decode(&altered) {
+                assert_eq!(entry.encode(), altered);
+            }
+            if let Ok(entry) = SshKeyEntry::decode(&altered) {
+                assert_eq!(entry.encode(), altered);
+            }
+        }
+        assert!((0..bytes.len()).all(|cut| AttestationEntry::decode(&bytes[..cut]).is_err()));
+        assert!((0..bytes.len()).all(|cut| SshKeyEntry::decode(&bytes[..cut]).is_err()));
+    }
+    assert_eq!(AttestationEntry::decode(&entry("a").encode()), Ok(entry("a")));
+    assert!(AttestationEntry::decode(&SshKeyEntry::sign(&key(1)).encode()).is_err());
+}
+
+#[test]
+fn what_no_entry_holds_is_refused_when_it_is_made_and_when_it_is_read() {
+    let (envelope, one) = (Vcid::of(b"e"), [Vcid::of(b"s")]);
+    let many: BTreeSet<Vcid> = (0..65_u8).map(|number| Vcid::of(&[number])).collect();
+    let long = "x".repeat(PREDICATE_BYTES_MAX + 1);
+    let new = |envelope, predicate: &str, subjects: &[Vcid]| {
+        AttestationEntry::new(envelope, predicate, subjects.iter().copied())
+    };
+    assert_eq!(new(envelope, "", &one), Err(AttestationError::Predicate));
+    assert_eq!(new(envelope, &long, &one), Err(AttestationError::Predicate));
+    assert_eq!(new(envelope, "a\u{1b}[31m", &one), Err(AttestationError::Predicate));
+    assert_eq!(new(envelope, "a:b", &[]), Err(AttestationError::Subjects));
+    let written = |predicate: &str, subjects: &[Vcid]| {
+        let (predicate, subjects) = (predicate.into(), subjects.to_vec());
+        AttestationEntry::decode(&AttestationEntry { envelope, predicate, subjects }.encode())
+            .expect_err("no entry holds it")
+            .fault
+    };
+    let rising: Vec<Vcid> = many.into_iter().collect();
+    assert_eq!(new(envelope, "a:b", &rising), Err(AttestationError::Subjects));
+    assert_eq!(written("", &one), Fault::Range);
+    assert_eq!(written(&long, &one), Fault::Range);
+    assert_eq!(written("a\nb", &one), Fault::Range);
+    assert_eq!(written("a:b", &[]), Fault::Range);
+    assert_eq!(written("a:b", &rising), Fault::Range);
+    assert_eq!(written("a:b", &[rising[1], rising[0]]), Fault::KeyOrder);
+    assert_eq!(written("a:b", &[rising[1], rising[1]]), Fault::KeyOrder);
+}
+
+fn feed(machine: u8, incarnation: u8) -> FeedId {
+    let machine = key(machine).public().bytes();
+    FeedId { machine, incarnation: Incarnation([incarnation; 16]) }
+}
+
+#[test]
+fn an_ssh_key_is_a_machines_only_if_both_say_so() {
+    let (laptop, thief) = (key(1), key(2));
+    let own = SshKeyEntry::sign(&laptop);
+    let ssh = laptop.subkey(Purpose::Ssh).public();
+    assert_eq!(own.key_of(&laptop.public().bytes()), Some(ssh));
+    // The thief of one machine says that another machine's key is its own, with what proof there is.
+    let said = |feed, entry| Said { feed, position: 0, entry };
+    let stolen = SshKeyEntry { key: ssh.bytes(), proof: SshKeyEntry::sign(&thief).proof };
+    let (own, replayed, stolen) = (own.encode(), own.encode(), stolen.encode());
+    let theirs = SshKeyEntry::sign(&thief).encode();
+    let keys = ssh_keys([
+        said(feed(1, 1), own.as_slice()),
+        said(feed(2, 1), &replayed),
+        said(feed(2, 1), &stolen),
+        said(feed(2, 2), &theirs),
+        said(feed(2, 3), &theirs),
+        said(feed(3, 1), b"no entry"),
+    ]);
+    let thiefs = thief.subkey(Purpose::Ssh).public();
+    let want = [(laptop.public().bytes(), vec![ssh]), (thief.public().bytes(), vec![thiefs])];
+    assert_eq!(keys, want.into());
+    // Neither is a signature for another namespace, nor one by another subkey.
+    let machine = laptop.public().bytes();
+    let proof = laptop.subkey(Purpose::Ssh).sign(&sshsig_message("git", &machine.0));
+    assert_eq!(SshKeyEntry { key: ssh.bytes(), proof }.key_of(&machine), None);
+    let proof =
+        laptop.subkey(Purpose::Minisign).sign(&sshsig_message(NAMESPACE_MACHINE, &machine.0));
+    assert_eq!(SshKeyEntry { key: ssh.bytes(), proof }.key_of(&machine), None);
+    let no_key = SshKeyEntry { key: KeyBytes([0; 32]), proof };
+    assert_eq!(no_key.key_of(&machine), None);
+}
+
+/// A puddle with the machines 1 to 4, of which 2 is revoked: what it said before position 5 was seen. 4 has
+/// been forgiven its incarnation 9.
+fn puddle(frozen: &BTreeSet<FeedId>) -> View {
+    let person = key(100);
+    let name = Name::new("home").expect("a name");
+    let genesis = Event::Genesis { name, lease: Lease::Never, nonce: [0; 16] };
+    let genesis = PuddleEvent { puddle: None, after: vec![], event: genesis };
+    let genesis = genesis.sign(&person, Moment(0));
+    let id = genesis.id();
+    let mut events = vec![genesis];
+    let mut write = |event| {
+        let after = vec![events.last().map_or(id, Statement::id)];
+        events.push(PuddleEvent { puddle: Some(id), after, event }.sign(&person, Moment(1)));
+    };
+    for seed in 1..=4 {
+        let name = Name::new(&alloc::format!("m{seed}")).expect("a name");
+        let request = JoinRequest::sign(&key(seed), Moment(0), &name);
+        let pardons = if seed == 4 { vec![Incarnation([9; 16])] } else { vec![] };
+        write(Event::Add { request, pardons });
+    }
+    let kept = vec![FeedMark { incarnation: Incarnation([1; 16]), next: 5 }];
+    let target = Target::Machine(key(2).public().bytes());
+    write(Event::Revoke { target, kept, reason: "stolen".into() });
+    fold(id, &events, frozen).expect("a puddle")
+}
+
+#[test]
+fn each_standing_has_its_rule() {
+    let forked = feed(3, 1);
+    let forks = BTreeMap::from([(forked, 4), (feed(4, 9), 2)]);
+    let view = puddle(&forks.keys().copied().collect());
+    let check = |feed, position, want| {
+        assert_eq!(Standing::of(&view, &forks, &feed, position), want, "{feed} {position}");
+    };
+    check(feed(1, 1), 0, Standing::Counts);
+    check(feed(1, 7), 1_000, Standing::Counts);
+    // Revoked: what the Person had seen stays.
+    check(feed(2, 1), 4, Standing::Counts);
+    check(feed(2, 1), 5, Standing::Revoked);
+    check(feed(2, 2), 0, Standing::Revoked);
+    // Frozen: nothing of that feed, and all of the machine's others.
+    check(forked, 0, Standing::Frozen);
+    check(feed(3, 2), 0, Standing::Counts);
+    check(feed(4, 9), 0, Standing::Forgiven);
+    check(feed(4, 8), 0, Standing::Counts);
+    check(feed(5, 1), 0, Standing::Stranger);
+    // Revoked and forked: what came before both.
+    let forks = BTreeMap::from([(feed(2, 1), 3)]);
+    let view = puddle(&forks.keys().copied().collect());
+    assert_eq!(Standing::of(&view, &forks, &feed(2, 1), 2), Standing::Counts);
+    assert_eq!(Standing::of(&view, &forks, &feed(2, 1), 3), Standing::Revoked);
+}
+
+#[test]
+fn ten_thousand_random_feeds_agree_with_asking_for_each_entry() {
+    let random = Repeating::new(21);
+    for _ in 0..10_000 / 50 {
+        let pick_feed = || feed(1 + random.below(5) as u8, 1 + random.below(2) as u8);
+        let forks: BTreeMap<FeedId, u64> =
+            (0..random.below(3)).map(|_| (pick_feed(), random.below(8) as u64)).collect();
+        let view = puddle(&forks.keys().copied().collect());
+        for _ in 0..50 {
+            let entries: Vec<(FeedId, u64, Vec<u8>)> = (0..random.below(8))
+                .map(|_| {
+                    let bytes = match random.below(4) {
+                        0 => SshKeyEntry::sign(&key(1)).encode(),
+                        1 => b"something else".to_vec(),
+                        _ => entry(&random.below(3).to_string()).encode(),
+                    };
+                    (pick_feed(), random.below(8) as u64, bytes)
+                })
+                .collect();
+            let said = |(feed, position, entry): &(FeedId, u64, Vec<u8>)| {
+                (*feed, *position, entry.clone())
+            };
+            let mut want: BTreeSet<(FeedId, u64, Vec<u8>)> = entries.iter().map(said).collect();
+            let tag = b"vigil.attestation/1";
+            want.retain(|(.., entry)| entry.windows(tag.len()).any(|part| part == tag));
+            let handed = entries.iter().map(|(feed, position, entry)| Said {
+                feed: *feed,
+                position: *position,
+                entry,
+            });
+            let backwards = fold_attestations(Some(&view), &forks, handed.clone().rev());
+            let found = fold_attestations(Some(&view), &forks, handed);
+            assert_eq!(found, backwards, "the order has changed the fold");
+            let told: BTreeSet<(FeedId, u64, Vec<u8>)> =
+                found.iter().map(|one| (one.feed, one.position, one.entry.encode())).collect();
+            assert_eq!(told, want);
+            for one in &found {
+                // Said another way: revoked machines keep what was seen of them before any fork.
+                let machine = one.feed.machine;
+                let is = |seed: u8| machine == key(seed).public().bytes();
+                let fork = forks.get(&one.feed);
+                let counts = match () {
+                    () if is(5) => false,
+                    () if is(2) => {
+                        one.feed.incarnation.0[0] == 1
+                            && one.position < 5
+                            && fork.is_none_or(|fork| one.position < *fork)
+                    }
+                    () => fork.is_none(),
+                };
+                assert_eq!(one.standing == Standing::Counts, counts, "{one:?}");
+            }
+        }
+    }
+}
