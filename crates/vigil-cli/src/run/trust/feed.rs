@@ -65,8 +65,12 @@ impl FeedWriter {
         }))
     }
 
+    fn clocks(&self) -> Clocks {
+        Clocks { wall: self.clock.now(), steady: self.door.steady() }
+    }
+
     fn write(&mut self, key: &SecretKey, entry: &AttestationEntry) -> Result<Place, CommandError> {
-        let clocks = Clocks { wall: self.clock.now(), steady: self.door.steady() };
+        let clocks = self.clocks();
         let here = self.home.puddle().map_err(TrustError::from)?;
         let now = here.map_or(clocks.wall, |here| here.time.now(&clocks));
         let machine = key.public().bytes();
@@ -85,7 +89,7 @@ impl FeedWriter {
         self.home
             .update_puddle(|here| {
                 if let Some(here) = here {
-                    here.time.pass(&clocks);
+                    here.time.pass(&self.clocks());
                 }
                 Ok::<(), HomeError>(())
             })
