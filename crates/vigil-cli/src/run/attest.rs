@@ -74,7 +74,7 @@ fn say_in_feed(
 ) -> Result<u64, CommandError> {
     let entry = attestation.entry(statement).map_err(SigningError::from)?;
     let words = feed_words(session)?;
-    let said = words.find(machine, &attestation.hash);
+    let said = words.find(machine, &entry);
     let is_said = |said: &&Attested| matches!(said.standing, Standing::Counts | Standing::Stranger);
     if let Some(said) = said.filter(is_said) {
         return Ok(said.position);

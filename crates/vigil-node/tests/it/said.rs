@@ -4,7 +4,7 @@ use vigil_base::world::Moment;
 use vigil_base::{Name, Vcid};
 use vigil_node::attest::{Attestation, Checked, FeedWords, Refusal, check, revoked};
 use vigil_node::shared_names::SharedNames;
-use vigil_trust::attestations::{SshKeyEntry, Standing};
+use vigil_trust::attestations::{AttestationEntry, SshKeyEntry, Standing};
 use vigil_trust::formats::{
     AllowedSigners, Certificate, InTotoStatement, Json, MachineCertificate, Subject,
 };
@@ -174,6 +174,51 @@ fn a_puddle_has_a_say_in_its_own_persons_machines_alone() {
     let (later, _) = attest(9, &two.key, "under their certificate");
     let refused = words(&one).judge(&later).expect_err("it is revoked there");
     assert!(matches!(refused, Refusal::Revoked), "{refused}");
+}
+
+#[test]
+fn each_puddle_of_a_person_is_asked() {
+    let place = Place::new();
+    let (one, _, id) = two(&place);
+    // Another puddle of the same Person, in which a third machine is.
+    let other = Machine::new(place.path().join("other"), 3);
+    let puddle = other.begin(1, &key(4));
+    let three = Machine::new(place.path().join("three"), 4);
+    three.hear(&other, puddle);
+    let (said, entry) = attest(1, &three.key, "said in the feed");
+    three.say(&[entry]);
+    other.hear(&three, puddle);
+    revoke(&other, puddle, &three.key);
+    let (stolen, _) = attest(1, &three.key, "by the thief");
+    know(&one, vec![the_person(1)]);
+    // Nobody here knows the machine, until the other puddle is followed.
+    judged(&one, &[&said, &stolen], &[Ok(None), Ok(None)]);
+    let names = SharedNames::new(&one.folder);
+    names.follow("ada.example", &other.bundle(puddle)).expect("known");
+    judged(&one, &[&said, &stolen], &[Ok(Some(0)), Err(REVOKED)]);
+    // A machine of the first one is judged as before.
+    assert_ne!(id, puddle);
+    let (ours, entry) = attest(1, &one.key, "ours");
+    one.say(&[entry]);
+    let position = words(&one).all().map(|one| one.position).max();
+    judged(&one, &[&ours], &[Ok(position)]);
+}
+
+#[test]
+fn a_feed_that_says_something_else_of_an_envelope_has_not_said_it() {
+    let place = Place::new();
+    let (one, two, id) = two(&place);
+    let (said, entry) = attest(1, &two.key, "a text");
+    let entry = AttestationEntry::decode(&entry).expect("an entry");
+    let (hash, subjects) = (entry.envelope(), entry.subjects().to_vec());
+    let other_kind = AttestationEntry::new(hash, "https://example.org/other", subjects);
+    let other_thing = AttestationEntry::new(hash, entry.predicate(), [Vcid::of(b"another")]);
+    two.say(&[other_kind.expect("fits").encode(), other_thing.expect("fits").encode()]);
+    one.hear(&two, id);
+    judged(&one, &[&said], &[Ok(None)]);
+    two.say(&[entry.encode()]);
+    one.hear(&two, id);
+    judged(&one, &[&said], &[Ok(Some(2))]);
 }
 
 #[test]

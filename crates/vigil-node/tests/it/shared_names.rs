@@ -62,7 +62,9 @@ impl Machine {
     pub(crate) fn begin(&self, seed: u8, other: &SecretKey) -> Vcid {
         let person = person_of(seed);
         let name = Name::new("home").expect("a name");
-        let event = Event::Genesis { name, lease: Lease::Never, nonce: [seed; 16] };
+        // Another one for each machine that begins one.
+        let nonce = *self.key.public().bytes().0.first_chunk().expect("a key is longer");
+        let event = Event::Genesis { name, lease: Lease::Never, nonce };
         let genesis = PuddleEvent { puddle: None, after: vec![], event }.sign(&person, Moment(1));
         let id = genesis.id();
         let add = |key: &SecretKey, after: Vcid| {
