@@ -5,7 +5,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 use vigil_base::Vcid;
 use vigil_kernel::{Provenance, parse_pipeline};
-use vigil_node::agent::AgentClient;
 use vigil_node::attest::{
     Attestation, Checked, FeedWords, Found, Refusal, Repository, Signing, check, read_all,
 };
@@ -64,24 +63,6 @@ fn place(machine: &KeyBytes, position: u64) -> Value {
     json!({ "machine": machine.to_string(), "position": position })
 }
 
-/// Has the agent say in this machine's feed that it attests, if the feed does not say so, and returns where.
-fn say_in_feed(
-    client: &AgentClient,
-    machine: &KeyBytes,
-    attestation: &Attestation,
-    statement: &InTotoStatement,
-    session: &Session<'_>,
-) -> Result<u64, CommandError> {
-    let entry = attestation.entry(statement).map_err(SigningError::from)?;
-    let words = feed_words(session)?;
-    let said = words.find(machine, &entry);
-    let is_said = |said: &&Attested| matches!(said.standing, Standing::Counts | Standing::Stranger);
-    if let Some(said) = said.filter(is_said) {
-        return Ok(said.position);
-    }
-    Ok(client.attest(&entry).map_err(SigningError::from)?.position)
-}
-
 fn own_certificate(session: &Session<'_>) -> Result<Certificate, CommandError> {
     let certificate = agent::certificate(&trust::home(session)?)?;
     Ok(certificate.ok_or(SigningError::NoCertificate)?)
@@ -122,9 +103,11 @@ fn attest(args: &AttestArgs, session: &mut Session<'_>) -> Result<(), CommandErr
     };
     let attestation =
         Attestation::sign(&client, &certificate, &statement).map_err(SigningError::from)?;
-    // The feed first: what others are shown is never missing there.
+    // The feed first: what others are shown is never missing there. The agent is asked even where the feed
+    // here has it, since it alone knows that what is there is durable.
     let machine = certificate.machine().ok_or(SigningError::AnotherKey)?;
-    let position = say_in_feed(&client, &machine, &attestation, &statement, session)?;
+    let entry = attestation.entry(&statement).map_err(SigningError::from)?;
+    let position = client.attest(&entry).map_err(SigningError::from)?.position;
     let socket = agent::socket_path(&args.socket, session)?;
     let principal = certificate.body.principals[0].clone();
     let name = principal.split('@').next().unwrap_or_default();

@@ -134,12 +134,6 @@ impl FeedWords {
         self.words().flat_map(|words| &words.attested)
     }
 
-    /// Returns where a machine says this, first what counts.
-    pub fn find(&self, machine: &KeyBytes, entry: &AttestationEntry) -> Option<&Attested> {
-        let said = self.words().filter_map(|words| words.find(machine, entry));
-        said.min_by_key(|one| one.standing)
-    }
-
     /// Returns the puddles of the Person under whom a machine signs, by what its principal ends with.
     fn of_person(&self, principal: &str) -> impl Iterator<Item = &Puddle> {
         let domain = principal.rsplit_once('@').map_or("", |(_, domain)| domain);
@@ -171,7 +165,7 @@ impl FeedWords {
         match refusal {
             Some(refusal) => Err(refusal),
             None if is_asked => Ok(None),
-            None => Ok(entry.as_ref().and_then(|entry| self.find(&checked.machine, entry))),
+            None => Ok(self.words().filter_map(find).min_by_key(|one| one.standing)),
         }
     }
 }

@@ -346,6 +346,8 @@ pub struct FeedLog {
     file: Box<dyn DiskFile>,
     id: FeedId,
     head: Option<SignedHeader>,
+    /// What was there when it was opened.
+    batches: Vec<Batch>,
     end: u64,
     is_broken: bool,
     fresh: Option<Fresh>,
@@ -399,7 +401,8 @@ impl FeedLog {
         let head = found.feed.headers().last().cloned();
         let (id, end) = (own.id, found.end);
         let opening = Some(own.opening).filter(|said| head.is_none() && !said.is_empty());
-        Ok(Self { disk, _lock: lock, file, id, head, end, is_broken: false, fresh, opening })
+        let (batches, is_broken) = (found.batches, false);
+        Ok(Self { disk, _lock: lock, file, id, head, batches, end, is_broken, fresh, opening })
     }
 
     fn begin(
@@ -417,7 +420,8 @@ impl FeedLog {
         replace_file(&*disk, OWN, &own.encode())?;
         let end = MAGIC.len() as u64;
         let (fresh, opening) = (Some(fresh), Some(own.opening).filter(|said| !said.is_empty()));
-        Ok(Self { disk, _lock: lock, file, id, head: None, end, is_broken: false, fresh, opening })
+        let (head, batches, is_broken) = (None, Vec::new(), false);
+        Ok(Self { disk, _lock: lock, file, id, head, batches, end, is_broken, fresh, opening })
     }
 
     /// Returns whose feed it is.
@@ -428,6 +432,22 @@ impl FeedLog {
     /// Returns the last batch's header.
     pub fn head(&self) -> Option<&SignedHeader> {
         self.head.as_ref()
+    }
+
+    /// Returns the batches that were there when this was opened, in order; all of them are durable.
+    pub fn batches(&self) -> &[Batch] {
+        &self.batches
+    }
+
+    /// Returns how many bytes the files of all feeds of this machine have.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn machine_bytes(&self) -> Result<u64, DiskError> {
+        let names = self.disk.list(FOLDER)?;
+        let feeds = names.iter().filter_map(|name| feed_id_of(name, SUFFIX));
+        let own = feeds.filter(|id| id.machine == self.id.machine);
+        own.map(|id| self.disk.open(&path_of(id), OpenMode::Read)?.len()).sum()
     }
 
     /// Returns why a new incarnation began when this was opened, if one did.

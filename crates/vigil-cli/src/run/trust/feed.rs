@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use vigil_base::Vcid;
 use vigil_base::world::{Clock, Randomness};
-use vigil_trust::agent::{OwnFeed, Place};
-use vigil_trust::attestations::{AttestationEntry, SshKeyEntry};
-use vigil_trust::feed::{Feed, FeedLog, read_feeds};
+use vigil_trust::agent::{OwnFeed, Place, attest};
+use vigil_trust::attestations::AttestationEntry;
+use vigil_trust::feed::{Feed, FeedLog};
 use vigil_trust::home::{Home, HomeError};
 use vigil_trust::puddle::Clocks;
 use vigil_trust::{KeyBytes, SecretKey};
@@ -25,8 +25,6 @@ pub(in crate::run) struct FeedWriter {
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     door: Arc<dyn TrustDoor>,
-    /// Whether the feeds are known to have this machine's SSH key, so that they need not be read for it.
-    has_said_key: bool,
 }
 
 impl FeedWriter {
@@ -38,7 +36,6 @@ impl FeedWriter {
             clock: environment.clock.clone(),
             randomness: environment.randomness.clone(),
             door: environment.trust.clone(),
-            has_said_key: false,
         }
     }
 
@@ -55,37 +52,15 @@ impl FeedWriter {
         Ok(log.map_err(TrustError::from)?)
     }
 
-    /// Says whether this machine's feeds have its SSH key, so that others can list it once it is revoked.
-    fn has_ssh_key(&self, machine: &KeyBytes) -> Result<bool, CommandError> {
-        let feeds = read_feeds(&**self.home.disk())?;
-        let own = feeds.iter().filter(|file| file.feed.id().machine == *machine);
-        let mut entries = own.flat_map(|file| &file.batches).flat_map(|batch| batch.entries());
-        Ok(entries.any(|(_, entry)| {
-            SshKeyEntry::decode(entry).is_ok_and(|entry| entry.key_of(machine).is_some())
-        }))
-    }
-
     fn clocks(&self) -> Clocks {
         Clocks { wall: self.clock.now(), steady: self.door.steady() }
     }
 
-    fn write(&mut self, key: &SecretKey, entry: &AttestationEntry) -> Result<Place, CommandError> {
+    fn write(&self, key: &SecretKey, entry: &AttestationEntry) -> Result<Place, CommandError> {
         let clocks = self.clocks();
         let here = self.home.puddle().map_err(TrustError::from)?;
         let now = here.map_or(clocks.wall, |here| here.time.now(&clocks));
-        let machine = key.public().bytes();
-        // Without a feed yet, there is no folder for it either.
-        self.home.disk().create_folder("feeds")?;
-        let mut entries = Vec::new();
-        if !self.has_said_key && !self.has_ssh_key(&machine)? {
-            entries.push(SshKeyEntry::sign(key).encode());
-        }
-        entries.push(entry.encode());
-        let mut log = self.open(machine)?;
-        let batches = log.append(key, now, &entries).map_err(TrustError::from)?;
-        // Whoever has the feeds may take the other lock; but there is no need for both.
-        drop(log);
-        self.has_said_key = true;
+        // Before the feed is written: what fails here has written nothing.
         self.home
             .update_puddle(|here| {
                 if let Some(here) = here {
@@ -94,8 +69,8 @@ impl FeedWriter {
                 Ok::<(), HomeError>(())
             })
             .map_err(TrustError::from)?;
-        let last = batches.last().expect("an entry is in a batch").header();
-        Ok(Place { incarnation: last.feed.incarnation, position: last.end() - 1 })
+        let log = self.open(key.public().bytes())?;
+        Ok(attest(log, key, now, entry).map_err(TrustError::from)?)
     }
 }
 
