@@ -90,13 +90,12 @@ fn attested(known: &Known, evidence: &[Equivocation]) -> Vec<Attested> {
 /// Lists the machines of a puddle that were revoked, for OpenSSH, with the SSH keys that they said are theirs.
 pub fn revoked(known: &Known) -> RevocationList {
     let mut list = RevocationList::default();
-    let keys = ssh_keys(said(known));
-    for (machine, view) in &known.view.machines {
-        if matches!(view.state, MachineState::Revoked { .. }) {
-            list.machine(*machine);
-            keys.get(machine).into_iter().flatten().for_each(|key| list.key(key));
-        }
-    }
+    let machines = known.view.machines.iter();
+    let revoked = machines.filter(|(_, view)| matches!(view.state, MachineState::Revoked { .. }));
+    let revoked: BTreeSet<KeyBytes> = revoked.map(|(machine, _)| *machine).collect();
+    revoked.iter().for_each(|machine| list.machine(*machine));
+    let keys = ssh_keys(said(known).filter(|said| revoked.contains(&said.feed.machine)));
+    keys.values().flatten().for_each(|key| list.key(key));
     list
 }
 

@@ -11,7 +11,7 @@ use vigil_kernel::{How, render_provenance};
 use vigil_node::shared_names::{SharedNames, SharedNamesError};
 use vigil_store::FolderDisk;
 use vigil_trust::SecretKey;
-use vigil_trust::feed::FeedLog;
+use vigil_trust::feed::{FeedLog, Waiting};
 use vigil_trust::home::{Bundle, Home, HomeError, Person, PuddleHere};
 use vigil_trust::names::{AttName, NameEntry, NameTarget};
 use vigil_trust::puddle::{
@@ -50,7 +50,8 @@ impl Machine {
     pub(crate) fn log(&self) -> FeedLog {
         let public = self.key.public().bytes();
         let disk = Arc::new(FolderDisk::private(&self.folder));
-        FeedLog::open(disk, public, Vcid::of(b"here"), |_| false, &Sevens).expect("it opens")
+        FeedLog::open(disk, public, Vcid::of(b"here"), |_| false, &Sevens, Waiting::Long)
+            .expect("it opens")
     }
 
     /// Says something in the machine's feed.

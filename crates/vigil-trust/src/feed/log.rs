@@ -48,7 +48,7 @@ pub enum FeedLogError {
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
     /// Another process is writing.
-    #[error("another process is writing to this machine's feed")]
+    #[error("another process is writing to this machine's feeds; try again when it is done")]
     Busy,
 }
 
@@ -292,8 +292,22 @@ pub(crate) struct FeedsLock(#[expect(dead_code, reason = "it is held")] Box<dyn 
 
 /// Takes the right to write below the folder of feeds, which is there.
 pub(crate) fn lock_feeds(disk: &dyn Disk) -> Result<FeedsLock, FeedLogError> {
+    lock_feeds_if(disk, Waiting::Long)
+}
+
+/// What becomes of whoever wants to write while another process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// It waits, however long that takes.
+    Long,
+    /// It is refused at once.
+    Not,
+}
+
+fn lock_feeds_if(disk: &dyn Disk, waiting: Waiting) -> Result<FeedsLock, FeedLogError> {
     let lock = disk.open(LOCK, OpenMode::Create)?;
-    if lock.lock(Lock::Exclusive, true)? { Ok(FeedsLock(lock)) } else { Err(FeedLogError::Busy) }
+    let is_ours = lock.lock(Lock::Exclusive, waiting == Waiting::Long)?;
+    if is_ours { Ok(FeedsLock(lock)) } else { Err(FeedLogError::Busy) }
 }
 
 /// The pointer to the own feed.
@@ -362,16 +376,18 @@ impl FeedLog {
     /// incarnation begins.
     ///
     /// # Errors
-    /// Fails where the disk does, and where there is no randomness.
+    /// Fails where the disk does, and where there is no randomness; with [`Waiting::Not`] also while another
+    /// process is writing.
     pub fn open(
         disk: Arc<dyn Disk>,
         machine: KeyBytes,
         place: Vcid,
         is_behind: impl FnOnce(&Feed) -> bool,
         randomness: &dyn Randomness,
+        waiting: Waiting,
     ) -> Result<Self, FeedLogError> {
         disk.create_folder(FOLDER)?;
-        let lock = lock_feeds(&*disk)?;
+        let lock = lock_feeds_if(&*disk, waiting)?;
         let begin = |disk, lock, fresh, opening| {
             let id = FeedId { machine, incarnation: new_incarnation(randomness)? };
             Self::begin(disk, lock, Own { id, place, opening }, fresh)

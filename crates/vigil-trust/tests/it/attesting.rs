@@ -7,7 +7,7 @@ use vigil_base::world::{Disk as _, Moment, OpenMode};
 use vigil_trust::SecretKey;
 use vigil_trust::agent::{ATTESTED_BYTES_MAX, AttestError, Place, attest};
 use vigil_trust::attestations::{AttestationEntry, SshKeyEntry};
-use vigil_trust::feed::{Batch, FeedId, FeedLog, Incarnation, read_feeds};
+use vigil_trust::feed::{Batch, FeedId, FeedLog, Incarnation, Waiting, read_feeds};
 
 use crate::disk::{Counting, MemoryDisk};
 
@@ -22,7 +22,8 @@ fn entry(text: &str) -> AttestationEntry {
 
 fn say(disk: &MemoryDisk, random: &Counting, text: &str) -> Option<Result<Place, AttestError>> {
     let (disk, machine) = (Arc::new(disk.clone()), key().public().bytes());
-    let log = FeedLog::open(disk, machine, Vcid::of(b"here"), |_| false, random).ok()?;
+    let log =
+        FeedLog::open(disk, machine, Vcid::of(b"here"), |_| false, random, Waiting::Long).ok()?;
     Some(attest(log, &key(), Moment(1), &entry(text)))
 }
 

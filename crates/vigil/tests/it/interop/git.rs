@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use serde_json::Value;
 
 use super::{Signing, program};
+use crate::bench::Ran;
 use crate::identity::{admitted, json};
 
 fn git() -> Option<OsString> {
@@ -196,6 +197,28 @@ fn the_agent_and_commands_write_into_one_feed_one_after_the_other() {
     // Two events, four attestations, four names, and the SSH key, perhaps more than once.
     assert!(verified["entries"].as_u64().is_some_and(|entries| entries >= 11), "{verified}");
     assert_eq!((&verified["torn"], &verified["forked"]), (&json("[]"), &json("[]")));
+}
+
+#[test]
+fn an_agent_that_may_not_write_into_the_feed_still_locks_and_ends() {
+    let Some(git) = git() else { return };
+    let signing = Signing::start();
+    let bench = &signing.bench;
+    signing.accepts(&git, &["init", "-q", "vouched"], "");
+    let attest = [&["attest", "@result"], REVIEWED].concat();
+    signing.vigil(&attest);
+    // Another process is stopped, or takes in a long bundle.
+    let lock = std::fs::File::open(bench.join("store/trust/feeds/lock")).expect("there is a lock");
+    lock.lock().expect("nobody else has it");
+    let other = ["attest", "@result", "--predicate", "https://example.org/other"];
+    let other = [&other[..], &["--repository", "vouched", "--socket", "agent/agent.sock"]].concat();
+    let refused = Ran::of(bench.vigil(&other)).expect(3);
+    refused.says("another process is writing to this machine's feeds; try again when it is done");
+    bench.fine("agent lock --socket agent/agent.sock");
+    bench.fine("agent unlock --passphrase-file pass --socket agent/agent.sock");
+    lock.unlock().expect("it was ours");
+    let said = Ran::of(bench.vigil(&other)).expect(0);
+    assert!(said.talk.contains("at 2 of its feed"), "{}", said.talk);
 }
 
 #[test]
