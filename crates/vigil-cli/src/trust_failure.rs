@@ -24,6 +24,11 @@ pub enum TrustError {
         /// Who.
         name: Name,
     },
+    /// Another machine has been enrolled in an agent's store.
+    #[error(
+        "the agent's key is of another machine than the one that is enrolled here now; end it with `vigil agent stop`"
+    )]
+    AnotherMachine,
     /// There is no Person here.
     #[error("there is no Person here")]
     NoPerson,

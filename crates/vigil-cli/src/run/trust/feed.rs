@@ -12,6 +12,7 @@ use vigil_trust::attestations::AttestationEntry;
 use vigil_trust::feed::{Feed, FeedLog, FeedLogError, Waiting};
 use vigil_trust::home::Home;
 use vigil_trust::puddle::Clocks;
+use vigil_trust::seal;
 use vigil_trust::{KeyBytes, SecretKey};
 
 use super::{FOLDER, Session};
@@ -83,6 +84,12 @@ impl FeedWriter {
     }
 
     fn write(&self, key: &SecretKey, entry: &AttestationEntry) -> Result<Place, CommandError> {
+        // An agent outlives what its key came from: another machine may have been enrolled here.
+        let file = self.home.machine_sealed().map_err(TrustError::from)?;
+        let header = seal::read_header(&file.ok_or(TrustError::NoMachine)?);
+        if header.map_err(TrustError::from)?.public != key.public().bytes() {
+            return Err(TrustError::AnotherMachine.into());
+        }
         let clocks = self.clocks();
         let here = self.home.puddle().map_err(TrustError::from)?;
         let now = here.map_or(clocks.wall, |here| here.time.now(&clocks));
