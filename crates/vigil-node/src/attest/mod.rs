@@ -12,7 +12,7 @@ mod check;
 mod repository;
 mod said;
 
-pub use check::{Checked, Refusal, check};
+pub use check::{Checked, Refusal, check, domain_of};
 pub use repository::{Found, Repository, RepositoryError, Signing, read_all};
 pub use said::{FeedWords, revoked};
 

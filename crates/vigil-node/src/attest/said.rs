@@ -20,7 +20,7 @@ use vigil_trust::home::Known;
 use vigil_trust::names::Said;
 use vigil_trust::puddle::{MachineState, View};
 
-use super::{Checked, Refusal, entry_of};
+use super::{Checked, Refusal, domain_of, entry_of};
 use crate::shared_names::{SharedNames, SharedNamesError};
 
 /// What feeds attest, in the order of feeds and positions, and where of it an envelope is to be found.
@@ -99,18 +99,28 @@ pub fn revoked(known: &Known) -> RevocationList {
     list
 }
 
+/// Returns what the principals of a Person's machines end with, under any of the Person's keys.
+fn domains_of(persons: &[KeyBytes]) -> BTreeSet<String> {
+    let persons = persons.iter().filter_map(|key| key.check().ok());
+    persons.map(|person| person_domain(&person)).collect()
+}
+
 impl FeedWords {
     /// Reads the feeds of this machine's puddle and of those that it follows; of a machine that is in none,
-    /// its own.
+    /// its own. A puddle whose evidence is damaged is left out if none of its Person's domains is wanted.
     ///
     /// # Errors
     /// Fails where the disk does, and for damaged files.
-    pub fn read(names: &SharedNames) -> Result<Self, SharedNamesError> {
+    pub fn read(
+        names: &SharedNames,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, SharedNamesError> {
+        let is_missed =
+            |persons: &[KeyBytes]| domains_of(persons).iter().any(|domain| is_wanted(domain));
         let mut puddles = Vec::new();
-        for (known, evidence) in names.puddles()? {
+        for (known, evidence) in names.puddles_or(is_missed)? {
             let attested = attested(&known, &evidence);
-            let persons = known.view.persons.iter().filter_map(|key| key.check().ok());
-            let domains = persons.map(|person| person_domain(&person)).collect();
+            let domains = domains_of(&known.view.persons);
             puddles.push(Puddle { domains, view: known.view, words: Words::new(attested) });
         }
         let mut strays = Vec::new();
@@ -135,8 +145,20 @@ impl FeedWords {
 
     /// Returns the puddles of the Person under whom a machine signs, by what its principal ends with.
     fn of_person(&self, principal: &str) -> impl Iterator<Item = &Puddle> {
-        let domain = principal.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let domain = domain_of(principal);
         self.puddles.iter().filter(move |puddle| puddle.domains.contains(domain))
+    }
+
+    /// Returns why nobody who has heard it here believes what a machine attests from now on: its Person has
+    /// revoked it, or its feed was forked, and it is active in no other puddle of the Person.
+    pub fn against(&self, principal: &str, machine: &KeyBytes) -> Option<Refusal> {
+        let mut refusal = None;
+        for puddle in self.of_person(principal) {
+            if puddle.view.machines.contains_key(machine) {
+                refusal = worse(refusal, Some(puddle.against(machine)?));
+            }
+        }
+        refusal
     }
 
     /// Judges an attestation whose signatures hold by what the feeds of its Person's puddles say, and returns

@@ -45,7 +45,7 @@ fn attest(seed: u8, machine: &SecretKey, text: &str) -> (Checked, Vec<u8>) {
 }
 
 fn words(machine: &Machine) -> FeedWords {
-    FeedWords::read(&SharedNames::new(&machine.folder)).expect("readable")
+    FeedWords::read(&SharedNames::new(&machine.folder), |_| true).expect("readable")
 }
 
 /// Checks what becomes of attestations, in this order.
@@ -106,6 +106,8 @@ fn what_a_stolen_key_signs_after_its_revocation_is_refused_and_what_it_said_befo
     one.say(&[unsaid_entry, stolen_entry, said_entry]);
     judged(&one, &all, &[Ok(Some(1)), Err(REVOKED), Err(REVOKED)]);
     // For stock tools: the machine, and the key that it said is its own.
+    let against = words(&one).against(&said.principal, &said.machine);
+    assert!(matches!(against, Some(Refusal::Revoked)), "{against:?}");
     let list = revoked(&one.home().open_puddle(id).expect("readable"));
     assert_eq!((list.machines_len(), list.keys_len()), (1, 1));
 }
@@ -129,6 +131,10 @@ fn a_forked_feed_counts_for_nothing_until_the_person_decides() {
     judged(&one, &all, &[Err(FROZEN), Err(FROZEN), Err(FROZEN)]);
     let standings: Vec<Standing> = words(&one).all().map(|one| one.standing).collect();
     assert_eq!(standings, [Standing::Frozen; 3], "both sides are shown");
+    let against = words(&one).against(&before.principal, &before.machine);
+    assert!(matches!(against, Some(Refusal::Frozen)), "{against:?}");
+    let itself = words(&one).against(&before.principal, &one.key.public().bytes());
+    assert!(itself.is_none(), "{itself:?}");
     // The Person decides, having seen all of one side: what came before the fork stays.
     revoke(&one, id, &two.key);
     judged(&one, &all, &[Ok(Some(0)), Err(REVOKED), Err(REVOKED)]);
@@ -202,6 +208,28 @@ fn each_puddle_of_a_person_is_asked() {
     one.say(&[entry]);
     let position = words(&one).all().map(|one| one.position).max();
     judged(&one, &[&ours], &[Ok(position)]);
+}
+
+#[test]
+fn damaged_evidence_stops_its_own_persons_attestations_alone() {
+    let place = Place::new();
+    let (one, _, _) = two(&place);
+    let theirs = Machine::new(place.path().join("theirs"), 9);
+    let puddle = theirs.begin(9, &key(10));
+    let (ours, entry) = attest(1, &one.key, "ours");
+    one.say(&[entry]);
+    let (their, _) = attest(9, &theirs.key, "theirs");
+    know(&one, vec![the_person(9)]);
+    let names = SharedNames::new(&one.folder);
+    names.follow("ada.example", &theirs.bundle(puddle)).expect("known");
+    let followed = one.folder.join("followed").join(puddle.to_hex());
+    let fork = format!("feeds/{}.fork", theirs.log().id());
+    std::fs::write(followed.join(fork), b"damaged").expect("written");
+    let read = |checked: &Checked| FeedWords::read(&names, |domain| domain == checked.domain());
+    let words = read(&ours).expect("nobody asks for the other");
+    assert!(words.judge(&ours).is_ok_and(|said| said.is_some()));
+    let refused = read(&their).err().expect("it may have been frozen");
+    assert!(refused.to_string().contains("is damaged; import a bundle"), "{refused}");
 }
 
 #[test]

@@ -200,6 +200,27 @@ fn the_agent_and_commands_write_into_one_feed_one_after_the_other() {
 }
 
 #[test]
+fn a_machine_that_knows_of_its_revocation_attests_nothing_and_no_store_is_needed_to_verify() {
+    let Some(git) = git() else { return };
+    let signing = Signing::start();
+    let bench = &signing.bench;
+    signing.accepts(&git, &["init", "-q", "vouched"], "");
+    signing.vigil(&[&["attest", "@result"], REVIEWED].concat());
+    bench.fine("puddle create home --passphrase-file pass");
+    bench.fine("puddle revoke laptop --reason sold --passphrase-file pass");
+    let other = ["attest", "@result", "--predicate", "https://example.org/other"];
+    let other = [&other[..], &["--repository", "vouched", "--socket", "agent/agent.sock"]].concat();
+    let refused = Ran::of(bench.vigil(&other)).expect(1);
+    refused
+        .says("this machine was revoked: nobody who has heard of it believes what it attests")
+        .says("hint: attest on another machine");
+    assert_eq!(bench.fine("attest list --feeds").lines().count(), 1);
+    // Whoever has the list of signers needs nothing else, and gets nothing else.
+    bench.fine("--store nowhere attest verify --signers signers --repository vouched");
+    assert!(!bench.join("nowhere").exists());
+}
+
+#[test]
 fn an_agent_that_may_not_write_into_the_feed_still_locks_and_ends() {
     let Some(git) = git() else { return };
     let signing = Signing::start();
@@ -219,6 +240,13 @@ fn an_agent_that_may_not_write_into_the_feed_still_locks_and_ends() {
     lock.unlock().expect("it was ours");
     let said = Ran::of(bench.vigil(&other)).expect(0);
     assert!(said.talk.contains("at 2 of its feed"), "{}", said.talk);
+    // Nor does it write for a machine that is no longer the one that is here.
+    std::fs::remove_file(bench.join("store/trust/machine.sealed")).expect("it was there");
+    let certificate = std::fs::read(bench.join("store/trust/machine-cert.pub")).expect("there");
+    bench.fine("machine enroll other --passphrase-file pass --memory 64MiB");
+    bench.write("store/trust/machine-cert.pub", certificate);
+    let refused = Ran::of(bench.vigil(&[&attest[..], &["--socket", "agent/agent.sock"]].concat()));
+    refused.expect(3).says("the agent's key is of another machine");
 }
 
 #[test]
