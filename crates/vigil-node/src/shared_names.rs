@@ -8,7 +8,7 @@
 //! - a machine has no say in a domain that the policy gives to another puddle;
 //! - a puddle is followed only as long as its Person is known here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,7 +20,7 @@ use vigil_base::world::{Disk, DiskError, Lock, OpenMode, read_file, replace_file
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_store::FolderDisk;
 use vigil_trust::KeyBytes;
-use vigil_trust::feed::{Equivocation, FeedFile, FeedId, read_feeds};
+use vigil_trust::feed::{FeedFile, FeedId, read_feeds};
 use vigil_trust::home::{Bundle, Home, HomeError, Known, Taken};
 use vigil_trust::names::{AttName, Domains, NameState, Pointer, Said, fold_names};
 use vigil_trust::puddle::{Authority, MachineState, View};
@@ -119,33 +119,24 @@ pub struct Speaker {
     pub is_known: bool,
 }
 
-/// Folds what the machines of one puddle say of names. `evidence` is of all forks that are known.
-pub fn pointers(known: &Known, evidence: &[Equivocation]) -> BTreeMap<AttName, Pointer> {
-    let view = &known.view;
-    let forks: BTreeMap<FeedId, u64> =
-        evidence.iter().map(|evidence| (evidence.feed(), evidence.position())).collect();
-    let is_revoked = |feed: &FeedId| {
-        let machine = view.machines.get(&feed.machine);
-        machine.is_some_and(|machine| matches!(machine.state, MachineState::Revoked { .. }))
+/// Folds what the machines of one puddle say of names.
+pub fn pointers(known: &Known) -> BTreeMap<AttName, Pointer> {
+    let (view, kept) = (&known.view, known.kept());
+    // A fork freezes whatever its machine says, in all of its lives, until the Person has decided: what was
+    // forgiven counts for nothing, and of a machine that was revoked what the Person had seen. So whoever has a
+    // stolen key cannot freeze names for good. What a machine said that is none of theirs is nobody's word.
+    let is_frozen = |feed: &FeedId| {
+        view.machines.get(&feed.machine).is_some_and(|machine| {
+            let is_pardoned = machine.pardons.contains(&feed.incarnation);
+            matches!(machine.state, MachineState::Frozen { .. }) && !is_pardoned
+        })
     };
-    let said = known.batches().flat_map(|batch| {
-        let feed = batch.header().feed;
-        batch.entries().map(move |(position, entry)| Said { feed, position, entry })
-    });
-    // A fork freezes what its feed says, until the Person has decided: what was forgiven counts for nothing,
-    // and of a machine that was revoked what came before the fork. So whoever has a stolen key cannot freeze
-    // names for good. What a machine said that is none of theirs is nobody's word.
+    let feeds = known.batches().map(|batch| batch.header().feed);
+    let frozen: BTreeSet<FeedId> = feeds.filter(is_frozen).collect();
     let counts = |said: &Said<'_>| {
-        let Some(machine) = view.machines.get(&said.feed.machine) else { return false };
-        let counts = view.counts(&said.feed, said.position);
-        match forks.get(&said.feed) {
-            Some(fork) if is_revoked(&said.feed) => counts && said.position < *fork,
-            Some(_) => counts || !machine.pardons.contains(&said.feed.incarnation),
-            None => counts,
-        }
+        frozen.contains(&said.feed) || view.counts(&kept, &said.feed, &said.batch)
     };
-    let frozen = forks.keys().filter(|feed| !is_revoked(feed)).copied().collect();
-    fold_names(said.filter(counts), &frozen)
+    fold_names(known.batches().flat_map(Said::all).filter(counts), &frozen)
 }
 
 impl SharedNames {
@@ -287,14 +278,14 @@ impl SharedNames {
     }
 
     /// Returns this machine's puddle, if it is in one, and then those that it follows and whose Person is
-    /// known here; each with all evidence of forks.
+    /// known here.
     ///
     /// # Errors
     /// Fails where the disk does, and for damaged files.
-    pub fn puddles(&self) -> Result<Vec<(Known, Vec<Equivocation>)>, SharedNamesError> {
+    pub fn puddles(&self) -> Result<Vec<Known>, SharedNamesError> {
         let (mut found, home) = (Vec::new(), self.home());
         if let Some(here) = home.puddle()? {
-            found.push((home.open_puddle(here.id)?, home.evidence()?));
+            found.push(home.open_puddle(here.id)?);
         }
         let mut puddles: Vec<Vcid> = self.policy()?.into_values().collect();
         puddles.sort_unstable();
@@ -303,7 +294,7 @@ impl SharedNames {
             let home = self.followed(puddle);
             let known = home.open_puddle(puddle)?;
             if self.is_known(&known.view)? {
-                found.push((known, home.evidence()?));
+                found.push(known);
             }
         }
         Ok(found)
@@ -325,7 +316,7 @@ impl SharedNames {
         let policy = self.policy()?;
         let mut own = self.home().puddle()?.is_some();
         let mut names = Names::new();
-        for (known, evidence) in self.puddles()? {
+        for known in self.puddles()? {
             // The first is this machine's own, if it is in one: it has a say where nobody else was given it.
             let is_own = std::mem::take(&mut own);
             let puddle = known.view.id;
@@ -333,7 +324,7 @@ impl SharedNames {
                 Some(speaker) => !is_own && *speaker == puddle,
                 None => is_own,
             };
-            let said = pointers(&known, &evidence).into_iter();
+            let said = pointers(&known).into_iter();
             names.extend(said.filter(|(name, _)| is_theirs(name)));
         }
         Ok(names)

@@ -5,12 +5,11 @@
 //!
 //! Invariant: a puddle has a say in what its own Person's machines attest, and in nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use vigil_base::Vcid;
 use vigil_trust::KeyBytes;
 use vigil_trust::attestations::{Attested, Standing, fold_attestations, ssh_keys};
-use vigil_trust::feed::{Equivocation, FeedId};
 use vigil_trust::formats::{RevocationList, person_domain};
 use vigil_trust::home::Known;
 use vigil_trust::names::Said;
@@ -36,17 +35,12 @@ pub struct FeedWords {
 
 /// Returns all entries of a puddle's feeds, of both sides where one is forked.
 fn said(known: &Known) -> impl Iterator<Item = Said<'_>> {
-    known.batches().flat_map(|batch| {
-        let feed = batch.header().feed;
-        batch.entries().map(move |(position, entry)| Said { feed, position, entry })
-    })
+    known.batches().flat_map(Said::all)
 }
 
-/// Folds what a puddle's machines attest. `evidence` is of all forks that are known.
-fn attested(known: &Known, evidence: &[Equivocation]) -> Vec<Attested> {
-    let forks: BTreeMap<FeedId, u64> =
-        evidence.iter().map(|evidence| (evidence.feed(), evidence.position())).collect();
-    fold_attestations(Some(&known.view), &forks, said(known))
+/// Folds what a puddle's machines attest.
+fn attested(known: &Known) -> Vec<Attested> {
+    fold_attestations(Some((&known.view, &known.kept())), said(known))
 }
 
 /// Lists the machines of a puddle that were revoked, for OpenSSH, with the SSH keys that they said are theirs.
@@ -70,18 +64,15 @@ impl FeedWords {
     /// Fails where the disk does, and for damaged files.
     pub fn read(names: &SharedNames) -> Result<Self, SharedNamesError> {
         let mut puddles = Vec::new();
-        for (known, evidence) in names.puddles()? {
-            let attested = attested(&known, &evidence);
+        for known in names.puddles()? {
+            let attested = attested(&known);
             let persons = known.view.persons.iter().filter_map(|key| key.check().ok());
             let domains = persons.map(|person| person_domain(&person)).collect();
             puddles.push(Puddle { domains, view: known.view, attested });
         }
         let mut strays = Vec::new();
         for file in names.stray_feeds()? {
-            let feed = file.feed.id();
-            let entries = file.batches.iter().flat_map(|batch| batch.entries());
-            let said = entries.map(|(position, entry)| Said { feed, position, entry });
-            strays.extend(fold_attestations(None, &BTreeMap::new(), said));
+            strays.extend(fold_attestations(None, file.batches.iter().flat_map(Said::all)));
         }
         Ok(Self { puddles, strays })
     }

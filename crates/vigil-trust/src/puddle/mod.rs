@@ -11,6 +11,7 @@ mod chain;
 mod event;
 mod fold;
 mod freshness;
+mod kept;
 mod scope;
 mod view;
 
@@ -21,6 +22,7 @@ pub use event::{
 };
 pub use fold::{FoldError, fold};
 pub use freshness::{Believed, Clocks, Freshness, Lease, Steady, TimeHere};
+pub use kept::KeptBatches;
 pub use scope::{Ask, DEPTH_MAX, Misfit, Scope, ScopeError, VERBS_MAX};
 pub use view::{
     Authority, Denial, GrantView, Idle, MachineState, MachineView, Refusal, View, When,
