@@ -15,11 +15,15 @@ use datafusion::arrow::array::{
 use datafusion::arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
 use datafusion::arrow::compute::{cast, concat};
 use datafusion::arrow::datatypes::{
-    ArrowNativeType, DataType, Field, FieldRef, Fields, Float32Type, Float64Type, Schema, SchemaRef,
+    ArrowNativeType, DataType, Field, FieldRef, Fields, Float16Type, Float32Type, Float64Type,
+    Schema, SchemaRef,
 };
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::execution::memory_pool::MemoryReservation;
+
+use crate::plan::Half;
+use crate::weight::own_bytes;
 
 /// Rows of each batch of a result but the last. A multiple of eight, so that bitmaps are cut at bytes.
 pub const BATCH_ROWS: usize = 64 << 10;
@@ -123,10 +127,9 @@ impl Canonical {
     }
 }
 
-/// Returns the bytes of a batch's rows; what it shares with others counts once.
+/// Returns the bytes that a batch's rows take once they are spelt out.
 fn slice_bytes(batch: &RecordBatch) -> datafusion::common::Result<usize> {
-    let columns = batch.columns().iter();
-    Ok(columns.map(|column| column.to_data().get_slice_memory_size()).sum::<Result<usize>>()?)
+    Ok(batch.columns().iter().map(|column| own_bytes(column)).sum::<Result<usize>>()?)
 }
 
 fn joined(schema: &SchemaRef, parts: &[RecordBatch], rows: usize) -> Result<RecordBatch> {
@@ -194,6 +197,10 @@ fn plain(array: &ArrayRef, above: Option<&NullBuffer>) -> Result<ArrayData> {
 /// Gives back values of one length, with zeros below nulls.
 fn fixed(array: &ArrayRef, kind: &DataType, is_null: impl Fn(usize) -> bool) -> Result<Buffer> {
     let one_nan: ArrayRef = match kind {
+        DataType::Float16 if has_nan(array.as_primitive::<Float16Type>()) => {
+            let plain = |value: Half| if value.is_nan() { Half::NAN } else { value };
+            Arc::new(array.as_primitive::<Float16Type>().unary::<_, Float16Type>(plain))
+        }
         DataType::Float32 if has_nan(array.as_primitive::<Float32Type>()) => {
             let plain = |value: f32| if value.is_nan() { f32::NAN } else { value };
             Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(plain))

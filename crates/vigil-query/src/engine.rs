@@ -329,7 +329,7 @@ impl Engine {
             .with_memory_pool(pool.clone())
             .with_disk_manager_builder(disk)
             .build_arc()?;
-        let objects = Arc::new(Objects::new(self.store.clone(), Budget::new(pool, over)));
+        let objects = Arc::new(Objects::new(self.store.clone(), Budget::new(pool, over), threads));
         let url = ObjectStoreUrl::parse("vigil://store")?;
         runtime.register_object_store(url.as_ref(), objects.clone());
         let catalogs = datafusion::catalog::MemoryCatalogProviderList::new();

@@ -25,6 +25,7 @@ mod plan;
 mod render;
 mod source;
 mod summary;
+mod weight;
 mod write;
 
 pub use catalog::{CATALOG_TYPE, Catalog};

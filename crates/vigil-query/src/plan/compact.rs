@@ -8,7 +8,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, UInt32Array};
+use datafusion::arrow::array::{
+    Array as _, ArrayRef, AsArray as _, RecordBatch, RecordBatchOptions, UInt32Array,
+};
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -28,6 +30,8 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties, SendableRecordBatchStream,
 };
 use futures_util::TryStreamExt as _;
+
+use crate::weight::own_bytes;
 
 /// Puts [`CompactExec`] below sorts that hold all they are given.
 #[derive(Debug)]
@@ -126,25 +130,30 @@ impl ExecutionPlan for CompactExec {
 /// Bytes that may be kept alive without being used.
 const SPARE_BYTES: usize = 64 << 10;
 
+/// Says whether so many bytes that are kept alive are far more than those that are used.
+fn is_much(kept: usize, used: usize) -> bool {
+    kept > used.saturating_mul(2).saturating_add(SPARE_BYTES)
+}
+
 fn compacted(batch: RecordBatch) -> Result<RecordBatch> {
-    let columns = batch.columns().iter();
-    let own: usize =
-        columns.map(|column| column.to_data().get_slice_memory_size()).sum::<Result<_, _>>()?;
-    if batch.get_array_memory_size() <= 2 * own + SPARE_BYTES {
-        return Ok(batch);
+    let columns =
+        batch.columns().iter().map(compacted_column).collect::<Result<Vec<ArrayRef>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(batch.schema(), columns, &options)?)
+}
+
+fn compacted_column(column: &ArrayRef) -> Result<ArrayRef> {
+    // Rows that share a text have it once, and would have it each: there, own bytes are the more.
+    let kept = column.get_buffer_memory_size();
+    if !is_much(kept, own_bytes(column)?) {
+        return Ok(column.clone());
     }
-    let rows = UInt32Array::from_iter_values(0..batch.num_rows() as u32);
-    let columns = batch.columns().iter().map(|column| -> Result<ArrayRef> {
-        Ok(match column.data_type() {
-            // Views are few bytes that point into others'.
-            DataType::Utf8View => Arc::new(column.as_string_view().gc()),
-            DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
-            _ => take(column, &rows, None)?,
-        })
-    });
-    let columns = columns.collect::<Result<Vec<ArrayRef>>>()?;
-    if columns.is_empty() {
-        return Ok(batch);
-    }
-    Ok(RecordBatch::try_new(batch.schema(), columns)?)
+    let rows = UInt32Array::from_iter_values(0..column.len() as u32);
+    let taken = take(column, &rows, None)?;
+    // Views are few bytes that point into the memory of others.
+    Ok(match taken.data_type() {
+        DataType::Utf8View => Arc::new(taken.as_string_view().gc()),
+        DataType::BinaryView => Arc::new(taken.as_binary_view().gc()),
+        _ => taken,
+    })
 }

@@ -6,12 +6,17 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use datafusion::arrow::array::{Array as _, ArrayRef, AsArray as _, Float64Array};
-use datafusion::arrow::datatypes::{DataType, Float32Type, Float64Type, Int64Type};
+use datafusion::arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Float16Type, Float32Type, Float64Type, Int64Type,
+};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature,
     Volatility,
 };
+
+/// A number of 16 bits.
+pub type Half = <Float16Type as ArrowPrimitiveType>::Native;
 
 type Unary = fn(f64) -> f64;
 type Binary = fn(f64, f64) -> f64;
@@ -177,10 +182,14 @@ pub fn double_at() -> Arc<ScalarUDF> {
 /// Returns the function that makes one pattern of bits of all that are no numbers, and keeps both zeros.
 pub fn one_nan() -> Arc<ScalarUDF> {
     static ONE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
-        let kinds = [DataType::Float64, DataType::Float32];
+        let kinds = [DataType::Float64, DataType::Float32, DataType::Float16];
         Bitwise::udf(ONE_NAN, &kinds, None, |column| {
             if let Some(doubles) = column.as_primitive_opt::<Float64Type>() {
                 return Arc::new(doubles.unary::<_, Float64Type>(with_one_nan));
+            }
+            if let Some(halves) = column.as_primitive_opt::<Float16Type>() {
+                let plain = |value: Half| if value.is_nan() { Half::NAN } else { value };
+                return Arc::new(halves.unary::<_, Float16Type>(plain));
             }
             let plain = |value: f32| if value.is_nan() { f32::NAN } else { value };
             Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(plain))

@@ -98,7 +98,8 @@ pub fn prepare(expr: &mut Expr, schema: &DFSchema) -> Result<Left> {
         ("min" | "max", [argument]) => {
             let kind = argument.get_type(schema)?;
             if is_float(&kind) {
-                *argument = place_of_double().call(vec![std::mem::take(argument)]);
+                let double = cast(std::mem::take(argument), DataType::Float64);
+                *argument = place_of_double().call(vec![double]);
                 left = Left::Value(kind);
             }
         }
@@ -109,7 +110,7 @@ pub fn prepare(expr: &mut Expr, schema: &DFSchema) -> Result<Left> {
 }
 
 fn is_float(kind: &DataType) -> bool {
-    matches!(kind, DataType::Float32 | DataType::Float64)
+    matches!(kind, DataType::Float16 | DataType::Float32 | DataType::Float64)
 }
 
 fn wrapped(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {

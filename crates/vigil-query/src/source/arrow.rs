@@ -39,7 +39,7 @@ pub fn arrow_in_place(store: &Store, vcid: Vcid) -> Result<Table, QueryError> {
     let object =
         Object { place: Place::Kept(blob), name: vcid.to_string(), records: None, pages: None };
     let pool: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
-    read(&Objects::new(store.clone(), Budget::new(pool, Over::default())), &object)
+    read(&Objects::new(store.clone(), Budget::new(pool, Over::default()), 1), &object)
 }
 
 /// Why a file cannot be read: something is wrong with it, or with what holds it.

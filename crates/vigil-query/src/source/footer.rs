@@ -1,10 +1,13 @@
-//! How deep the schema of a Parquet file is nested, and where the first page of each column chunk lies, found
-//! out without descending into it.
+//! What a Parquet file says of itself: how deep its schema is nested, where its columns lie, and how large
+//! their pages are once they are unpacked, found out without descending into it.
 //!
 //! Readers of the format go down one call for each level, so a file of a megabyte could end the program; and
 //! they unpack each page as a whole, whatever size its header says.
-//! The footer is Thrift's compact protocol, <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>;
-//! of it only the schema and the columns' offsets are looked at, the rest is passed over.
+//! All of it is Thrift's compact protocol, <https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md>;
+//! what is not looked at is passed over. Where a value has another type than the format says, or does not
+//! fit it, there is no answer: readers differ in what they make of that.
+
+use std::ops::Range;
 
 /// Deepest nesting of columns.
 pub const NESTING_MAX: usize = 64;
@@ -18,18 +21,38 @@ const SCHEMA: i64 = 2;
 /// Field of `SchemaElement` that says how many of those that follow lie below it.
 const CHILD_COUNT: i64 = 5;
 
-/// Field of `FileMetaData` that has the row groups, and the fields on the way from there to where the pages
-/// of a column lie: `RowGroup`, `ColumnChunk`, `ColumnMetaData`.
+/// Field of `FileMetaData` that has the row groups, that of `RowGroup` that has its chunks, and those of
+/// `ColumnChunk`.
 const ROW_GROUPS: i64 = 4;
 const COLUMNS: i64 = 1;
 const METADATA: i64 = 3;
+const OFFSET_INDEX: i64 = 4;
+const OFFSET_INDEX_LEN: i64 = 5;
+
+/// Fields of `ColumnMetaData`.
+const CODEC: i64 = 4;
+const CHUNK_BYTES: i64 = 7;
 const DATA_PAGE: i64 = 9;
 const DICTIONARY_PAGE: i64 = 11;
 
-/// Fields of `PageHeader` that say how many bytes the page has once it is unpacked, and as it lies.
+/// Fields of `PageHeader`, and of its `DataPageHeaderV2`.
+const PAGE_TYPE: i64 = 1;
 const UNPACKED_BYTES: i64 = 2;
 const STORED_BYTES: i64 = 3;
+const DATA_PAGE_V2: i64 = 8;
+const DEFINITIONS_BYTES: i64 = 5;
+const REPETITIONS_BYTES: i64 = 6;
+const IS_PACKED: i64 = 7;
 
+/// Fields of `OffsetIndex` and of its `PageLocation`.
+const LOCATIONS: i64 = 1;
+const LOCATION_AT: i64 = 1;
+const LOCATION_BYTES: i64 = 2;
+
+const TRUE: u8 = 1;
+const FALSE: u8 = 2;
+const I32: u8 = 5;
+const I64: u8 = 6;
 const LIST: u8 = 9;
 const STRUCT: u8 = 12;
 
@@ -42,8 +65,21 @@ struct Cursor<'a> {
 pub struct Footer {
     /// How deep columns are nested.
     pub depth: usize,
-    /// The place of a column, and where the first page of one of its chunks lies.
-    pub first_pages: Vec<(u64, u64)>,
+    /// Its column chunks.
+    pub chunks: Vec<Chunk>,
+}
+
+/// A chunk of a column.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    /// The bytes in which its pages lie.
+    pub range: Range<u64>,
+    /// The place of its column.
+    pub column: u64,
+    /// How its pages are packed: `CompressionCodec` of the format.
+    pub codec: i32,
+    /// Where the places of its pages are told.
+    pub offset_index: Option<Range<u64>>,
 }
 
 /// Reads a footer; `None` if it is cut short or is none.
@@ -55,7 +91,8 @@ pub fn read(footer: &[u8]) -> Option<Footer> {
             found.depth = found.depth.max(cursor.schema()?);
             Some(())
         }
-        (ROW_GROUPS, LIST) => cursor.each(&mut |cursor, _| cursor.row_group(&mut found)),
+        (ROW_GROUPS, LIST) => cursor.each(&mut |cursor, _| cursor.row_group(&mut found.chunks)),
+        (SCHEMA | ROW_GROUPS, _) => None,
         _ => cursor.skip(kind, 0),
     })?;
     Some(found)
@@ -64,29 +101,82 @@ pub fn read(footer: &[u8]) -> Option<Footer> {
 /// What the header of a page says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageHeader {
+    /// Whether the page is a dictionary.
+    pub is_dictionary: bool,
     /// Bytes of the page once it is unpacked.
     pub unpacked_bytes: u64,
-    /// Bytes from the beginning of the header to the next one.
-    pub stride: u64,
+    /// Bytes of the header.
+    pub header_bytes: usize,
+    /// Bytes of the page as it lies, behind the header.
+    pub stored_bytes: usize,
+    /// Of these, how many at the beginning are never packed.
+    pub plain_bytes: usize,
+    /// Whether the others are.
+    pub is_packed: bool,
 }
 
 /// Reads the header of the page that bytes begin with; `None` if it is cut short or is none.
 pub fn page_header(bytes: &[u8]) -> Option<PageHeader> {
     let mut cursor = Cursor { bytes };
-    let (mut unpacked, mut stored) = (None, None);
+    let (mut kind_of_page, mut unpacked, mut stored) = (None, None, None);
+    let (mut plain_bytes, mut is_packed) = (0, true);
+    cursor.structure(&mut |cursor, id, kind| {
+        match id {
+            PAGE_TYPE => kind_of_page = Some(cursor.length(kind)?),
+            UNPACKED_BYTES => unpacked = Some(cursor.length(kind)?),
+            STORED_BYTES => stored = Some(cursor.length(kind)?),
+            DATA_PAGE_V2 if kind == STRUCT => cursor.structure(&mut |cursor, id, kind| {
+                match (id, kind) {
+                    (DEFINITIONS_BYTES | REPETITIONS_BYTES, _) => {
+                        plain_bytes += cursor.length(kind)?;
+                    }
+                    (IS_PACKED, TRUE) => is_packed = true,
+                    (IS_PACKED, FALSE) => is_packed = false,
+                    (IS_PACKED, _) => return None,
+                    _ => cursor.skip(kind, 1)?,
+                }
+                Some(())
+            })?,
+            DATA_PAGE_V2 => return None,
+            _ => cursor.skip(kind, 0)?,
+        }
+        Some(())
+    })?;
+    const DICTIONARY: usize = 2;
+    Some(PageHeader {
+        is_dictionary: kind_of_page? == DICTIONARY,
+        unpacked_bytes: unpacked? as u64,
+        header_bytes: bytes.len() - cursor.bytes.len(),
+        stored_bytes: stored?,
+        plain_bytes,
+        is_packed,
+    })
+}
+
+/// Reads where the pages of a chunk lie, headers included; `None` if that is cut short or is nothing of the
+/// kind.
+pub fn page_locations(index: &[u8]) -> Option<Vec<Range<u64>>> {
+    let mut found = Vec::new();
+    let mut cursor = Cursor { bytes: index };
     cursor.structure(&mut |cursor, id, kind| match (id, kind) {
-        (UNPACKED_BYTES, 5) => {
-            unpacked = u64::try_from(cursor.zigzag()?).ok();
+        (LOCATIONS, LIST) => cursor.each(&mut |cursor, _| {
+            let (mut at, mut len) = (None, None);
+            cursor.structure(&mut |cursor, id, kind| {
+                match id {
+                    LOCATION_AT => at = Some(cursor.offset(kind)?),
+                    LOCATION_BYTES => len = Some(cursor.length(kind)?),
+                    _ => cursor.skip(kind, 0)?,
+                }
+                Some(())
+            })?;
+            let at = at?;
+            found.push(at..at.checked_add(len? as u64)?);
             Some(())
-        }
-        (STORED_BYTES, 5) => {
-            stored = u64::try_from(cursor.zigzag()?).ok();
-            Some(())
-        }
+        }),
+        (LOCATIONS, _) => None,
         _ => cursor.skip(kind, 0),
     })?;
-    let header_bytes = (bytes.len() - cursor.bytes.len()) as u64;
-    Some(PageHeader { unpacked_bytes: unpacked?, stride: header_bytes.checked_add(stored?)? })
+    Some(found)
 }
 
 /// What reads a field of a structure, whose number and type it is told.
@@ -137,7 +227,7 @@ impl<'b> Cursor<'b> {
             0 => self.zigzag()?,
             step => last.checked_add(i64::from(step))?,
         };
-        Some(Some((id, kind)))
+        (1..=i64::from(i16::MAX)).contains(&id).then_some(Some((id, kind)))
     }
 
     /// The length and the type of a list.
@@ -163,7 +253,8 @@ impl<'b> Cursor<'b> {
     /// Reads a list of structures.
     fn each(&mut self, each: &mut Item<'_, 'b>) -> Option<()> {
         let (count, kind) = self.list()?;
-        if kind != STRUCT {
+        // Some writers give an empty list no type.
+        if kind != STRUCT && count > 0 {
             return None;
         }
         (0..count).try_for_each(|place| each(self, place))
@@ -196,35 +287,69 @@ impl<'b> Cursor<'b> {
         Some(deepest)
     }
 
-    fn row_group(&mut self, found: &mut Footer) -> Option<()> {
+    /// A number of bytes, or the like, that has 32 bits with its sign.
+    fn length(&mut self, kind: u8) -> Option<usize> {
+        if kind != I32 {
+            return None;
+        }
+        let value = i32::try_from(self.zigzag()?).ok()?;
+        usize::try_from(value).ok()
+    }
+
+    /// A place in the file, which has 64 bits with its sign.
+    fn offset(&mut self, kind: u8) -> Option<u64> {
+        if kind != I64 {
+            return None;
+        }
+        u64::try_from(self.zigzag()?).ok()
+    }
+
+    fn row_group(&mut self, found: &mut Vec<Chunk>) -> Option<()> {
         self.structure(&mut |cursor, id, kind| match (id, kind) {
             (COLUMNS, LIST) => cursor.each(&mut |cursor, column| {
-                cursor.structure(&mut |cursor, id, kind| match (id, kind) {
-                    (METADATA, STRUCT) => {
-                        let first = cursor.chunk()?;
-                        found.first_pages.push((column, first));
-                        Some(())
-                    }
-                    _ => cursor.skip(kind, 0),
-                })
+                found.push(cursor.chunk(column)?);
+                Some(())
             }),
+            (COLUMNS, _) => None,
             _ => cursor.skip(kind, 0),
         })
     }
 
-    /// Reads what is said of a chunk; returns where its first page lies.
-    fn chunk(&mut self) -> Option<u64> {
-        let mut first = u64::MAX;
-        self.structure(&mut |cursor, id, kind| match (id, kind) {
-            (DATA_PAGE | DICTIONARY_PAGE, 6) => {
-                // Some writers say 0 of what is not there.
-                let at = u64::try_from(cursor.zigzag()?).ok()?;
-                first = if at > 0 { first.min(at) } else { first };
-                Some(())
+    fn chunk(&mut self, column: u64) -> Option<Chunk> {
+        let (mut said, mut index, mut index_len) = (None, None, None);
+        self.structure(&mut |cursor, id, kind| {
+            match (id, kind) {
+                (METADATA, STRUCT) => said = Some(cursor.chunk_metadata()?),
+                (METADATA, _) => return None,
+                (OFFSET_INDEX, _) => index = Some(cursor.offset(kind)?),
+                (OFFSET_INDEX_LEN, _) => index_len = Some(cursor.length(kind)?),
+                _ => cursor.skip(kind, 0)?,
             }
-            _ => cursor.skip(kind, 0),
+            Some(())
         })?;
-        Some(first)
+        let (range, codec) = said?;
+        let offset_index = match (index, index_len) {
+            (Some(at), Some(len)) => Some(at..at.checked_add(len as u64)?),
+            _ => None,
+        };
+        Some(Chunk { range, column, codec, offset_index })
+    }
+
+    /// Reads what is said of a chunk: where its pages lie, and how they are packed.
+    fn chunk_metadata(&mut self) -> Option<(Range<u64>, i32)> {
+        let (mut codec, mut len, mut data, mut dictionary) = (None, None, None, None);
+        self.structure(&mut |cursor, id, kind| {
+            match id {
+                CODEC => codec = Some(cursor.length(kind)?),
+                CHUNK_BYTES => len = Some(cursor.offset(kind)?),
+                DATA_PAGE => data = Some(cursor.offset(kind)?),
+                DICTIONARY_PAGE => dictionary = Some(cursor.offset(kind)?),
+                _ => cursor.skip(kind, 0)?,
+            }
+            Some(())
+        })?;
+        let start = dictionary.or(data)?;
+        Some((start..start.checked_add(len?)?, i32::try_from(codec?).ok()?))
     }
 
     fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {

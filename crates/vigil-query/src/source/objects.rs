@@ -22,7 +22,7 @@ use object_store_13::{
 };
 use vigil_store::{Blob, MappedRange, Store};
 
-use super::pages::Pages;
+use super::pages::{LargePages, Pages};
 use super::records::{LongRecord, Records};
 use crate::budget::Budget;
 
@@ -68,6 +68,7 @@ pub struct Objects {
     budget: Budget,
     files: Mutex<BTreeMap<Path, Object>>,
     opened: Mutex<BTreeSet<Opened>>,
+    large_pages: LargePages,
     /// The range that was read last, for messages.
     last: Mutex<Option<(String, Range<u64>)>>,
 }
@@ -107,10 +108,12 @@ fn refused(operation: &str) -> Error {
 }
 
 impl Objects {
-    /// Makes an empty set of objects over a store; what is copied out of it counts against a budget.
-    pub fn new(store: Store, budget: Budget) -> Self {
+    /// Makes an empty set of objects over a store, which so many threads read; what is copied out of it counts
+    /// against a budget.
+    pub fn new(store: Store, budget: Budget, threads: usize) -> Self {
         let (files, opened, last) = Default::default();
-        Self { store, budget, files, opened, last }
+        let large_pages = LargePages::new(&budget, threads);
+        Self { store, budget, files, opened, large_pages, last }
     }
 
     /// Returns the store.
@@ -121,6 +124,11 @@ impl Objects {
     /// Returns the budget of the query that they belong to.
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// Returns what counts the large pages of Parquet files.
+    pub fn large_pages(&self) -> &LargePages {
+        &self.large_pages
     }
 
     /// Adds an object, whose path no other has.
@@ -290,9 +298,10 @@ impl ObjectStore for Objects {
                     return Err(Error::Generic { store: "the store", source });
                 }
                 let bytes = self.read_noted(&object, range.clone())?;
-                // Pages are asked for in this way; footers and indexes are not.
                 if let Some(pages) = &object.pages {
-                    pages.count(range.start, &bytes).map_err(failed)?;
+                    let table = path.parts().next();
+                    let table = table.as_ref().map_or("", |part| part.as_ref());
+                    pages.check(self, &object, table, range.start, &bytes).map_err(failed)?;
                 }
                 Ok(bytes)
             })

@@ -1,5 +1,6 @@
 //! Every function that DataFusion has was looked at.
 
+use datafusion::arrow::array::Array as _;
 use datafusion::execution::SessionStateBuilder;
 use vigil_query::{Settings, is_known};
 
@@ -44,5 +45,34 @@ fn the_clock_is_not_read_while_planning() {
         let error = run(&engine, sql, &[]).expect_err(sql).to_string();
         let is_said = ["something else each time", "is not to be had"];
         assert!(is_said.iter().any(|text| error.contains(text)), "{sql}: {error}");
+    }
+}
+
+/// On x86-64 the sign of 0/0 is set, on AArch64 it is not.
+#[test]
+fn what_is_no_number_has_one_pattern_in_all_widths() {
+    let shelf = Shelf::new();
+    let engine = shelf.engine(Settings::default());
+    for (kind, want) in
+        [("Float16", "7e00"), ("Float32", "7fc00000"), ("Float64", "7ff8000000000000")]
+    {
+        let nan = format!("arrow_cast(value, '{kind}') / arrow_cast(value, '{kind}')");
+        for sql in [
+            format!("select {nan} as x from generate_series(0, 0)"),
+            format!("select max({nan}) as x from generate_series(0, 1)"),
+            format!(
+                "select x from (select {nan} as x from generate_series(0, 1)) order by x desc limit 1"
+            ),
+        ] {
+            let table = run(&engine, &sql, &[]).expect("it is answered");
+            let data = table.batches[0].column(0).to_data();
+            let bytes: String = data.buffers()[0]
+                .as_slice()
+                .iter()
+                .rev()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(bytes, want, "{sql}");
+        }
     }
 }

@@ -11,6 +11,8 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use datafusion::parquet::basic::{BrotliLevel, Compression, GzipLevel};
 use datafusion::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use vigil_base::Vcid;
 use vigil_query::{Settings, Source};
@@ -54,32 +56,40 @@ fn dictionary(count: usize) -> Vec<u8> {
     let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(column)]).expect("it is one");
     let properties = WriterProperties::builder()
         .set_dictionary_page_size_limit(1 << 30)
-        .set_compression(datafusion::parquet::basic::Compression::SNAPPY)
+        .set_compression(Compression::SNAPPY)
         .build();
     let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).expect("it writes");
     writer.write(&batch).expect("it writes");
     writer.into_inner().expect("it writes")
 }
 
-/// A Parquet file whose second page has one text of 100 MB, which packs well.
-fn late_page() -> Vec<u8> {
+/// A Parquet file of texts, each in a page of its own.
+fn pages(compression: Compression, texts: &[String]) -> Vec<u8> {
     let schema = Arc::new(Schema::new(vec![Field::new("s", DataType::Utf8, true)]));
     let properties = WriterProperties::builder()
         .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_data_page_size_limit(1000)
         .set_write_batch_size(1)
-        .set_compression(datafusion::parquet::basic::Compression::SNAPPY)
+        .set_compression(compression)
         .build();
     let mut writer =
         ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).expect("it writes");
-    let texts = ["x".repeat(2000), "y".repeat(100 << 20)]
-        .map(|text| -> ArrayRef { Arc::new(StringArray::from(vec![text])) });
     for text in texts {
-        let batch = RecordBatch::try_new(schema.clone(), vec![text]).expect("it is a batch");
+        let column: ArrayRef = Arc::new(StringArray::from(vec![text.as_str()]));
+        let batch = RecordBatch::try_new(schema.clone(), vec![column]).expect("it is a batch");
         writer.write(&batch).expect("it writes");
     }
     writer.into_inner().expect("it writes")
+}
+
+/// A Parquet file whose only page says that it unpacks to a megabyte, and unpacks to a hundred.
+fn lying_page(compression: Compression) -> Vec<u8> {
+    let mut bytes = pages(compression, &["y".repeat(100 << 20)]);
+    // Behind `PAR1`: field 1, a type; field 2, the size as a number in groups of seven bits.
+    assert_eq!(bytes[4..7], [0x15, 0x00, 0x15]);
+    bytes[7..11].copy_from_slice(&[0x80, 0x80, 0x80, 0x01]);
+    bytes
 }
 
 /// The cases: a name, a query over `t`, and what its table is.
@@ -116,7 +126,40 @@ fn case(shelf: &Shelf, name: &str) -> (String, Vec<(String, Source)>) {
         "huge dictionary" => {
             one("select max(s) from t", shelf.put(&dictionary(100_000)), "x.parquet")
         }
-        "huge page" => one("select max(s) from t", shelf.put(&late_page()), "x.parquet"),
+        "huge page" => {
+            let texts = ["x".repeat(2000), "y".repeat(100 << 20)];
+            one("select max(s) from t", shelf.put(&pages(Compression::SNAPPY, &texts)), "x.parquet")
+        }
+        "lying gzip" => {
+            let file = lying_page(Compression::GZIP(GzipLevel::default()));
+            one("select max(s) from t", shelf.put(&file), "x.parquet")
+        }
+        "lying brotli" => {
+            let file = lying_page(Compression::BROTLI(BrotliLevel::default()));
+            one("select max(s) from t", shelf.put(&file), "x.parquet")
+        }
+        "one long text" => {
+            // One text of a dictionary, again and again.
+            let text = "x".repeat(900_000);
+            let values = StringArray::from(vec![text.as_str()]);
+            let keys = Int32Array::from_iter_values(std::iter::repeat_n(0, 1000));
+            let column =
+                DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values)).expect("it is one");
+            let typed = Field::new("s", column.data_type().clone(), true);
+            let batch =
+                RecordBatch::try_new(Arc::new(Schema::new(vec![typed])), vec![Arc::new(column)]);
+            let properties =
+                WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None).build();
+            let options = ArrowWriterOptions::new()
+                .with_properties(properties)
+                .with_skip_arrow_metadata(true);
+            let batch = batch.expect("it is a batch");
+            let mut writer = ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options)
+                .expect("it writes");
+            writer.write(&batch).expect("it writes");
+            let file = writer.into_inner().expect("it writes");
+            one("select s from t", shelf.put(&file), "x.parquet")
+        }
         "huge file of a result" => {
             // Fits as rows, and not as rows and as a file of them.
             none("select repeat('x', 1000) as s from generate_series(1, 35000)")
@@ -172,6 +215,9 @@ fn files_stay_within_the_limit() {
     check("open quote", true);
     check("huge dictionary", true);
     check("huge page", true);
+    check("lying gzip", true);
+    check("lying brotli", true);
+    check("one long text", true);
 }
 
 #[test]

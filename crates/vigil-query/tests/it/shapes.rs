@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 use datafusion::arrow::array::{ArrayRef, Int64Array, NullArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::arrow::ipc::root_as_footer;
+use datafusion::parquet::arrow::ArrowWriter;
+use datafusion::parquet::basic::Compression;
+use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+use datafusion::parquet::file::properties::WriterProperties;
 use vigil_base::{Entry, EntryKind, EntryName, Tree, Vcid};
 use vigil_query::{QueryError, Settings, Source};
 
@@ -181,4 +185,66 @@ fn a_tree_of_few_folders_that_has_endless_many_paths_is_refused() {
     let error = refusal(&shelf, "select * from t", Some(shelf.folder_table("bomb", below)));
     assert!(error.contains("more than 100000 files and folders"), "{error}");
     assert!(since.elapsed() < Duration::from_secs(60));
+}
+
+/// A Parquet file of two pages, with an index of them.
+fn two_pages() -> Vec<u8> {
+    let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]));
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_data_page_row_count_limit(1000)
+        .set_write_batch_size(1000)
+        .set_compression(Compression::SNAPPY)
+        .build();
+    let column: ArrayRef = Arc::new(Int64Array::from_iter_values(0..2000));
+    let batch = RecordBatch::try_new(schema.clone(), vec![column]).expect("it is a batch");
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties)).expect("it writes");
+    writer.write(&batch).expect("it writes");
+    writer.into_inner().expect("it writes")
+}
+
+/// A reader that takes headers as they come, and one that goes by the index, must be given the same pages.
+#[test]
+fn pages_that_hide_from_whoever_counts_them_are_refused() {
+    let shelf = Shelf::new();
+    let whole = two_pages();
+    let sum = "select sum(n) as s from t";
+    let honest = shelf.table("t.parquet", shelf.put(&whole));
+    run(&shelf.engine(Settings::default()), sum, &[("t", honest)]).expect("it is read");
+
+    // The size as a number of 64 bits: some readers take it.
+    let mut wide = whole.clone();
+    assert_eq!(wide[4..7], [0x15, 0x00, 0x15]);
+    wide[6] = 0x16;
+    let error = refusal(&shelf, sum, Some(shelf.table("wide.parquet", shelf.put(&wide))));
+    assert!(error.contains("wide.parquet") && error.contains("header of a page"), "{error}");
+
+    let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
+    let said = reader.parse_and_finish(&bytes::Bytes::from(whole.clone())).expect("it is one");
+    let index_at = said.row_group(0).column(0).offset_index_offset().expect("it has one") as usize;
+    let second = said.offset_index().expect("it has one")[0][0].page_locations()[1].clone();
+    let varint = |mut value: u64| {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    };
+    let known = varint(2 * second.offset as u64);
+    let place = whole[index_at..].windows(known.len()).position(|bytes| bytes == known);
+    let place = index_at + place.expect("the second page is in the index");
+    for (offset, what) in [(second.offset - 1, "where their index says"), (2, "index of its pages")]
+    {
+        let mut moved = whole.clone();
+        let mut changed = varint(2 * offset as u64);
+        while changed.len() < known.len() {
+            *changed.last_mut().expect("it has bytes") |= 0x80;
+            changed.push(0);
+        }
+        moved[place..place + known.len()].copy_from_slice(&changed);
+        let error = refusal(&shelf, sum, Some(shelf.table("moved.parquet", shelf.put(&moved))));
+        assert!(error.contains("moved.parquet") && error.contains(what), "{error}");
+    }
 }
