@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use vigil_base::Vcid;
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
@@ -18,7 +19,7 @@ use crate::feed::{
     read_feeds,
 };
 use crate::keys::{CheckedKeys, KeyBytes};
-use crate::puddle::{FeedMark, KeptBatches, PuddleEvent, View, fold};
+use crate::puddle::{FeedMark, KeptBatches, MARKS_MAX, PuddleEvent, View, fold};
 use crate::statement::{Statement, StatementError};
 
 const EVENTS: &str = "feeds/events";
@@ -67,13 +68,16 @@ impl Known {
     }
 
     /// Returns what the Person has seen here of a machine, for its revocation: each of its feeds to its end, or
-    /// to the last batch before a fork, since nobody can tell whose side is the machine's.
+    /// to the last batch before a fork, since nobody can tell whose side is the machine's. Of more feeds than an
+    /// event can name those are left out that say least: a thief who begins many stops no revocation.
     pub fn marks(&self, machine: &KeyBytes) -> Vec<FeedMark> {
-        let own =
-            self.feeds.iter().map(|file| &file.feed).filter(|feed| feed.id().machine == *machine);
+        let feeds = self.feeds.iter().map(|file| &file.feed);
+        let own = feeds.filter(|feed| feed.id().machine == *machine);
         let below = |feed: &Feed| self.forks.get(&feed.id()).copied().unwrap_or(u64::MAX);
-        let mut marks: Vec<FeedMark> =
-            own.filter_map(|feed| FeedMark::below(feed, below(feed))).collect();
+        let marks = own.filter_map(|feed| FeedMark::below(feed, below(feed)));
+        let mut marks: Vec<FeedMark> = marks.collect();
+        marks.sort_unstable_by_key(|mark| (Reverse(mark.next), mark.incarnation));
+        marks.truncate(MARKS_MAX);
         marks.sort_unstable();
         marks
     }

@@ -29,7 +29,8 @@ const CONSENT: Kind = Kind::new("vigil.puddle-consent/1");
 pub const AFTER_MAX: usize = 64;
 /// Longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 256;
-const MARKS_MAX: usize = 1024;
+/// Most lives of a machine that an event names.
+pub(crate) const MARKS_MAX: usize = 1024;
 
 /// What is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

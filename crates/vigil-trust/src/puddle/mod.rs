@@ -17,6 +17,7 @@ mod view;
 
 pub(crate) use chain::check_statements;
 pub use chain::{ChainError, Link, check_chain};
+pub(crate) use event::MARKS_MAX;
 pub use event::{
     AFTER_MAX, Event, EventError, FeedMark, JoinRequest, PuddleEvent, REASON_BYTES_MAX, Target,
 };

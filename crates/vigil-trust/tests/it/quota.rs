@@ -374,3 +374,25 @@ fn what_a_thief_has_put_in_the_place_of_the_honest_feed_gives_way_to_it() {
     }
     assert!(done > 0, "it was never let through");
 }
+
+#[test]
+fn a_thief_who_begins_many_lives_stops_no_revocation() {
+    let (one, two, id) = pair();
+    let honest = ["a", "b", "c"].map(|text| two.say(&[entry(text)])).concat();
+    one.take(&two.packed(id));
+    let life = |number: u16| {
+        let mut life = [0; 16];
+        life[..2].copy_from_slice(&number.to_be_bytes());
+        Incarnation(life)
+    };
+    let lives = (0..1025).flat_map(|number| forged(life(number), &[], &[entry("life")]));
+    let mut sent = one.packed(id);
+    sent.batches.extend(lives);
+    assert!(one.take(&sent).over.is_empty());
+    let marks = one.home().open_puddle(id).expect("it is there").marks(&public(2));
+    assert_eq!(marks.len(), 1024);
+    one.sign(PERSON, Some(id), revoke(2, marks));
+    assert!(matches!(one.state(id, 2), MachineState::Revoked { .. }));
+    let counted = counted(&one, id);
+    assert!(honest.iter().all(|batch| counted.contains(batch)), "the longest stays");
+}
