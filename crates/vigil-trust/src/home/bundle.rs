@@ -398,7 +398,7 @@ impl Home {
         let is_wanted =
             |batch: &Batch| of_use.has(batch) && !displaced.contains_key(&batch.header().feed);
         for (machine, wanted) in wanted(bundle.batches.iter(), is_wanted) {
-            let batches = within_quota(&here, machine, wanted, &mut taken);
+            let batches = within_quota(&here, &of_use, machine, wanted, &mut taken);
             for part in batches.chunk_by(|one, two| one.header().feed == two.header().feed) {
                 self.take_feed(&lock, part, &mut taken)?;
             }
@@ -486,15 +486,23 @@ impl Home {
     }
 }
 
-/// Returns a machine's batches up to what is taken of one machine, with what is here of it.
+/// Returns a machine's batches up to what is taken of one machine, with what is here of it. Of one that was
+/// revoked only what counts is reckoned, so that what its thief has said before keeps nothing away.
 fn within_quota(
     here: &[FeedFile],
+    of_use: &Use<'_>,
     machine: KeyBytes,
     wanted: Wanted<'_>,
     taken: &mut Taken,
 ) -> Vec<Batch> {
     let own = here.iter().filter(|file| file.feed.id().machine == machine);
-    let mut bytes: usize = own.map(|file| (file.end as usize).max(FILE_BYTES_MIN)).sum();
+    let is_revoked = of_use.is_revoked(&machine);
+    let len = |file: &FeedFile| {
+        let kept = file.batches.iter().filter(|batch| of_use.has(batch));
+        let kept = kept.map(|batch| batch.encode().len()).sum();
+        if is_revoked { kept } else { (file.end as usize).max(FILE_BYTES_MIN) }
+    };
+    let mut bytes: usize = own.map(len).sum();
     let known: BTreeSet<Vcid> =
         here.iter().flat_map(|file| file.feed.headers()).map(|header| header.id()).collect();
     let mut batches = Vec::new();

@@ -396,3 +396,15 @@ fn a_thief_who_begins_many_lives_stops_no_revocation() {
     let counted = counted(&one, id);
     assert!(honest.iter().all(|batch| counted.contains(batch)), "the longest stays");
 }
+
+#[test]
+fn what_a_thief_has_filled_up_leaves_room_for_what_was_kept() {
+    let (_, id, honest, [before, after]) = stolen();
+    let three = Machine::new(3);
+    // To the last kilobytes.
+    let entries = [vec![vec![7; 15 << 20]; 4], vec![vec![7; 3000]; 1500]].concat();
+    let full = forged(Incarnation([9; 16]), &[], &entries);
+    assert_eq!(three.take(&with(&before, &full)).over, BTreeSet::from([public(2)]));
+    assert!(three.take(&after).over.is_empty());
+    assert_eq!(counted(&three, id), honest);
+}
