@@ -15,7 +15,7 @@ use vigil_base::world::{Moment, Randomness, RandomnessError};
 use vigil_base::{Name, Vcid};
 use vigil_bench::failed;
 use vigil_store::FolderDisk;
-use vigil_trust::feed::{Batch, Feed, FeedLog};
+use vigil_trust::feed::{Batch, Feed, FeedLog, Waiting};
 use vigil_trust::home::Home;
 use vigil_trust::puddle::{Ask, Event, JoinRequest, Lease, PuddleEvent, Scope, check_chain, fold};
 use vigil_trust::{KeyBytes, SecretKey, Statement};
@@ -154,7 +154,7 @@ fn measure_puddle(rounds: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
     let id = all[0].id();
     let disk = Arc::new(FolderDisk::private(folder.join("puddle")));
     let place = Vcid::of(b"here");
-    let mut log = FeedLog::open(disk.clone(), bytes(1), place, |_| false, &Kernel)?;
+    let mut log = FeedLog::open(disk.clone(), bytes(1), place, |_| false, &Kernel, Waiting::Long)?;
     for part in all.chunks(10) {
         let encoded: Vec<Vec<u8>> = part.iter().map(Statement::encode).collect();
         log.append(&key(1), Moment(1), &encoded)?;
@@ -174,7 +174,7 @@ fn measure_feed(rounds: usize, folder: &Path) -> Result<(), Box<dyn Error>> {
     for batch in [100, 1000, 10_000] {
         let disk = Arc::new(FolderDisk::private(folder.join(format!("feed{batch}"))));
         let place = Vcid::of(b"here");
-        let mut log = FeedLog::open(disk, bytes(1), place, |_| false, &Kernel)?;
+        let mut log = FeedLog::open(disk, bytes(1), place, |_| false, &Kernel, Waiting::Long)?;
         let write = rounds_of(rounds.min(3), || {
             all.chunks(batch).all(|part| log.append(&key(1), Moment(1), part).is_ok())
         });

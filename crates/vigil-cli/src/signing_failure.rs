@@ -68,6 +68,14 @@ pub enum SigningError {
     /// Data and provenance were both asked for.
     #[error("`slsa` says how something came about, and takes no data")]
     DataForSlsa,
+    /// Nobody would believe this machine.
+    #[error("this machine was revoked: nobody who has heard of it believes what it attests")]
+    Revoked,
+    /// Nobody would believe this machine until its Person has decided.
+    #[error(
+        "this machine is frozen, since it has said two things at one position: nobody believes what it attests"
+    )]
+    Frozen,
     /// Attestations are not believed.
     #[error("{} refused", human::count(*count, "attestation is", "attestations are"))]
     Refused {
@@ -129,6 +137,12 @@ impl SigningError {
             }
             Self::Minisign(_) | Self::Signify(_) => "`--name` says what the file is called",
             Self::Request => "`vigil agent certify --request` on that machine prints one",
+            Self::Revoked => {
+                "attest on another machine; `vigil --store PATH machine enroll` begins anew with a new key here"
+            }
+            Self::Frozen => {
+                "carry what `vigil puddle join` prints to `vigil puddle admit`, which forgives it, and import after that"
+            }
             Self::Refused { .. } => "each line above says why; bring back the file, or the signer",
             Self::NoName { .. } => "`vigil name list --shared` shows those that there are",
             Self::NoMeaning { meaning: "conflict", .. } => "`vigil name set` settles it",

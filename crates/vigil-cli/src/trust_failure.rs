@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use vigil_base::world::Moment;
 use vigil_base::{Blame, Blamed, Name};
+use vigil_trust::agent::AttestError;
 use vigil_trust::feed::{AppendError, FeedLogError};
 use vigil_trust::home::{BundleError, HomeError};
 use vigil_trust::puddle::{Denial, ScopeError};
@@ -23,6 +24,11 @@ pub enum TrustError {
         /// Who.
         name: Name,
     },
+    /// Another machine has been enrolled in an agent's store.
+    #[error(
+        "the agent's key is of another machine than the one that is enrolled here now; end it with `vigil agent stop`"
+    )]
+    AnotherMachine,
     /// There is no Person here.
     #[error("there is no Person here")]
     NoPerson,
@@ -190,6 +196,9 @@ pub enum TrustError {
     /// The machine's feed could not be written.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// Nothing was attested in the feed.
+    #[error(transparent)]
+    Attest(#[from] AttestError),
 }
 
 impl Blamed for TrustError {
@@ -202,6 +211,7 @@ impl Blamed for TrustError {
             Self::Home(source) => source.blame(),
             Self::Feed(source) => source.blame(),
             Self::Append(source) => source.blame(),
+            Self::Attest(source) => source.blame(),
             _ => Blame::Caller,
         }
     }

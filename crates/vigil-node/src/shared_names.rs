@@ -283,17 +283,38 @@ impl SharedNames {
     /// # Errors
     /// Fails where the disk does, and for damaged files.
     pub fn puddles(&self) -> Result<Vec<Known>, SharedNamesError> {
+        self.puddles_or(|_| true)
+    }
+
+    /// Does what [`SharedNames::puddles`] does, but leaves out a puddle whose evidence is damaged where nobody
+    /// misses it, which is asked with the keys of its Person.
+    ///
+    /// # Errors
+    /// Fails where the disk does, and for damaged files.
+    pub fn puddles_or(
+        &self,
+        is_missed: impl Fn(&[KeyBytes]) -> bool,
+    ) -> Result<Vec<Known>, SharedNamesError> {
         let (mut found, home) = (Vec::new(), self.home());
+        let open = |home: &Home, puddle| -> Result<Option<Known>, SharedNamesError> {
+            match home.open_puddle(puddle) {
+                Err(HomeError::Evidence { .. }) if !is_missed(&home.persons_of(puddle)?) => {
+                    Ok(None)
+                }
+                opened => Ok(Some(opened?)),
+            }
+        };
         if let Some(here) = home.puddle()? {
-            found.push(home.open_puddle(here.id)?);
+            found.extend(open(&home, here.id)?);
         }
         let mut puddles: Vec<Vcid> = self.policy()?.into_values().collect();
         puddles.sort_unstable();
         puddles.dedup();
         for puddle in puddles {
             let home = self.followed(puddle);
-            let known = home.open_puddle(puddle)?;
-            if self.is_known(&known.view)? {
+            if let Some(known) = open(&home, puddle)?
+                && self.is_known(&known.view)?
+            {
                 found.push(known);
             }
         }

@@ -9,7 +9,7 @@
 //! from what was said and from the puddle, in whatever order it is handed in; an SSH key counts as a
 //! machine's only if both have signed that it is.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -32,6 +32,11 @@ pub const PREDICATE_BYTES_MAX: usize = 1024;
 
 /// Most subjects of one attestation.
 pub const SUBJECTS_MAX: usize = 64;
+
+/// Most claims of one machine to SSH keys that are looked at. A machine has one key, and says so once in each of
+/// its lives, early; but whoever has stolen it can claim half a million within what others take of a machine,
+/// and each is a signature to verify. With these, that is some seconds.
+pub const SSH_KEYS_MAX: usize = 1 << 16;
 
 /// An entry of a feed that says what its machine has attested.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -250,21 +255,30 @@ pub fn fold_attestations<'a>(
     attested
 }
 
-/// Finds the SSH keys that machines have said are theirs, whether or not what they say counts otherwise.
+/// Finds the SSH keys that machines have said are theirs, whether or not what they say counts otherwise: of
+/// each the first [`SSH_KEYS_MAX`] claims, by how early in a feed they are.
 pub fn ssh_keys<'a>(
     said: impl IntoIterator<Item = Said<'a>>,
 ) -> BTreeMap<KeyBytes, Vec<PublicKey>> {
+    let claim = |said: Said<'_>| {
+        let entry = SshKeyEntry::decode(said.entry).ok()?;
+        Some((said.feed.machine, said.position, entry))
+    };
+    let mut claims: Vec<(KeyBytes, u64, SshKeyEntry)> =
+        said.into_iter().filter_map(claim).collect();
+    claims.sort_by_key(|(machine, position, _)| (*machine, *position));
     let mut keys: BTreeMap<KeyBytes, Vec<PublicKey>> = BTreeMap::new();
-    for said in said {
-        let machine = said.feed.machine;
-        let Ok(entry) = SshKeyEntry::decode(said.entry) else { continue };
-        let of_machine = keys.entry(machine).or_default();
-        let is_known = of_machine.iter().any(|key| key.bytes() == entry.key);
-        if !is_known && let Some(key) = entry.key_of(&machine) {
-            of_machine.push(key);
+    for claims in claims.chunk_by(|(one, ..), (two, ..)| one == two) {
+        let mut known = BTreeSet::new();
+        for (machine, _, entry) in claims.iter().take(SSH_KEYS_MAX) {
+            if !known.contains(&entry.key)
+                && let Some(key) = entry.key_of(machine)
+            {
+                known.insert(entry.key);
+                keys.entry(*machine).or_default().push(key);
+            }
         }
     }
-    keys.retain(|_, keys| !keys.is_empty());
     keys
 }
 

@@ -96,10 +96,11 @@ pub(super) const ATTEST: &str = concat!(
 Writes attestations/HASH.json, a DSSE envelope with an in-toto statement, and HASH.json.sig, an SSH \
 signature over it, into a git repository, and commits both, signed. Before that, this machine's feed says \
 so, with the hash of the file: so others can tell what it said before its key was lost. The bytes stay in \
-the store. The agent signs, and writes into the feed: `vigil agent start`.
+the store. The agent signs, and writes into the feed: `vigil agent start`. A machine that knows that it was \
+revoked, or is frozen, attests nothing.
 
 With --json, one document: attestation (the hash of the file), subject (a Vcid), predicate, files, feed (an \
-object of machine and position), commit (null if it was said before).
+object of machine, incarnation, position), commit (null if it was said before).
 
 Examples:
   Say about a file that it was reviewed, and see who says so:
@@ -115,11 +116,11 @@ Examples:
 pub(super) const ATTEST_VERIFY: &str = "\
 The exit code is 1 if an attestation is refused, or none is there. Where the feeds of the Person's puddle \
 are here (this machine's own, or one that it follows), what a machine signs after it was revoked is refused, \
-and what it said before is not.
+and what it said before is not. With --signers, no store is needed: where there is none, no feed is asked.
 
 With --json, one line for each: attestation (the hash in its name), holds, and principal, machine, \
-predicate, subjects (a list of name and sha256), feed (an object of machine and position, or null if no \
-feed here has it) or why.
+predicate, subjects (a list of name and sha256), feed (an object of machine, incarnation, position, or null if no \
+feed here that counts has it) or why.
 
 Examples:
   An empty repository has nothing to believe:
@@ -132,7 +133,7 @@ signatures were checked when they were read, and whether it counts: a word behin
 (stranger, revoked, frozen, forgiven).
 
 With --json, one line for each: attestation (the hash in its name), predicate, subjects (a list of name \
-and sha256), and with --feeds machine, position, standing (counts, or the word).
+and sha256), and with --feeds machine, incarnation, position, standing (counts, or the word).
 
 Examples:
   What a repository holds, and what feeds do:

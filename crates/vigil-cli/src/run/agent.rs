@@ -10,7 +10,7 @@ use vigil_base::Name;
 use vigil_base::world::read_file;
 use vigil_node::agent::{AgentClient, AgentError, AgentServer, LockedMemory, agent_socket, harden};
 use vigil_trust::agent::{Agent, AgentIdentity};
-use vigil_trust::formats::{Certificate, MachineCertificate};
+use vigil_trust::formats::{Certificate, CertificateError, MachineCertificate};
 use vigil_trust::home::Home;
 use vigil_trust::seal::{self, SealedHeader};
 use vigil_trust::{Purpose, SecretKey, SubkeyCertificate};
@@ -97,11 +97,17 @@ pub(super) fn certificate_path(session: &Session<'_>) -> PathBuf {
 
 /// Reads the certificate, if there is one.
 pub(in crate::run) fn certificate(home: &Home) -> Result<Option<Certificate>, CommandError> {
+    Ok(read_certificate(home)?.transpose().map_err(SigningError::from)?)
+}
+
+/// Reads the file of the certificate, if there is one, and says whether it is damaged.
+pub(in crate::run) fn read_certificate(
+    home: &Home,
+) -> Result<Option<Result<Certificate, CertificateError>>, CommandError> {
     let Some(file) = read_file(&**home.disk(), CERTIFICATE, CERTIFICATE_BYTES_MAX)? else {
         return Ok(None);
     };
-    let line = String::from_utf8_lossy(&file.bytes);
-    Ok(Some(Certificate::parse_line(&line).map_err(SigningError::from)?))
+    Ok(Some(Certificate::parse_line(&String::from_utf8_lossy(&file.bytes))))
 }
 
 fn keep_certificate(home: &Home, certificate: &Certificate) -> Result<(), CommandError> {
@@ -131,19 +137,31 @@ fn certified(
     Ok(certificate.sign(person).map_err(SigningError::from)?)
 }
 
-/// Has the Person certify this machine's SSH key where nobody has so far, since both keys are at hand.
+/// Has the Person certify this machine's SSH key, since both keys are at hand, unless the certificate that is
+/// there is this Person's and of this machine: it may be of a key that was here before, or damaged.
 pub(in crate::run) fn certify_if_none(
     home: &Home,
     machine: &SecretKey,
     person: &SecretKey,
     session: &Session<'_>,
 ) -> Result<(), CommandError> {
-    if certificate(home)?.is_some() {
+    let at = u64::try_from(session.environment.clock.now().0 / 1_000_000_000).unwrap_or(0);
+    let authority = person.subkey(Purpose::Ssh).public();
+    let holds = |kept: &Certificate| {
+        kept.verify(&authority, &kept.body.principals[0], at).is_ok() && is_of(kept, machine)
+    };
+    if matches!(read_certificate(home)?, Some(Ok(kept)) if holds(&kept)) {
         return Ok(());
     }
     let (_, header) = sealed(home)?;
     let subkey = machine.certify_subkey(Purpose::Ssh);
     keep_certificate(home, &certified(&header.name, &subkey, person, session)?)
+}
+
+/// Says whether a certificate is of this machine and its SSH key.
+fn is_of(certificate: &Certificate, machine: &SecretKey) -> bool {
+    certificate.body.key == machine.subkey(Purpose::Ssh).public()
+        && certificate.machine() == Some(machine.public().bytes())
 }
 
 fn sealed(home: &Home) -> Result<(Vec<u8>, SealedHeader), CommandError> {
@@ -330,9 +348,7 @@ fn take(file: &Path, args: &PassphraseArgs, session: &mut Session<'_>) -> Result
     let line = trust::read_text(file)?;
     let certificate = Certificate::parse_line(line.trim()).map_err(SigningError::from)?;
     let unlocked = trust::unlock_machine(&home, args, session)?;
-    let is_ours = certificate.body.key == unlocked.key.subkey(Purpose::Ssh).public()
-        && certificate.machine() == Some(unlocked.key.public().bytes());
-    if !is_ours {
+    if !is_of(&certificate, &unlocked.key) {
         return Err(SigningError::AnotherKey.into());
     }
     keep_certificate(&home, &certificate)?;

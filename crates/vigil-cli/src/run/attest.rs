@@ -1,17 +1,18 @@
 //! `vigil attest`: saying something about bytes, and checking what others said.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use vigil_base::Vcid;
 use vigil_kernel::{Provenance, parse_pipeline};
-use vigil_node::agent::AgentClient;
 use vigil_node::attest::{
-    Attestation, Checked, FeedWords, Found, Refusal, Repository, Signing, check, read_all,
+    Attestation, Checked, FeedWords, Found, Refusal, Repository, Signing, check, domain_of,
+    read_all,
 };
 use vigil_node::shared_names::SharedNames;
-use vigil_trust::KeyBytes;
 use vigil_trust::attestations::{Attested, Standing};
+use vigil_trust::feed::FeedId;
 use vigil_trust::formats::{
     AllowedSigners, Certificate, Dependency, Envelope, InTotoStatement, Json,
     Provenance as SlsaProvenance, Subject,
@@ -53,33 +54,31 @@ fn repository(path: Option<&Path>, session: &Session<'_>) -> Result<Repository, 
 
 /// Reads what the feeds say that are here.
 fn feed_words(session: &Session<'_>) -> Result<FeedWords, CommandError> {
-    // Looks whether others may read the folder.
-    trust::home(session)?;
+    words_of(|_| true, session)
+}
+
+/// Reads what the feeds say that are here, of the Persons whose machines' principals end with a domain that
+/// is wanted. Where no store is, nothing is said, and none is made.
+fn words_of(
+    is_wanted: impl Fn(&str) -> bool,
+    session: &Session<'_>,
+) -> Result<FeedWords, CommandError> {
+    trust::expect_private(session)?;
     let names = SharedNames::new(session.store_folder.join(trust::FOLDER));
-    Ok(FeedWords::read(&names).map_err(SigningError::from)?)
+    Ok(FeedWords::read(&names, is_wanted).map_err(SigningError::from)?)
 }
 
 /// Where in a machine's feeds something is said.
-fn place(machine: &KeyBytes, position: u64) -> Value {
-    json!({ "machine": machine.to_string(), "position": position })
+fn place(feed: &FeedId, position: u64) -> Value {
+    json!({
+        "machine": feed.machine.to_string(),
+        "incarnation": hex(&feed.incarnation.0),
+        "position": position,
+    })
 }
 
-/// Has the agent say in this machine's feed that it attests, if the feed does not say so, and returns where.
-fn say_in_feed(
-    client: &AgentClient,
-    machine: &KeyBytes,
-    attestation: &Attestation,
-    statement: &InTotoStatement,
-    session: &Session<'_>,
-) -> Result<u64, CommandError> {
-    let entry = attestation.entry(statement).map_err(SigningError::from)?;
-    let words = feed_words(session)?;
-    let said = words.find(machine, &attestation.hash);
-    let is_said = |said: &&Attested| matches!(said.standing, Standing::Counts | Standing::Stranger);
-    if let Some(said) = said.filter(is_said) {
-        return Ok(said.position);
-    }
-    Ok(client.attest(&entry).map_err(SigningError::from)?.position)
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn own_certificate(session: &Session<'_>) -> Result<Certificate, CommandError> {
@@ -101,6 +100,15 @@ fn attest(args: &AttestArgs, session: &mut Session<'_>) -> Result<(), CommandErr
         return Err(SigningError::Data.into());
     };
     let certificate = own_certificate(session)?;
+    let machine = certificate.machine().ok_or(SigningError::AnotherKey)?;
+    let principal = certificate.body.principals[0].clone();
+    // Before anything is signed that nobody would believe.
+    match words_of(|domain| domain == domain_of(&principal), session)?.against(&principal, &machine)
+    {
+        Some(Refusal::Revoked) => return Err(SigningError::Revoked.into()),
+        Some(_) => return Err(SigningError::Frozen.into()),
+        None => {}
+    }
     let client = agent::connect(&args.socket, session)?;
     let repository = repository(args.repository.as_deref(), session)?;
     let mut kernel = Resolving::start(&args.reach, session)?;
@@ -122,11 +130,12 @@ fn attest(args: &AttestArgs, session: &mut Session<'_>) -> Result<(), CommandErr
     };
     let attestation =
         Attestation::sign(&client, &certificate, &statement).map_err(SigningError::from)?;
-    // The feed first: what others are shown is never missing there.
-    let machine = certificate.machine().ok_or(SigningError::AnotherKey)?;
-    let position = say_in_feed(&client, &machine, &attestation, &statement, session)?;
+    // The feed first: what others are shown is never missing there. The agent is asked even where the feed
+    // here has it, since it alone knows that what is there is durable.
+    let entry = attestation.entry(&statement).map_err(SigningError::from)?;
+    let at = client.attest(&entry).map_err(SigningError::from)?;
+    let (at, position) = (FeedId { machine, incarnation: at.incarnation }, at.position);
     let socket = agent::socket_path(&args.socket, session)?;
-    let principal = certificate.body.principals[0].clone();
     let name = principal.split('@').next().unwrap_or_default();
     // git looks at these from the repository, not from here.
     let key = agent::absolute(&agent::certificate_path(session))?;
@@ -141,7 +150,7 @@ fn attest(args: &AttestArgs, session: &mut Session<'_>) -> Result<(), CommandErr
             "subject": found.vcid.to_string(),
             "predicate": statement.predicate_type,
             "files": [path, signature],
-            "feed": place(&machine, position),
+            "feed": place(&at, position),
             "commit": commit,
         }));
     }
@@ -227,12 +236,15 @@ fn verify(
         return Err(SigningError::Nothing.into());
     }
     let at = u64::try_from(session.environment.clock.now().0 / 1_000_000_000).unwrap_or(0);
-    let words = feed_words(session)?;
+    let check = |one: &Found| check(one.name, &one.envelope, &one.signature, &list, at);
+    let checked: Vec<Result<Checked, Refusal>> = found.iter().map(check).collect();
+    // Whose puddles have a say; what is damaged of others does not matter.
+    let domains: BTreeSet<&str> = checked.iter().flatten().map(Checked::domain).collect();
+    let words = words_of(|domain| domains.contains(domain), session)?;
     let mut count = 0;
-    for one in &found {
-        let checked = check(one.name, &one.envelope, &one.signature, &list, at);
+    for (one, checked) in found.iter().zip(checked) {
         let judged = checked.and_then(|checked| {
-            let feed = words.judge(&checked)?.map(|said| place(&checked.machine, said.position));
+            let feed = words.judge(&checked)?.map(|said| place(&said.feed, said.position));
             Ok((checked, feed))
         });
         count += u64::from(!tell(one, judged, is_json, session)?);
@@ -323,6 +335,7 @@ fn list_feeds(is_json: bool, session: &mut Session<'_>) -> Result<(), CommandErr
                 "predicate": entry.predicate(),
                 "subjects": subjects,
                 "machine": machine,
+                "incarnation": hex(&feed.incarnation.0),
                 "position": position,
                 "standing": standing.word(),
             }))?;

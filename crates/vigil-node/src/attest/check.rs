@@ -20,6 +20,18 @@ pub struct Checked {
     pub statement: InTotoStatement,
 }
 
+impl Checked {
+    /// Returns what the principals of all machines of its Person end with, behind the `@`.
+    pub fn domain(&self) -> &str {
+        domain_of(&self.principal)
+    }
+}
+
+/// Returns what a principal ends with, behind the `@`.
+pub fn domain_of(principal: &str) -> &str {
+    principal.rsplit_once('@').map_or("", |(_, domain)| domain)
+}
+
 /// Why an attestation is not believed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -12,7 +12,7 @@ mod check;
 mod repository;
 mod said;
 
-pub use check::{Checked, Refusal, check};
+pub use check::{Checked, Refusal, check, domain_of};
 pub use repository::{Found, Repository, RepositoryError, Signing, read_all};
 pub use said::{FeedWords, revoked};
 
@@ -61,12 +61,7 @@ impl Attestation {
     /// # Errors
     /// Refuses what an entry does not hold, such as subjects without a SHA-256.
     pub fn entry(&self, statement: &InTotoStatement) -> Result<AttestationEntry, AttestationError> {
-        let digests = statement.subjects.iter().map(|subject| {
-            let hex = subject.digests.get("sha256").ok_or(AttestationError::Subjects)?;
-            Vcid::from_hex(hex).map_err(|_| AttestationError::Subjects)
-        });
-        let subjects: Vec<Vcid> = digests.collect::<Result<_, _>>()?;
-        AttestationEntry::new(self.hash, &statement.predicate_type, subjects)
+        entry_of(self.hash, statement)
     }
 
     /// Returns the names of its two files inside the repository.
@@ -75,4 +70,17 @@ impl Attestation {
         let signature = format!("{path}.sig");
         [path, signature]
     }
+}
+
+/// Returns what a feed says of an envelope that has this hash and holds this statement.
+fn entry_of(
+    envelope: Vcid,
+    statement: &InTotoStatement,
+) -> Result<AttestationEntry, AttestationError> {
+    let digests = statement.subjects.iter().map(|subject| {
+        let hex = subject.digests.get("sha256").ok_or(AttestationError::Subjects)?;
+        Vcid::from_hex(hex).map_err(|_| AttestationError::Subjects)
+    });
+    let subjects: Vec<Vcid> = digests.collect::<Result<_, _>>()?;
+    AttestationEntry::new(envelope, &statement.predicate_type, subjects)
 }

@@ -3,34 +3,72 @@
 //! A signature alone cannot tell, since whoever steals a machine's key signs as it did. Feeds of this
 //! machine's own puddle are asked, and of puddles that it follows.
 //!
-//! Invariant: a puddle has a say in what its own Person's machines attest, and in nothing else.
+//! Invariants: a puddle has a say in what its own Person's machines attest, and in nothing else; a Person may
+//! have several puddles, and each of them is asked; a feed has said something only if all of what it says of
+//! an envelope is what the envelope says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vigil_base::Vcid;
 use vigil_trust::KeyBytes;
-use vigil_trust::attestations::{Attested, Standing, fold_attestations, ssh_keys};
+use vigil_trust::attestations::{
+    AttestationEntry, Attested, Standing, fold_attestations, ssh_keys,
+};
 use vigil_trust::formats::{RevocationList, person_domain};
 use vigil_trust::home::Known;
 use vigil_trust::names::Said;
 use vigil_trust::puddle::{MachineState, View};
 
-use super::{Checked, Refusal};
+use super::{Checked, Refusal, domain_of, entry_of};
 use crate::shared_names::{SharedNames, SharedNamesError};
+
+/// What feeds attest, in the order of feeds and positions, and where of it an envelope is to be found.
+struct Words {
+    attested: Vec<Attested>,
+    places: BTreeMap<(KeyBytes, Vcid), Vec<usize>>,
+}
+
+impl Words {
+    fn new(attested: Vec<Attested>) -> Self {
+        let mut places: BTreeMap<(KeyBytes, Vcid), Vec<usize>> = BTreeMap::new();
+        for (at, one) in attested.iter().enumerate() {
+            places.entry((one.feed.machine, one.entry.envelope())).or_default().push(at);
+        }
+        Self { attested, places }
+    }
+
+    /// Returns where a machine says this, first what counts.
+    fn find(&self, machine: &KeyBytes, entry: &AttestationEntry) -> Option<&Attested> {
+        let places = self.places.get(&(*machine, entry.envelope())).into_iter().flatten();
+        let said = places.map(|at| &self.attested[*at]).filter(|one| one.entry == *entry);
+        said.min_by_key(|one| (one.standing, one.feed, one.position))
+    }
+}
 
 /// One puddle's word.
 struct Puddle {
     /// What the principals of its machines end with, behind the `@`.
     domains: BTreeSet<String>,
     view: View,
-    attested: Vec<Attested>,
+    words: Words,
+}
+
+impl Puddle {
+    /// Returns what it holds against a machine.
+    fn against(&self, machine: &KeyBytes) -> Option<Refusal> {
+        match self.view.machines.get(machine).map(|machine| &machine.state) {
+            Some(MachineState::Revoked { .. }) => Some(Refusal::Revoked),
+            Some(MachineState::Frozen { .. }) => Some(Refusal::Frozen),
+            Some(MachineState::Active) | None => None,
+        }
+    }
 }
 
 /// What feeds say of attestations.
 pub struct FeedWords {
     puddles: Vec<Puddle>,
     /// What feeds say that belong to no puddle here.
-    strays: Vec<Attested>,
+    strays: Words,
 }
 
 /// Returns all entries of a puddle's feeds, of both sides where one is forked.
@@ -46,73 +84,108 @@ fn attested(known: &Known) -> Vec<Attested> {
 /// Lists the machines of a puddle that were revoked, for OpenSSH, with the SSH keys that they said are theirs.
 pub fn revoked(known: &Known) -> RevocationList {
     let mut list = RevocationList::default();
-    let keys = ssh_keys(said(known));
-    for (machine, view) in &known.view.machines {
-        if matches!(view.state, MachineState::Revoked { .. }) {
-            list.machine(*machine);
-            keys.get(machine).into_iter().flatten().for_each(|key| list.key(key));
-        }
-    }
+    let machines = known.view.machines.iter();
+    let revoked = machines.filter(|(_, view)| matches!(view.state, MachineState::Revoked { .. }));
+    let revoked: BTreeSet<KeyBytes> = revoked.map(|(machine, _)| *machine).collect();
+    revoked.iter().for_each(|machine| list.machine(*machine));
+    let keys = ssh_keys(said(known).filter(|said| revoked.contains(&said.feed.machine)));
+    keys.values().flatten().for_each(|key| list.key(key));
     list
+}
+
+/// Returns what the principals of a Person's machines end with, under any of the Person's keys.
+fn domains_of(persons: &[KeyBytes]) -> BTreeSet<String> {
+    let persons = persons.iter().filter_map(|key| key.check().ok());
+    persons.map(|person| person_domain(&person)).collect()
 }
 
 impl FeedWords {
     /// Reads the feeds of this machine's puddle and of those that it follows; of a machine that is in none,
-    /// its own.
+    /// its own. A puddle whose evidence is damaged is left out if none of its Person's domains is wanted.
     ///
     /// # Errors
     /// Fails where the disk does, and for damaged files.
-    pub fn read(names: &SharedNames) -> Result<Self, SharedNamesError> {
+    pub fn read(
+        names: &SharedNames,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Self, SharedNamesError> {
+        let is_missed =
+            |persons: &[KeyBytes]| domains_of(persons).iter().any(|domain| is_wanted(domain));
         let mut puddles = Vec::new();
-        for known in names.puddles()? {
+        for known in names.puddles_or(is_missed)? {
             let attested = attested(&known);
-            let persons = known.view.persons.iter().filter_map(|key| key.check().ok());
-            let domains = persons.map(|person| person_domain(&person)).collect();
-            puddles.push(Puddle { domains, view: known.view, attested });
+            let domains = domains_of(&known.view.persons);
+            puddles.push(Puddle { domains, view: known.view, words: Words::new(attested) });
         }
         let mut strays = Vec::new();
         for file in names.stray_feeds()? {
             strays.extend(fold_attestations(None, file.batches.iter().flat_map(Said::all)));
         }
-        Ok(Self { puddles, strays })
+        Ok(Self { puddles, strays: Words::new(strays) })
+    }
+
+    /// Returns the words of puddle after puddle, and then those that belong to none.
+    fn words(&self) -> impl Iterator<Item = &Words> {
+        self.puddles.iter().map(|puddle| &puddle.words).chain([&self.strays])
     }
 
     /// Returns all that feeds say, puddle by puddle, in the order of feeds and positions.
     pub fn all(&self) -> impl Iterator<Item = &Attested> {
-        self.puddles.iter().flat_map(|puddle| &puddle.attested).chain(&self.strays)
+        self.words().flat_map(|words| &words.attested)
     }
 
-    /// Returns where a machine says that an envelope is its own, first what counts.
-    pub fn find(&self, machine: &KeyBytes, envelope: &Vcid) -> Option<&Attested> {
-        let is_meant =
-            |one: &&Attested| one.feed.machine == *machine && one.entry.envelope() == *envelope;
-        self.all().filter(is_meant).min_by_key(|one| (one.standing, one.feed, one.position))
+    /// Returns the puddles of the Person under whom a machine signs, by what its principal ends with.
+    fn of_person(&self, principal: &str) -> impl Iterator<Item = &Puddle> {
+        let domain = domain_of(principal);
+        self.puddles.iter().filter(move |puddle| puddle.domains.contains(domain))
     }
 
-    /// Judges an attestation whose signatures hold by what the feeds of its Person's puddle say, and returns
-    /// where they have it. Without such a puddle here, and for machines that it does not know, nothing is
+    /// Returns why nobody who has heard it here believes what a machine attests from now on: its Person has
+    /// revoked it, or its feed was forked, and it is active in no other puddle of the Person.
+    pub fn against(&self, principal: &str, machine: &KeyBytes) -> Option<Refusal> {
+        let mut refusal = None;
+        for puddle in self.of_person(principal) {
+            if puddle.view.machines.contains_key(machine) {
+                refusal = worse(refusal, Some(puddle.against(machine)?));
+            }
+        }
+        refusal
+    }
+
+    /// Judges an attestation whose signatures hold by what the feeds of its Person's puddles say, and returns
+    /// where they have it. Without such a puddle here, and for machines that none of them knows, nothing is
     /// held against it; nor where an active machine's feed has not come so far.
+    ///
+    /// What counts in one of the Person's puddles holds: whoever takes a machine away that is in two takes it
+    /// out of both.
     ///
     /// # Errors
     /// Refuses what a machine that was revoked or is frozen did not say while its word counted.
-    pub fn judge(&self, checked: &Checked) -> Result<Option<&Attested>, Refusal> {
-        let domain = checked.principal.rsplit_once('@').map_or("", |(_, domain)| domain);
-        let found = self.find(&checked.machine, &checked.hash);
-        let Some(puddle) = self.puddles.iter().find(|puddle| puddle.domains.contains(domain))
-        else {
-            return Ok(found);
-        };
-        let is_meant = |one: &&Attested| {
-            one.feed.machine == checked.machine && one.entry.envelope() == checked.hash
-        };
-        let mut said = puddle.attested.iter().filter(is_meant);
-        if let Some(counts) = said.find(|one| one.standing == Standing::Counts) {
-            return Ok(Some(counts));
+    pub fn judge<'a>(&'a self, checked: &Checked) -> Result<Option<&'a Attested>, Refusal> {
+        // What a feed cannot say, none says.
+        let entry = entry_of(checked.hash, &checked.statement).ok();
+        let find = |words: &'a Words| words.find(&checked.machine, entry.as_ref()?);
+        let (mut is_asked, mut refusal) = (false, None);
+        for puddle in self.of_person(&checked.principal) {
+            is_asked = true;
+            let said = find(&puddle.words);
+            if let Some(counts) = said.filter(|one| one.standing == Standing::Counts) {
+                return Ok(Some(counts));
+            }
+            refusal = worse(refusal, puddle.against(&checked.machine));
         }
-        match puddle.view.machines.get(&checked.machine).map(|machine| &machine.state) {
-            Some(MachineState::Revoked { .. }) => Err(Refusal::Revoked),
-            Some(MachineState::Frozen { .. }) => Err(Refusal::Frozen),
-            Some(MachineState::Active) | None => Ok(None),
+        match refusal {
+            Some(refusal) => Err(refusal),
+            None if is_asked => Ok(None),
+            None => Ok(self.words().filter_map(find).min_by_key(|one| one.standing)),
         }
+    }
+}
+
+/// Returns the heavier of two refusals: a revocation is for ever.
+fn worse(one: Option<Refusal>, two: Option<Refusal>) -> Option<Refusal> {
+    match (one, two) {
+        (Some(Refusal::Revoked), _) | (_, Some(Refusal::Revoked)) => Some(Refusal::Revoked),
+        (one, two) => one.or(two),
     }
 }

@@ -4,7 +4,7 @@ use vigil_base::world::Moment;
 use vigil_base::{Name, Vcid};
 use vigil_node::attest::{Attestation, Checked, FeedWords, Refusal, check, revoked};
 use vigil_node::shared_names::SharedNames;
-use vigil_trust::attestations::{SshKeyEntry, Standing};
+use vigil_trust::attestations::{AttestationEntry, SshKeyEntry, Standing};
 use vigil_trust::feed::{Batch, Equivocation, Incarnation};
 use vigil_trust::formats::{
     AllowedSigners, Certificate, InTotoStatement, Json, MachineCertificate, Subject,
@@ -47,7 +47,7 @@ fn attest(seed: u8, machine: &SecretKey, text: &str) -> (Checked, Vec<u8>) {
 }
 
 fn words(machine: &Machine) -> FeedWords {
-    FeedWords::read(&SharedNames::new(&machine.folder)).expect("readable")
+    FeedWords::read(&SharedNames::new(&machine.folder), |_| true).expect("readable")
 }
 
 /// Checks what becomes of attestations, in this order.
@@ -101,6 +101,8 @@ fn what_a_stolen_key_signs_after_its_revocation_is_refused_and_what_it_said_befo
     one.say(&[unsaid_entry, stolen_entry, said_entry]);
     judged(&one, &all, &[Ok(Some(1)), Err(REVOKED), Err(REVOKED)]);
     // For stock tools: the machine, and the key that it said is its own.
+    let against = words(&one).against(&said.principal, &said.machine);
+    assert!(matches!(against, Some(Refusal::Revoked)), "{against:?}");
     let list = revoked(&one.home().open_puddle(id).expect("readable"));
     assert_eq!((list.machines_len(), list.keys_len()), (1, 1));
 }
@@ -190,6 +192,10 @@ fn a_forked_feed_counts_for_nothing_until_the_person_decides() {
     judged(&one, &all, &[Err(FROZEN), Err(FROZEN), Err(FROZEN)]);
     let standings: Vec<Standing> = words(&one).all().map(|one| one.standing).collect();
     assert_eq!(standings, [Standing::Frozen; 3], "both sides are shown");
+    let against = words(&one).against(&before.principal, &before.machine);
+    assert!(matches!(against, Some(Refusal::Frozen)), "{against:?}");
+    let itself = words(&one).against(&before.principal, &one.key.public().bytes());
+    assert!(itself.is_none(), "{itself:?}");
     // The Person decides, having seen all of one side: what came before the fork stays.
     revoke(&one, id, &two.key);
     judged(&one, &all, &[Ok(Some(0)), Err(REVOKED), Err(REVOKED)]);
@@ -235,6 +241,73 @@ fn a_puddle_has_a_say_in_its_own_persons_machines_alone() {
     let (later, _) = attest(9, &two.key, "under their certificate");
     let refused = words(&one).judge(&later).expect_err("it is revoked there");
     assert!(matches!(refused, Refusal::Revoked), "{refused}");
+}
+
+#[test]
+fn each_puddle_of_a_person_is_asked() {
+    let place = Place::new();
+    let (one, _, id) = two(&place);
+    // Another puddle of the same Person, in which a third machine is.
+    let other = Machine::new(place.path().join("other"), 3);
+    let puddle = other.begin(1, &key(4));
+    let three = Machine::new(place.path().join("three"), 4);
+    three.hear(&other, puddle);
+    let (said, entry) = attest(1, &three.key, "said in the feed");
+    three.say(&[entry]);
+    other.hear(&three, puddle);
+    revoke(&other, puddle, &three.key);
+    let (stolen, _) = attest(1, &three.key, "by the thief");
+    know(&one, vec![the_person(1)]);
+    // Nobody here knows the machine, until the other puddle is followed.
+    judged(&one, &[&said, &stolen], &[Ok(None), Ok(None)]);
+    let names = SharedNames::new(&one.folder);
+    names.follow("ada.example", &other.bundle(puddle)).expect("known");
+    judged(&one, &[&said, &stolen], &[Ok(Some(0)), Err(REVOKED)]);
+    // A machine of the first one is judged as before.
+    assert_ne!(id, puddle);
+    let (ours, entry) = attest(1, &one.key, "ours");
+    one.say(&[entry]);
+    let position = words(&one).all().map(|one| one.position).max();
+    judged(&one, &[&ours], &[Ok(position)]);
+}
+
+#[test]
+fn damaged_evidence_stops_its_own_persons_attestations_alone() {
+    let place = Place::new();
+    let (one, _, _) = two(&place);
+    let theirs = Machine::new(place.path().join("theirs"), 9);
+    let puddle = theirs.begin(9, &key(10));
+    let (ours, entry) = attest(1, &one.key, "ours");
+    one.say(&[entry]);
+    let (their, _) = attest(9, &theirs.key, "theirs");
+    know(&one, vec![the_person(9)]);
+    let names = SharedNames::new(&one.folder);
+    names.follow("ada.example", &theirs.bundle(puddle)).expect("known");
+    let followed = one.folder.join("followed").join(puddle.to_hex());
+    let fork = format!("feeds/{}.fork", theirs.log().id());
+    std::fs::write(followed.join(fork), b"damaged").expect("written");
+    let read = |checked: &Checked| FeedWords::read(&names, |domain| domain == checked.domain());
+    let words = read(&ours).expect("nobody asks for the other");
+    assert!(words.judge(&ours).is_ok_and(|said| said.is_some()));
+    let refused = read(&their).err().expect("it may have been frozen");
+    assert!(refused.to_string().contains("is damaged; import a bundle"), "{refused}");
+}
+
+#[test]
+fn a_feed_that_says_something_else_of_an_envelope_has_not_said_it() {
+    let place = Place::new();
+    let (one, two, id) = two(&place);
+    let (said, entry) = attest(1, &two.key, "a text");
+    let entry = AttestationEntry::decode(&entry).expect("an entry");
+    let (hash, subjects) = (entry.envelope(), entry.subjects().to_vec());
+    let other_kind = AttestationEntry::new(hash, "https://example.org/other", subjects);
+    let other_thing = AttestationEntry::new(hash, entry.predicate(), [Vcid::of(b"another")]);
+    two.say(&[other_kind.expect("fits").encode(), other_thing.expect("fits").encode()]);
+    one.hear(&two, id);
+    judged(&one, &[&said], &[Ok(None)]);
+    two.say(&[entry.encode()]);
+    one.hear(&two, id);
+    judged(&one, &[&said], &[Ok(Some(2))]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use vigil_kernel::{How, render_provenance};
 use vigil_node::shared_names::{SharedNames, SharedNamesError};
 use vigil_store::FolderDisk;
 use vigil_trust::SecretKey;
-use vigil_trust::feed::{Batch, FeedLog, Incarnation};
+use vigil_trust::feed::{Batch, FeedLog, Incarnation, Waiting};
 use vigil_trust::home::{Bundle, Home, HomeError, Person, PuddleHere};
 use vigil_trust::names::{AttName, NameEntry, NameTarget};
 use vigil_trust::puddle::{Clocks, Event, JoinRequest, Lease, PuddleEvent, Target, TimeHere};
@@ -48,7 +48,8 @@ impl Machine {
     pub(crate) fn log(&self) -> FeedLog {
         let public = self.key.public().bytes();
         let disk = Arc::new(FolderDisk::private(&self.folder));
-        FeedLog::open(disk, public, Vcid::of(b"here"), |_| false, &Sevens).expect("it opens")
+        FeedLog::open(disk, public, Vcid::of(b"here"), |_| false, &Sevens, Waiting::Long)
+            .expect("it opens")
     }
 
     /// Says something in the machine's feed.
@@ -60,7 +61,9 @@ impl Machine {
     pub(crate) fn begin(&self, seed: u8, other: &SecretKey) -> Vcid {
         let person = person_of(seed);
         let name = Name::new("home").expect("a name");
-        let event = Event::Genesis { name, lease: Lease::Never, nonce: [seed; 16] };
+        // Another one for each machine that begins one.
+        let nonce = *self.key.public().bytes().0.first_chunk().expect("a key is longer");
+        let event = Event::Genesis { name, lease: Lease::Never, nonce };
         let genesis = PuddleEvent { puddle: None, after: vec![], event }.sign(&person, Moment(1));
         let id = genesis.id();
         let add = |key: &SecretKey, after: Vcid| {

@@ -11,9 +11,11 @@
 //! - into the feed it writes what it has read as an attestation, and it alone builds and signs the batch;
 //! - while it is locked, it holds no key, only a sealed one.
 
+mod attesting;
 mod keeper;
 mod message;
 
+pub use attesting::{ATTESTED_BYTES_MAX, AttestError, attest};
 pub use keeper::{Agent, AgentIdentity, AgentState, AgentStatus, OwnFeed, Place, Vault};
 pub use message::{
     Answer, AnswerError, EXTENSION_ATTEST, EXTENSION_FORGET, EXTENSION_PUBLIC, EXTENSION_SIGN,

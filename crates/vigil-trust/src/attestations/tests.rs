@@ -127,6 +127,32 @@ fn an_ssh_key_is_a_machines_only_if_both_say_so() {
     assert_eq!(no_key.key_of(&machine), None);
 }
 
+#[test]
+fn a_machine_that_claims_keys_without_end_is_not_listened_to_without_end() {
+    let laptop = key(1);
+    let ssh = laptop.subkey(Purpose::Ssh).public();
+    let (own, machine) = (SshKeyEntry::sign(&laptop), laptop.public().bytes());
+    // Half of all bytes are no key, and nothing was signed with any of these.
+    let claim = |number: usize| {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&number.to_le_bytes());
+        SshKeyEntry { key: KeyBytes(bytes), proof: own.proof }.encode()
+    };
+    let claims: Vec<Vec<u8>> = (0..SSH_KEYS_MAX).map(claim).collect();
+    let found = |position: u64| {
+        let claims = claims.iter().zip(1..);
+        let batch = Vcid::of(b"a batch");
+        let claims =
+            claims.map(|(entry, position)| Said { feed: feed(1, 1), batch, position, entry });
+        let own = own.encode();
+        let said = claims.chain([Said { feed: feed(1, 2), batch, position, entry: &own }]);
+        ssh_keys(said).remove(&machine).unwrap_or_default()
+    };
+    // What is said early is heard, in whatever order it comes.
+    assert_eq!(found(1), [ssh]);
+    assert_eq!(found(1 << 20), []);
+}
+
 /// A puddle with the machines 1 to 4, of which 2 is revoked: what it said before position 5 was seen. 4 has
 /// been forgiven its incarnation 9.
 fn puddle(frozen: &BTreeSet<FeedId>) -> View {

@@ -48,7 +48,7 @@ pub enum FeedLogError {
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
     /// Another process is writing.
-    #[error("another process is writing to this machine's feed")]
+    #[error("another process is writing to this machine's feeds; try again when it is done")]
     Busy,
 }
 
@@ -311,8 +311,22 @@ pub(crate) struct FeedsLock(#[expect(dead_code, reason = "it is held")] Box<dyn 
 
 /// Takes the right to write below the folder of feeds, which is there.
 pub(crate) fn lock_feeds(disk: &dyn Disk) -> Result<FeedsLock, FeedLogError> {
+    lock_feeds_if(disk, Waiting::Long)
+}
+
+/// What becomes of whoever wants to write while another process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// It waits, however long that takes.
+    Long,
+    /// It is refused at once.
+    Not,
+}
+
+fn lock_feeds_if(disk: &dyn Disk, waiting: Waiting) -> Result<FeedsLock, FeedLogError> {
     let lock = disk.open(LOCK, OpenMode::Create)?;
-    if lock.lock(Lock::Exclusive, true)? { Ok(FeedsLock(lock)) } else { Err(FeedLogError::Busy) }
+    let is_ours = lock.lock(Lock::Exclusive, waiting == Waiting::Long)?;
+    if is_ours { Ok(FeedsLock(lock)) } else { Err(FeedLogError::Busy) }
 }
 
 /// The pointer to the own feed.
@@ -365,6 +379,8 @@ pub struct FeedLog {
     file: Box<dyn DiskFile>,
     id: FeedId,
     head: Option<SignedHeader>,
+    /// What was there when it was opened.
+    batches: Vec<Batch>,
     end: u64,
     is_broken: bool,
     fresh: Option<Fresh>,
@@ -379,16 +395,18 @@ impl FeedLog {
     /// incarnation begins.
     ///
     /// # Errors
-    /// Fails where the disk does, and where there is no randomness.
+    /// Fails where the disk does, and where there is no randomness; with [`Waiting::Not`] also while another
+    /// process is writing.
     pub fn open(
         disk: Arc<dyn Disk>,
         machine: KeyBytes,
         place: Vcid,
         is_behind: impl FnOnce(&Feed) -> bool,
         randomness: &dyn Randomness,
+        waiting: Waiting,
     ) -> Result<Self, FeedLogError> {
         disk.create_folder(FOLDER)?;
-        let lock = lock_feeds(&*disk)?;
+        let lock = lock_feeds_if(&*disk, waiting)?;
         let begin = |disk, lock, fresh, opening| {
             let id = FeedId { machine, incarnation: new_incarnation(randomness)? };
             Self::begin(disk, lock, Own { id, place, opening }, fresh)
@@ -418,7 +436,8 @@ impl FeedLog {
         let head = found.feed.headers().last().cloned();
         let (id, end) = (own.id, found.end);
         let opening = Some(own.opening).filter(|said| head.is_none() && !said.is_empty());
-        Ok(Self { disk, _lock: lock, file, id, head, end, is_broken: false, fresh, opening })
+        let (batches, is_broken) = (found.batches, false);
+        Ok(Self { disk, _lock: lock, file, id, head, batches, end, is_broken, fresh, opening })
     }
 
     fn begin(
@@ -436,7 +455,8 @@ impl FeedLog {
         replace_file(&*disk, OWN, &own.encode())?;
         let end = MAGIC.len() as u64;
         let (fresh, opening) = (Some(fresh), Some(own.opening).filter(|said| !said.is_empty()));
-        Ok(Self { disk, _lock: lock, file, id, head: None, end, is_broken: false, fresh, opening })
+        let (head, batches, is_broken) = (None, Vec::new(), false);
+        Ok(Self { disk, _lock: lock, file, id, head, batches, end, is_broken, fresh, opening })
     }
 
     /// Returns whose feed it is.
@@ -447,6 +467,22 @@ impl FeedLog {
     /// Returns the last batch's header.
     pub fn head(&self) -> Option<&SignedHeader> {
         self.head.as_ref()
+    }
+
+    /// Returns the batches that were there when this was opened, in order; all of them are durable.
+    pub fn batches(&self) -> &[Batch] {
+        &self.batches
+    }
+
+    /// Returns how many bytes the files of all feeds of this machine have.
+    ///
+    /// # Errors
+    /// Fails where the disk does.
+    pub fn machine_bytes(&self) -> Result<u64, DiskError> {
+        let names = self.disk.list(FOLDER)?;
+        let feeds = names.iter().filter_map(|name| feed_id_of(name, SUFFIX));
+        let own = feeds.filter(|id| id.machine == self.id.machine);
+        own.map(|id| self.disk.open(&path_of(id), OpenMode::Read)?.len()).sum()
     }
 
     /// Returns why a new incarnation began when this was opened, if one did.

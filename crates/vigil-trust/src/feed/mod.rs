@@ -18,7 +18,7 @@ pub use batch::{
 };
 pub use equivocation::{Equivocation, EquivocationError};
 pub use log::{
-    AppendError, FeedFile, FeedLog, FeedLogError, Fresh, KeepError, Kept, continues, keep,
+    AppendError, FeedFile, FeedLog, FeedLogError, Fresh, KeepError, Kept, Waiting, continues, keep,
     read_feeds,
 };
 

@@ -130,6 +130,18 @@ impl Home {
         Ok(Known { view, feeds, rivals, statements, frozen, forks })
     }
 
+    /// Returns the keys of the Person whose puddle it is, the first one first, also where evidence of forks is
+    /// damaged: that is about machines.
+    ///
+    /// # Errors
+    /// Fails where the disk does, and where the puddle's genesis is nowhere.
+    pub fn persons_of(&self, id: Vcid) -> Result<Vec<KeyBytes>, HomeError> {
+        let (feeds, mut statements) = (read_feeds(&*self.disk)?, self.events()?);
+        let batches = feeds.iter().flat_map(|file| &file.batches);
+        collect(batches.chain(&self.rivals()?), &mut statements);
+        Ok(fold(id, statements.values(), &BTreeSet::new())?.persons)
+    }
+
     /// Returns the events that no feed here carries.
     pub(super) fn events(&self) -> Result<BTreeMap<Vcid, Statement>, HomeError> {
         // What is kept is as much as is taken, but for the heads of its records.

@@ -27,9 +27,9 @@ use vigil_base::world::{
 };
 use vigil_base::{Blame, Blamed, Name, Vcid};
 
-use crate::feed::{BatchError, EquivocationError, FeedLogError};
+use crate::feed::{BatchError, EquivocationError, FeedLogError, Waiting};
 use crate::keys::KeyBytes;
-use crate::puddle::{Authority, FoldError, TimeHere, View};
+use crate::puddle::{Authority, Clocks, FoldError, TimeHere, View};
 
 mod bundle;
 mod known;
@@ -166,9 +166,13 @@ impl Home {
 
     /// Takes the right to change files, until it is dropped.
     fn lock(&self) -> Result<HomeLock<'_>, HomeError> {
+        self.lock_if(Waiting::Long)
+    }
+
+    fn lock_if(&self, waiting: Waiting) -> Result<HomeLock<'_>, HomeError> {
         self.disk.create_folder("")?;
         let file = self.disk.open(LOCK, OpenMode::Create)?;
-        if file.lock(Lock::Exclusive, true)? {
+        if file.lock(Lock::Exclusive, waiting == Waiting::Long)? {
             Ok(HomeLock { disk: &*self.disk, _file: file })
         } else {
             Err(HomeError::Busy)
@@ -354,12 +358,24 @@ impl Home {
         let mut here = self.puddle()?;
         let done = change(&mut here)?;
         if let Some(here) = &here {
-            let mut encoder = Encoder::record(PUDDLE_TAG, 2 + TimeHere::ITEMS);
-            encoder.bytes(here.id.as_bytes());
-            here.time.encode_into(&mut encoder);
-            lock.write(PUDDLE, &encoder.finish())?;
+            lock.write_puddle(here)?;
         }
         Ok(done)
+    }
+
+    /// Remembers what time it is, where this machine belongs to a puddle. While another process is changing
+    /// files it is left to whoever comes next: the less is remembered, the less is under the clock.
+    ///
+    /// # Errors
+    /// Fails where the disk does, and for damaged files.
+    pub fn pass_time(&self, clocks: impl FnOnce() -> Clocks) -> Result<(), HomeError> {
+        let lock = match self.lock_if(Waiting::Not) {
+            Err(HomeError::Busy) => return Ok(()),
+            lock => lock?,
+        };
+        let Some(mut here) = self.puddle()? else { return Ok(()) };
+        here.time.pass(&clocks());
+        lock.write_puddle(&here)
     }
 }
 
@@ -372,6 +388,13 @@ struct HomeLock<'a> {
 impl HomeLock<'_> {
     fn write(&self, file: &str, bytes: &[u8]) -> Result<(), HomeError> {
         Ok(replace_file(self.disk, file, bytes)?)
+    }
+
+    fn write_puddle(&self, here: &PuddleHere) -> Result<(), HomeError> {
+        let mut encoder = Encoder::record(PUDDLE_TAG, 2 + TimeHere::ITEMS);
+        encoder.bytes(here.id.as_bytes());
+        here.time.encode_into(&mut encoder);
+        self.write(PUDDLE, &encoder.finish())
     }
 }
 

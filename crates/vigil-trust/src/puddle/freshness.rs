@@ -107,7 +107,17 @@ impl TimeHere {
     }
 
     /// Remembers what time it is. The floor never sinks by it.
+    ///
+    /// What was read before the last reading that is remembered changes nothing: a command that waits for a
+    /// passphrase has looked at the clocks long before it writes, and others have written meanwhile. Were
+    /// `since` to go back, what has passed until then would be counted once more.
     pub fn pass(&mut self, clocks: &Clocks) {
+        if let (Some(since), Some(read)) = (self.since, clocks.steady)
+            && since.start == read.start
+            && read.nanoseconds < since.nanoseconds
+        {
+            return;
+        }
         (self.floor, self.since) = (self.now(clocks), clocks.steady);
     }
 
@@ -290,6 +300,26 @@ mod tests {
         // After another start nothing is known of what has passed.
         assert_eq!(time.now(&steady(51, 2, 61)), Moment(100 * SECOND));
         assert_eq!(time.now(&steady(51, 1, 3)), Moment(100 * SECOND));
+    }
+
+    #[test]
+    fn clocks_that_were_read_before_the_last_reading_change_nothing() {
+        // A command reads the clocks and waits for a passphrase; meanwhile the agent writes.
+        let minute = |minutes: i64| steady(60 * minutes, 1, 60 * minutes);
+        let mut time = TimeHere::begin(&minute(-100));
+        time.pass(&minute(9));
+        time.pass(&minute(0));
+        for minutes in [9, 10, 60, 1440] {
+            let clocks = minute(minutes);
+            assert_eq!((time.now(&clocks), time.behind(&clocks)), (clocks.wall, None));
+        }
+        // Nor does an older reading bring back a floor that was taken down since.
+        time.settle(Believed::Clock, Moment(0), &steady(5, 1, 1200));
+        time.pass(&steady(1 << 30, 1, 1100));
+        assert_eq!(time.now(&steady(6, 1, 1201)), Moment(6 * SECOND));
+        // After another start, what is counted from there is newer, however little it is.
+        time.pass(&steady(1300, 2, 1));
+        assert_eq!(time.now(&steady(0, 2, 11)), Moment(1310 * SECOND));
     }
 
     #[test]

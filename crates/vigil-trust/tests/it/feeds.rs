@@ -6,8 +6,8 @@ use vigil_base::Vcid;
 use vigil_base::world::{Disk as _, Moment};
 use vigil_trust::SecretKey;
 use vigil_trust::feed::{
-    Batch, Equivocation, FeedError, FeedFile, FeedLog, FeedLogError, Fresh, SignedHeader, keep,
-    read_feeds,
+    Batch, Equivocation, FeedError, FeedFile, FeedLog, FeedLogError, Fresh, SignedHeader, Waiting,
+    keep, read_feeds,
 };
 
 use crate::disk::{Counting, MemoryDisk};
@@ -22,7 +22,7 @@ fn place() -> Vcid {
 
 fn open(disk: &MemoryDisk, random: &Counting) -> Result<FeedLog, FeedLogError> {
     let machine = key().public().bytes();
-    FeedLog::open(Arc::new(disk.clone()), machine, place(), |_| false, random)
+    FeedLog::open(Arc::new(disk.clone()), machine, place(), |_| false, random, Waiting::Long)
 }
 
 fn entry(number: u64) -> Vec<u8> {
@@ -150,7 +150,8 @@ fn a_life_that_ended_before_it_spoke_is_continued_by_what_it_was_to_say() {
     let first = |disk: &MemoryDisk, place| {
         let machine = key().public().bytes();
         let disk = Arc::new(disk.clone());
-        let mut log = FeedLog::open(disk, machine, place, |_| false, &random).expect("it opens");
+        let mut log = FeedLog::open(disk, machine, place, |_| false, &random, Waiting::Long)
+            .expect("it opens");
         let batches = log.append(&key(), Moment(2), &[entry(1)]).expect("durable");
         let (position, said) = batches[0].entries().next().expect("an entry");
         (log.id(), position, said.to_vec())
@@ -172,14 +173,16 @@ fn a_restored_backup_and_a_cloned_machine_start_new_lives() {
     // The copy lies elsewhere: other folders have other numbers.
     let machine = key().public().bytes();
     let there = Vcid::of(b"there");
-    let mut restored = FeedLog::open(Arc::new(backup.clone()), machine, there, |_| false, &random)
-        .expect("it opens");
+    let mut restored =
+        FeedLog::open(Arc::new(backup.clone()), machine, there, |_| false, &random, Waiting::Long)
+            .expect("it opens");
     assert_eq!(restored.fresh(), Some(Fresh::Moved));
     assert_ne!(restored.id(), id);
     restored.append(&key(), Moment(3), &[entry(9)]).expect("durable");
     // A snapshot that was rolled back in place is told by what others have of this feed.
     let rolled_back = disk.copied();
-    let log = FeedLog::open(Arc::new(rolled_back), machine, place(), |_| true, &random);
+    let log =
+        FeedLog::open(Arc::new(rolled_back), machine, place(), |_| true, &random, Waiting::Long);
     assert_eq!(log.expect("it opens").fresh(), Some(Fresh::Moved));
     // Nobody has said two things at one position.
     let all: Vec<SignedHeader> = [&disk, &backup]

@@ -8,7 +8,7 @@ use vigil_base::{Name, Vcid};
 use vigil_trust::attestations::{
     AttestationEntry, SshKeyEntry, Standing, fold_attestations, ssh_keys,
 };
-use vigil_trust::feed::{Batch, Equivocation, FeedLog};
+use vigil_trust::feed::{Batch, Equivocation, FeedLog, Waiting};
 use vigil_trust::home::{Bundle, Home, HomeError, Known, Person, PuddleHere};
 use vigil_trust::names::Said;
 use vigil_trust::puddle::{Clocks, Event, JoinRequest, Lease, MachineState, PuddleEvent, TimeHere};
@@ -145,7 +145,8 @@ fn puddle(machine: u8, random: &Counting) -> (MemoryDisk, Home, Vcid) {
     let public = key(machine).public().bytes();
     let place = Vcid::of(b"here");
     let mut log =
-        FeedLog::open(Arc::new(disk.clone()), public, place, |_| false, random).expect("it opens");
+        FeedLog::open(Arc::new(disk.clone()), public, place, |_| false, random, Waiting::Long)
+            .expect("it opens");
     log.append(&key(machine), Moment(3), &[genesis.encode(), added.encode()]).expect("durable");
     (disk.clone(), Home::new(Arc::new(disk)), id)
 }
@@ -190,8 +191,8 @@ fn what_a_feed_says_besides_changes_nothing_of_the_puddle_and_travels_with_it() 
     let entries = [SshKeyEntry::sign(&key(1)).encode(), entry.encode(), b"unknown".to_vec()];
     let public = key(1).public().bytes();
     let place = Vcid::of(b"here");
-    let mut log =
-        FeedLog::open(Arc::new(disk), public, place, |_| false, &random).expect("it opens");
+    let mut log = FeedLog::open(Arc::new(disk), public, place, |_| false, &random, Waiting::Long)
+        .expect("it opens");
     log.append(&key(1), Moment(4), &entries).expect("durable");
     assert_eq!(home.open_puddle(id).expect("it is there").view, before);
     // Events that follow them are found as before.
@@ -234,7 +235,8 @@ fn what_a_bundle_shows_is_durable_before() {
     let append = |disk: &MemoryDisk, what: &[u8]| {
         let (public, place) = (key(1).public().bytes(), Vcid::of(b"here"));
         let disk = Arc::new(disk.clone());
-        let mut log = FeedLog::open(disk, public, place, |_| false, &random).expect("it opens");
+        let mut log = FeedLog::open(disk, public, place, |_| false, &random, Waiting::Long)
+            .expect("it opens");
         log.append(&key(1), Moment(5), &[what]).is_ok()
     };
     // Opening syncs, writing is let through, and the sync after it is not: the program dies there.
@@ -275,8 +277,9 @@ fn a_clone_is_frozen_by_the_bundle_that_shows_it_and_only_it() {
     let say = |disk: &MemoryDisk, what: &[u8]| {
         let public = key(1).public().bytes();
         let place = Vcid::of(b"here");
-        let mut log = FeedLog::open(Arc::new(disk.clone()), public, place, |_| false, &random)
-            .expect("it opens");
+        let mut log =
+            FeedLog::open(Arc::new(disk.clone()), public, place, |_| false, &random, Waiting::Long)
+                .expect("it opens");
         log.append(&key(1), Moment(4), &[what]).expect("durable");
     };
     say(&disk, b"one thing");

@@ -1,6 +1,7 @@
 //! What the crate promises, shown from outside.
 
 mod altered;
+mod attesting;
 mod disk;
 mod feeds;
 mod formats;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vigil_base::world::{Disk as _, Moment};
 use vigil_base::{Name, Vcid};
-use vigil_trust::feed::{Batch, Equivocation, FeedLog, Incarnation};
+use vigil_trust::feed::{Batch, Equivocation, FeedLog, Incarnation, Waiting};
 use vigil_trust::home::{Bundle, Home, MACHINE_BYTES_MAX};
 use vigil_trust::puddle::{
     Event, FeedMark, JoinRequest, Lease, MachineState, PuddleEvent, Scope, Target,
@@ -44,7 +44,8 @@ impl Machine {
 
     fn say(&self, entries: &[Vec<u8>]) -> Vec<Batch> {
         let (disk, place) = (Arc::new(self.disk.clone()), Vcid::of(b"here"));
-        let log = FeedLog::open(disk, public(self.seed), place, |_| false, &self.random);
+        let log =
+            FeedLog::open(disk, public(self.seed), place, |_| false, &self.random, Waiting::Long);
         log.expect("it opens").append(&key(self.seed), Moment(1), entries).expect("durable")
     }
 

@@ -231,6 +231,24 @@ fn a_machine_joins_is_granted_revoked_and_both_sides_see_it() {
 }
 
 #[test]
+fn what_comes_while_a_passphrase_is_asked_for_was_seen_before_the_revocation() {
+    let bench = bench();
+    settled(&bench);
+    admitted(&bench, "van");
+    bench.write("file", "bytes");
+    bench.fine("--store van add file --name file");
+    let name = "att://ada.example/file@1";
+    bench.fine(&format!("--store van name set {name} @file --passphrase-file pass"));
+    bench.fine("--store van puddle export -o from-van");
+    let mut talk = Talk::begin(&bench, "puddle revoke van --reason sold");
+    talk.until("passphrase of this machine: ");
+    bench.fine("puddle import from-van");
+    talk.answer(PASSPHRASE);
+    talk.end().expect(0);
+    assert!(bench.fine("name list --shared").contains(name));
+}
+
+#[test]
 fn a_wrong_fingerprint_stops_and_a_code_must_hold() {
     let bench = bench();
     settled(&bench);
@@ -365,6 +383,36 @@ fn enrolment_certifies_the_machine_where_the_persons_key_is_at_hand() {
     let mode = std::fs::metadata(file).expect("a certificate").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     bench.fine("--store same attest signers");
+    // It is not made anew when the puddle begins: an agent may offer it already.
+    let before = std::fs::read(bench.join("same/trust/machine-cert.pub")).expect("a certificate");
+    bench.fine("--store same puddle create home --passphrase-file pass");
+    let after = std::fs::read(bench.join("same/trust/machine-cert.pub")).expect("a certificate");
+    assert_eq!(before, after);
+    // What is there of a key that was here before is no certificate of this machine, nor is what is damaged.
+    let path = bench.join("same/trust/machine-cert.pub");
+    let sealed = bench.join("same/trust/machine.sealed");
+    for damaged in [false, true] {
+        let before = std::fs::read(&path).expect("a certificate");
+        if damaged {
+            std::fs::write(&path, "ssh-ed25519-cert-v01@openssh.com AAAA").expect("written");
+            let shown = bench.run("--store same machine show --json").expect(0);
+            assert_eq!(json(&shown.out)["certificate"], Value::Null);
+            assert!(shown.talk.contains("certificate is damaged"), "{}", shown.talk);
+        }
+        std::fs::remove_file(&sealed).expect("it was there");
+        let shown = json(&enroll("same", "").expect(0).out);
+        assert!(shown["certificate"].is_string(), "{shown}");
+        assert_ne!(std::fs::read(&path).expect("a certificate"), before);
+        assert!(certificate("same").is_string());
+    }
+    // Of a machine that was enrolled where no Person was, it is not told either.
+    std::fs::remove_file(&sealed).expect("it was there");
+    let person = json(&bench.fine("--store same person show --json"))["key"].clone();
+    let seal = format!("same/trust/person-{}.sealed", person.as_str().expect("a key"));
+    std::fs::write(bench.join(seal), "damaged").expect("written");
+    let shown = enroll("same", "").expect(0);
+    assert!(shown.talk.contains("the Person's key cannot be opened"), "{}", shown.talk);
+    assert_eq!(json(&shown.out)["certificate"], Value::Null);
     // Sealed under another passphrase: nobody is asked; a file that is named must fit.
     bench.write("other", "another passphrase\n");
     new("two", "--passphrase-file other --memory 64MiB");

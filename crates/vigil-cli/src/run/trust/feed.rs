@@ -3,20 +3,28 @@
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use vigil_base::Vcid;
 use vigil_base::world::{Clock, Randomness};
-use vigil_trust::agent::{OwnFeed, Place};
-use vigil_trust::attestations::{AttestationEntry, SshKeyEntry};
-use vigil_trust::feed::{Feed, FeedLog, read_feeds};
-use vigil_trust::home::{Home, HomeError};
+use vigil_trust::agent::{OwnFeed, Place, attest};
+use vigil_trust::attestations::AttestationEntry;
+use vigil_trust::feed::{Feed, FeedLog, FeedLogError, Waiting};
+use vigil_trust::home::Home;
 use vigil_trust::puddle::Clocks;
+use vigil_trust::seal;
 use vigil_trust::{KeyBytes, SecretKey};
 
 use super::{FOLDER, Session};
 use crate::failure::CommandError;
 use crate::trust::TrustDoor;
 use crate::trust_failure::TrustError;
+
+/// How long an agent waits for another process that writes into the feed. It answers nobody else meanwhile, also
+/// not whoever wants to lock it, so it is short; a name is written in milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits between two attempts.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What writing into the feed takes of the world.
 pub(in crate::run) struct FeedWriter {
@@ -25,8 +33,6 @@ pub(in crate::run) struct FeedWriter {
     clock: Arc<dyn Clock>,
     randomness: Arc<dyn Randomness>,
     door: Arc<dyn TrustDoor>,
-    /// Whether the feeds are known to have this machine's SSH key, so that they need not be read for it.
-    has_said_key: bool,
 }
 
 impl FeedWriter {
@@ -38,12 +44,30 @@ impl FeedWriter {
             clock: environment.clock.clone(),
             randomness: environment.randomness.clone(),
             door: environment.trust.clone(),
-            has_said_key: false,
         }
     }
 
     /// Opens the feed of this machine, which nobody else writes to until it is dropped.
     pub fn open(&self, machine: KeyBytes) -> Result<FeedLog, CommandError> {
+        self.open_if(machine, Waiting::Long)
+    }
+
+    /// Opens it, unless another process goes on writing for longer than [`PATIENCE`].
+    fn open_soon(&self, machine: KeyBytes) -> Result<FeedLog, CommandError> {
+        let began = Instant::now();
+        loop {
+            match self.open_if(machine, Waiting::Not) {
+                Err(CommandError::Trust(TrustError::Feed(FeedLogError::Busy)))
+                    if began.elapsed() < PATIENCE =>
+                {
+                    std::thread::sleep(PAUSE);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn open_if(&self, machine: KeyBytes, waiting: Waiting) -> Result<FeedLog, CommandError> {
         let failed =
             |source| TrustError::System { action: "tell this folder from its copies", source };
         let place = Vcid::of(&self.door.place(&self.folder).map_err(failed)?);
@@ -51,47 +75,28 @@ impl FeedWriter {
         // Whoever has seen more of this feed than is here has seen a life that was lost.
         let is_behind = |feed: &Feed| evidence.iter().any(|evidence| evidence.feed() == feed.id());
         let disk = self.home.disk().clone();
-        let log = FeedLog::open(disk, machine, place, is_behind, &*self.randomness);
+        let log = FeedLog::open(disk, machine, place, is_behind, &*self.randomness, waiting);
         Ok(log.map_err(TrustError::from)?)
     }
 
-    /// Says whether this machine's feeds have its SSH key, so that others can list it once it is revoked.
-    fn has_ssh_key(&self, machine: &KeyBytes) -> Result<bool, CommandError> {
-        let feeds = read_feeds(&**self.home.disk())?;
-        let own = feeds.iter().filter(|file| file.feed.id().machine == *machine);
-        let mut entries = own.flat_map(|file| &file.batches).flat_map(|batch| batch.entries());
-        Ok(entries.any(|(_, entry)| {
-            SshKeyEntry::decode(entry).is_ok_and(|entry| entry.key_of(machine).is_some())
-        }))
+    fn clocks(&self) -> Clocks {
+        Clocks { wall: self.clock.now(), steady: self.door.steady() }
     }
 
-    fn write(&mut self, key: &SecretKey, entry: &AttestationEntry) -> Result<Place, CommandError> {
-        let clocks = Clocks { wall: self.clock.now(), steady: self.door.steady() };
+    fn write(&self, key: &SecretKey, entry: &AttestationEntry) -> Result<Place, CommandError> {
+        // An agent outlives what its key came from: another machine may have been enrolled here.
+        let file = self.home.machine_sealed().map_err(TrustError::from)?;
+        let header = seal::read_header(&file.ok_or(TrustError::NoMachine)?);
+        if header.map_err(TrustError::from)?.public != key.public().bytes() {
+            return Err(TrustError::AnotherMachine.into());
+        }
+        let clocks = self.clocks();
         let here = self.home.puddle().map_err(TrustError::from)?;
         let now = here.map_or(clocks.wall, |here| here.time.now(&clocks));
-        let machine = key.public().bytes();
-        // Without a feed yet, there is no folder for it either.
-        self.home.disk().create_folder("feeds")?;
-        let mut entries = Vec::new();
-        if !self.has_said_key && !self.has_ssh_key(&machine)? {
-            entries.push(SshKeyEntry::sign(key).encode());
-        }
-        entries.push(entry.encode());
-        let mut log = self.open(machine)?;
-        let batches = log.append(key, now, &entries).map_err(TrustError::from)?;
-        // Whoever has the feeds may take the other lock; but there is no need for both.
-        drop(log);
-        self.has_said_key = true;
-        self.home
-            .update_puddle(|here| {
-                if let Some(here) = here {
-                    here.time.pass(&clocks);
-                }
-                Ok::<(), HomeError>(())
-            })
-            .map_err(TrustError::from)?;
-        let last = batches.last().expect("an entry is in a batch").header();
-        Ok(Place { incarnation: last.feed.incarnation, position: last.end() - 1 })
+        // Before the feed is written: what fails here has written nothing.
+        self.home.pass_time(|| self.clocks()).map_err(TrustError::from)?;
+        let log = self.open_soon(key.public().bytes())?;
+        Ok(attest(log, key, now, entry).map_err(TrustError::from)?)
     }
 }
 

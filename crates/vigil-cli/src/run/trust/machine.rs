@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use vigil_base::Name;
+use vigil_trust::formats::Certificate;
 use vigil_trust::home::Home;
 use vigil_trust::seal::{self, Holder};
 use vigil_trust::{Purpose, SecretKey};
@@ -69,7 +70,15 @@ fn show(
     let header = seal::read_header(&file).map_err(TrustError::from)?;
     let fingerprint = fingerprint_of(&header.public)?;
     let sealing = seal::describe(header.costs);
-    let certificate = agent::certificate(home)?;
+    let certificate = agent::read_certificate(home)?;
+    if matches!(certificate, Some(Err(_))) {
+        session.finish()?;
+        let line = "this machine's certificate is damaged; `vigil agent certify` makes another";
+        session.talk.warn("warning", line);
+    }
+    // It may be of a key that was here before.
+    let is_of_this = |one: &Certificate| one.machine() == Some(header.public);
+    let certificate = certificate.and_then(Result::ok).filter(is_of_this);
     let principal = certificate.as_ref().map(|one| one.body.principals[0].as_str());
     if is_json {
         let mut value = json!({

@@ -13,7 +13,7 @@ mod show;
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vigil_base::Name;
@@ -57,6 +57,12 @@ pub(super) fn machine(
 pub(in crate::run) fn home(session: &Session<'_>) -> Result<Home, CommandError> {
     // So that the folder around it is a store, whichever command comes first.
     session.store()?;
+    let folder = expect_private(session)?;
+    Ok(Home::new(Arc::new(FolderDisk::private(folder))))
+}
+
+/// Checks that nobody else may read the folder that identity is kept in, if there is one, and returns it.
+pub(in crate::run) fn expect_private(session: &Session<'_>) -> Result<PathBuf, CommandError> {
     let folder = session.store_folder.join(FOLDER);
     match std::fs::metadata(&folder) {
         Ok(found) if found.mode() & 0o077 != 0 => {
@@ -68,7 +74,7 @@ pub(in crate::run) fn home(session: &Session<'_>) -> Result<Home, CommandError> 
             return Err(CommandError::File { action: "look at", path: folder, source });
         }
     }
-    Ok(Home::new(Arc::new(FolderDisk::private(folder))))
+    Ok(folder)
 }
 
 pub(super) fn guard(session: &Session<'_>) -> Result<(), CommandError> {
@@ -256,7 +262,14 @@ fn person_at_hand(
     match seal::open(&file, machine_passphrase.as_bytes()) {
         Ok((_, key)) => Ok(Some(key)),
         Err(seal::OpenSealedError::WrongPassphrase) => Ok(None),
-        Err(error) => Err(TrustError::from(error).into()),
+        // A machine is enrolled without the Person, too.
+        Err(error) => {
+            session.finish()?;
+            let line =
+                format!("the Person's key cannot be opened, so it certifies nothing: {error}");
+            session.talk.warn("warning", line);
+            Ok(None)
+        }
     }
 }
 

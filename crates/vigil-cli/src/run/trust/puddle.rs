@@ -394,7 +394,7 @@ fn revoke(
         machines.chain(opened.grant(text).into_iter().map(Target::Grant)).collect();
     let target = one(&targets, text)?;
     let (machine, person) = opened.signers(&home, person, unlocking, session)?;
-    // What its feeds say up to here has been seen, and stays; also what has come while a passphrase was asked for.
+    // What its feeds say up to here has been seen, and stays: also what came while a passphrase was asked for.
     opened = Opened::of(&home, session)?;
     let kept = match target {
         Target::Machine(key) => opened.known.marks(&key),

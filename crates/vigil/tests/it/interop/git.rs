@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use serde_json::Value;
 
 use super::{Signing, program};
+use crate::bench::Ran;
 use crate::identity::{admitted, json};
 
 fn git() -> Option<OsString> {
@@ -196,6 +197,56 @@ fn the_agent_and_commands_write_into_one_feed_one_after_the_other() {
     // Two events, four attestations, four names, and the SSH key, perhaps more than once.
     assert!(verified["entries"].as_u64().is_some_and(|entries| entries >= 11), "{verified}");
     assert_eq!((&verified["torn"], &verified["forked"]), (&json("[]"), &json("[]")));
+}
+
+#[test]
+fn a_machine_that_knows_of_its_revocation_attests_nothing_and_no_store_is_needed_to_verify() {
+    let Some(git) = git() else { return };
+    let signing = Signing::start();
+    let bench = &signing.bench;
+    signing.accepts(&git, &["init", "-q", "vouched"], "");
+    signing.vigil(&[&["attest", "@result"], REVIEWED].concat());
+    bench.fine("puddle create home --passphrase-file pass");
+    bench.fine("puddle revoke laptop --reason sold --passphrase-file pass");
+    let other = ["attest", "@result", "--predicate", "https://example.org/other"];
+    let other = [&other[..], &["--repository", "vouched", "--socket", "agent/agent.sock"]].concat();
+    let refused = Ran::of(bench.vigil(&other)).expect(1);
+    refused
+        .says("this machine was revoked: nobody who has heard of it believes what it attests")
+        .says("hint: attest on another machine");
+    assert_eq!(bench.fine("attest list --feeds").lines().count(), 1);
+    // Whoever has the list of signers needs nothing else, and gets nothing else.
+    bench.fine("--store nowhere attest verify --signers signers --repository vouched");
+    assert!(!bench.join("nowhere").exists());
+}
+
+#[test]
+fn an_agent_that_may_not_write_into_the_feed_still_locks_and_ends() {
+    let Some(git) = git() else { return };
+    let signing = Signing::start();
+    let bench = &signing.bench;
+    signing.accepts(&git, &["init", "-q", "vouched"], "");
+    let attest = [&["attest", "@result"], REVIEWED].concat();
+    signing.vigil(&attest);
+    // Another process is stopped, or takes in a long bundle.
+    let lock = std::fs::File::open(bench.join("store/trust/feeds/lock")).expect("there is a lock");
+    lock.lock().expect("nobody else has it");
+    let other = ["attest", "@result", "--predicate", "https://example.org/other"];
+    let other = [&other[..], &["--repository", "vouched", "--socket", "agent/agent.sock"]].concat();
+    let refused = Ran::of(bench.vigil(&other)).expect(3);
+    refused.says("another process is writing to this machine's feeds; try again when it is done");
+    bench.fine("agent lock --socket agent/agent.sock");
+    bench.fine("agent unlock --passphrase-file pass --socket agent/agent.sock");
+    lock.unlock().expect("it was ours");
+    let said = Ran::of(bench.vigil(&other)).expect(0);
+    assert!(said.talk.contains("at 2 of its feed"), "{}", said.talk);
+    // Nor does it write for a machine that is no longer the one that is here.
+    std::fs::remove_file(bench.join("store/trust/machine.sealed")).expect("it was there");
+    let certificate = std::fs::read(bench.join("store/trust/machine-cert.pub")).expect("there");
+    bench.fine("machine enroll other --passphrase-file pass --memory 64MiB");
+    bench.write("store/trust/machine-cert.pub", certificate);
+    let refused = Ran::of(bench.vigil(&[&attest[..], &["--socket", "agent/agent.sock"]].concat()));
+    refused.expect(3).says("the agent's key is of another machine");
 }
 
 #[test]
