@@ -8,7 +8,7 @@
 //! - a machine has no say in a domain that the policy gives to another puddle;
 //! - a puddle is followed only as long as its Person is known here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,7 +20,7 @@ use vigil_base::world::{Disk, DiskError, Lock, OpenMode, read_file, replace_file
 use vigil_base::{Blame, Blamed, Vcid};
 use vigil_store::FolderDisk;
 use vigil_trust::KeyBytes;
-use vigil_trust::feed::{Equivocation, FeedFile, FeedId, read_feeds};
+use vigil_trust::feed::{FeedFile, FeedId, read_feeds};
 use vigil_trust::home::{Bundle, Home, HomeError, Known, Taken};
 use vigil_trust::names::{AttName, Domains, NameState, Pointer, Said, fold_names};
 use vigil_trust::puddle::{Authority, MachineState, View};
@@ -119,33 +119,24 @@ pub struct Speaker {
     pub is_known: bool,
 }
 
-/// Folds what the machines of one puddle say of names. `evidence` is of all forks that are known.
-pub fn pointers(known: &Known, evidence: &[Equivocation]) -> BTreeMap<AttName, Pointer> {
-    let view = &known.view;
-    let forks: BTreeMap<FeedId, u64> =
-        evidence.iter().map(|evidence| (evidence.feed(), evidence.position())).collect();
-    let is_revoked = |feed: &FeedId| {
-        let machine = view.machines.get(&feed.machine);
-        machine.is_some_and(|machine| matches!(machine.state, MachineState::Revoked { .. }))
+/// Folds what the machines of one puddle say of names.
+pub fn pointers(known: &Known) -> BTreeMap<AttName, Pointer> {
+    let (view, kept) = (&known.view, known.kept());
+    // A fork freezes whatever its machine says, in all of its lives, until the Person has decided: what was
+    // forgiven counts for nothing, and of a machine that was revoked what the Person had seen. So whoever has a
+    // stolen key cannot freeze names for good. What a machine said that is none of theirs is nobody's word.
+    let is_frozen = |feed: &FeedId| {
+        view.machines.get(&feed.machine).is_some_and(|machine| {
+            let is_pardoned = machine.pardons.contains(&feed.incarnation);
+            matches!(machine.state, MachineState::Frozen { .. }) && !is_pardoned
+        })
     };
-    let said = known.batches().flat_map(|batch| {
-        let feed = batch.header().feed;
-        batch.entries().map(move |(position, entry)| Said { feed, position, entry })
-    });
-    // A fork freezes what its feed says, until the Person has decided: what was forgiven counts for nothing,
-    // and of a machine that was revoked what came before the fork. So whoever has a stolen key cannot freeze
-    // names for good. What a machine said that is none of theirs is nobody's word.
+    let feeds = known.batches().map(|batch| batch.header().feed);
+    let frozen: BTreeSet<FeedId> = feeds.filter(is_frozen).collect();
     let counts = |said: &Said<'_>| {
-        let Some(machine) = view.machines.get(&said.feed.machine) else { return false };
-        let counts = view.counts(&said.feed, said.position);
-        match forks.get(&said.feed) {
-            Some(fork) if is_revoked(&said.feed) => counts && said.position < *fork,
-            Some(_) => counts || !machine.pardons.contains(&said.feed.incarnation),
-            None => counts,
-        }
+        frozen.contains(&said.feed) || view.counts(&kept, &said.feed, &said.batch)
     };
-    let frozen = forks.keys().filter(|feed| !is_revoked(feed)).copied().collect();
-    fold_names(said.filter(counts), &frozen)
+    fold_names(known.batches().flat_map(Said::all).filter(counts), &frozen)
 }
 
 impl SharedNames {
@@ -287,11 +278,11 @@ impl SharedNames {
     }
 
     /// Returns this machine's puddle, if it is in one, and then those that it follows and whose Person is
-    /// known here; each with all evidence of forks.
+    /// known here.
     ///
     /// # Errors
     /// Fails where the disk does, and for damaged files.
-    pub fn puddles(&self) -> Result<Vec<(Known, Vec<Equivocation>)>, SharedNamesError> {
+    pub fn puddles(&self) -> Result<Vec<Known>, SharedNamesError> {
         self.puddles_or(|_| true)
     }
 
@@ -303,12 +294,10 @@ impl SharedNames {
     pub fn puddles_or(
         &self,
         is_missed: impl Fn(&[KeyBytes]) -> bool,
-    ) -> Result<Vec<(Known, Vec<Equivocation>)>, SharedNamesError> {
+    ) -> Result<Vec<Known>, SharedNamesError> {
         let (mut found, home) = (Vec::new(), self.home());
-        let open = |home: &Home, puddle| -> Result<Option<(Known, _)>, SharedNamesError> {
-            let opened = home.open_puddle(puddle);
-            let opened = opened.and_then(|known| Ok((known, home.evidence()?)));
-            match opened {
+        let open = |home: &Home, puddle| -> Result<Option<Known>, SharedNamesError> {
+            match home.open_puddle(puddle) {
                 Err(HomeError::Evidence { .. }) if !is_missed(&home.persons_of(puddle)?) => {
                     Ok(None)
                 }
@@ -323,10 +312,10 @@ impl SharedNames {
         puddles.dedup();
         for puddle in puddles {
             let home = self.followed(puddle);
-            if let Some(opened) = open(&home, puddle)?
-                && self.is_known(&opened.0.view)?
+            if let Some(known) = open(&home, puddle)?
+                && self.is_known(&known.view)?
             {
-                found.push(opened);
+                found.push(known);
             }
         }
         Ok(found)
@@ -348,7 +337,7 @@ impl SharedNames {
         let policy = self.policy()?;
         let mut own = self.home().puddle()?.is_some();
         let mut names = Names::new();
-        for (known, evidence) in self.puddles()? {
+        for known in self.puddles()? {
             // The first is this machine's own, if it is in one: it has a say where nobody else was given it.
             let is_own = std::mem::take(&mut own);
             let puddle = known.view.id;
@@ -356,7 +345,7 @@ impl SharedNames {
                 Some(speaker) => !is_own && *speaker == puddle,
                 None => is_own,
             };
-            let said = pointers(&known, &evidence).into_iter();
+            let said = pointers(&known).into_iter();
             names.extend(said.filter(|(name, _)| is_theirs(name)));
         }
         Ok(names)

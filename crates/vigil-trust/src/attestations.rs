@@ -21,7 +21,7 @@ use crate::formats::{NAMESPACE_MACHINE, sshsig_message};
 use crate::keys::{KeyBytes, PublicKey, SecretKey, Signature};
 use crate::list::decode_rising;
 use crate::names::Said;
-use crate::puddle::{MachineState, View};
+use crate::puddle::{KeptBatches, MachineState, View};
 use crate::subkey::Purpose;
 
 const TAG: &str = "vigil.attestation/1";
@@ -190,7 +190,7 @@ pub enum Standing {
     Stranger,
     /// The machine was revoked, and the Person had not seen this of it.
     Revoked,
-    /// The feed was forked, and the Person has not decided.
+    /// A feed of the machine was forked, and the Person has not decided.
     Frozen,
     /// The feed was forked, and that was forgiven: it counts for nothing.
     Forgiven,
@@ -208,21 +208,15 @@ impl Standing {
         }
     }
 
-    /// Judges an entry. `forks` says at which position each forked feed is, as far as that is known.
-    pub fn of(view: &View, forks: &BTreeMap<FeedId, u64>, feed: &FeedId, position: u64) -> Self {
+    /// Judges what a batch of a feed says. `kept` is what [`KeptBatches::of`] finds.
+    pub fn of(view: &View, kept: &KeptBatches, feed: &FeedId, batch: &Vcid) -> Self {
         let Some(machine) = view.machines.get(&feed.machine) else { return Self::Stranger };
         if machine.pardons.contains(&feed.incarnation) {
             return Self::Forgiven;
         }
-        let is_before = forks.get(feed).is_none_or(|fork| position < *fork);
         match &machine.state {
-            MachineState::Revoked { .. } if view.counts(feed, position) && is_before => {
-                Self::Counts
-            }
+            _ if view.counts(kept, feed, batch) => Self::Counts,
             MachineState::Revoked { .. } => Self::Revoked,
-            MachineState::Active | MachineState::Frozen { .. } if view.counts(feed, position) => {
-                Self::Counts
-            }
             MachineState::Active | MachineState::Frozen { .. } => Self::Frozen,
         }
     }
@@ -242,17 +236,17 @@ pub struct Attested {
 }
 
 /// Finds the attestations among the entries of feeds, of both sides where one is forked, in the order of
-/// feeds and positions; without a puddle nobody counts. Other entries are passed over; the order in which they come does not matter.
+/// feeds and positions; without a puddle nobody counts. Other entries are passed over; the order in which
+/// they come does not matter.
 pub fn fold_attestations<'a>(
-    view: Option<&View>,
-    forks: &BTreeMap<FeedId, u64>,
+    puddle: Option<(&View, &KeptBatches)>,
     said: impl IntoIterator<Item = Said<'a>>,
 ) -> Vec<Attested> {
     let attested = said.into_iter().filter_map(|said| {
         let entry = AttestationEntry::decode(said.entry).ok()?;
         let (feed, position) = (said.feed, said.position);
-        let of = |view| Standing::of(view, forks, &feed, position);
-        let standing = view.map_or(Standing::Stranger, of);
+        let of = |(view, kept)| Standing::of(view, kept, &feed, &said.batch);
+        let standing = puddle.map_or(Standing::Stranger, of);
         Some(Attested { feed, position, entry, standing })
     });
     let mut attested: Vec<Attested> = attested.collect();

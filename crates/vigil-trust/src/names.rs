@@ -16,7 +16,7 @@ use core::fmt;
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
 use vigil_base::{Blame, Blamed, EntryKind, Vcid};
 
-use crate::feed::FeedId;
+use crate::feed::{Batch, FeedId};
 use crate::list::decode_rising;
 
 mod records;
@@ -276,13 +276,21 @@ pub struct Pointer {
 pub struct Said<'a> {
     /// In which feed.
     pub feed: FeedId,
+    /// In which batch, by its id.
+    pub batch: Vcid,
     /// At which position.
     pub position: u64,
     /// What.
     pub entry: &'a [u8],
 }
 
-impl Said<'_> {
+impl<'a> Said<'a> {
+    /// Returns all that a batch says.
+    pub fn all(batch: &'a Batch) -> impl Iterator<Item = Self> {
+        let (feed, id) = (batch.header().feed, batch.id());
+        batch.entries().map(move |(position, entry)| Self { feed, batch: id, position, entry })
+    }
+
     /// Returns the id by which other entries name it as replaced.
     pub fn id(&self) -> Vcid {
         let mut encoder = Encoder::new();
@@ -371,15 +379,15 @@ mod tests {
         NameEntry { name, target, replaces }.encode()
     }
 
+    fn said(number: u8, position: u64, entry: &[u8]) -> Said<'_> {
+        Said { feed: feed(number), batch: Vcid::of(b"a batch"), position, entry }
+    }
+
     #[track_caller]
-    fn check(said: &[(u8, u64, &[u8])], forked: &[u8], want: &Meaning, standing: usize) {
-        let all: Vec<Said<'_>> = said
+    fn check(entries: &[(u8, u64, &[u8])], forked: &[u8], want: &Meaning, standing: usize) {
+        let all: Vec<Said<'_>> = entries
             .iter()
-            .map(|(number, position, entry)| Said {
-                feed: feed(*number),
-                position: *position,
-                entry,
-            })
+            .map(|(number, position, entry)| said(*number, *position, entry))
             .collect();
         let forked = forked.iter().map(|number| feed(*number)).collect();
         let forwards = fold_names(all.iter().copied(), &forked);
@@ -387,7 +395,7 @@ mod tests {
         assert_eq!(forwards, backwards, "the order has changed the fold");
         let pointer = forwards.values().next().expect("one pointer");
         assert_eq!((&pointer.meaning, pointer.standing.len()), (want, standing));
-        assert_eq!(pointer.standing.len() + pointer.history.len(), said.len());
+        assert_eq!(pointer.standing.len() + pointer.history.len(), entries.len());
     }
 
     fn target(text: &str) -> Meaning {
@@ -405,8 +413,7 @@ mod tests {
 
     #[test]
     fn entries_that_set_no_name_are_passed_over() {
-        let said = Said { feed: feed(1), position: 0, entry: b"no name" };
-        assert!(fold_names([said], &BTreeSet::new()).is_empty());
+        assert!(fold_names([said(1, 0, b"no name")], &BTreeSet::new()).is_empty());
     }
 
     #[test]
@@ -414,8 +421,7 @@ mod tests {
         let (a, b) = (entry("a", &[]), entry("b", &[]));
         check(&[(1, 0, &a), (2, 0, &b)], &[], &Meaning::Conflict, 2);
         check(&[(1, 0, &a), (2, 0, &a)], &[], &target("a"), 2);
-        let ids = [(1, &a), (2, &b)]
-            .map(|(number, entry)| Said { feed: feed(number), position: 0, entry }.id());
+        let ids = [(1, &a), (2, &b)].map(|(number, entry)| said(number, 0, entry).id());
         let settled = entry("b", &ids);
         check(&[(1, 0, &a), (2, 0, &b), (1, 1, &settled)], &[], &target("b"), 1);
     }

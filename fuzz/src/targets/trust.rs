@@ -5,7 +5,7 @@
 //!
 //! Invariant: what is accepted encodes to the very same bytes, and folding it neither panics nor hangs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use vigil_base::Vcid;
 use vigil_base::cbor::Decoder;
 use vigil_base::world::Moment;
@@ -91,8 +91,9 @@ fn sealed(input: &[u8]) {
 fn name(input: &[u8]) {
     same(NameEntry::decode(input).map(|read| read.encode()), input);
     let feed = FeedId { machine: KeyBytes([1; 32]), incarnation: Incarnation([1; 16]) };
-    let said = Said { feed, position: 0, entry: input };
-    let again = Said { feed, position: 1, entry: input };
+    let batch = Vcid::of(b"a batch");
+    let said = Said { feed, batch, position: 0, entry: input };
+    let again = Said { feed, batch, position: 1, entry: input };
     let table = fold_names([said, again], &BTreeSet::new());
     assert!(
         table.values().all(|pointer| pointer.standing.len() == 1 && pointer.history.len() == 1)
@@ -107,10 +108,10 @@ fn attestation(input: &[u8]) {
     let machine = key().public().bytes();
     let said = |machine, position| {
         let feed = FeedId { machine, incarnation: Incarnation([1; 16]) };
-        Said { feed, position, entry: input }
+        Said { feed, batch: Vcid::of(b"a batch"), position, entry: input }
     };
     let said = [said(machine, 0), said(machine, 1), said(KeyBytes([1; 32]), 0)];
-    let found = fold_attestations(None, &BTreeMap::new(), said);
+    let found = fold_attestations(None, said);
     assert!(found.is_empty() || found.len() == 3, "an entry was lost");
     assert!(found.iter().all(|one| one.standing == Standing::Stranger));
     // Only the machine itself can have proved it, and only its own key.

@@ -187,8 +187,9 @@ Examples:
 
 pub(super) const PUDDLE_REVOKE: &str = concat!(
     "\
-What the machine's feeds say up to here stays valid; the key is gone for ever. A revocation wins over \
-whatever its author had not seen. `vigil puddle krl` tells stock tools.
+What the machine's feeds say up to here stays valid, and nothing else that is signed with its key, whatever date \
+or place it claims; of a feed that was forked, what came before the fork. So import what its feeds have before. \
+The key is gone for ever. A revocation wins over whatever its author had not seen. `vigil puddle krl` tells stock tools.
 
 Examples:
   Take this machine out:
@@ -200,7 +201,8 @@ Examples:
 pub(super) const PUDDLE_KRL: &str = concat!(
     "\
 A key revocation list of OpenSSH. It names every certificate of each revoked machine, and its SSH key, if the \
-machine has attested anything: then its feed says which key that is. git takes the file as \
+machine has said which one that is, as it does when it first attests, and if that had come here by the time of \
+the revocation. git takes the file as \
 gpg.ssh.revocationFile, `ssh-keygen -Y verify` as -r; `ssh-keygen -Q -f FILE KEY` asks it. They have no \
 idea when something was signed, so they refuse what came before the revocation, too; `vigil attest verify` \
 does not.

@@ -17,7 +17,6 @@ use crate::args::{PassphraseArgs, ReachArgs, Target};
 use crate::failure::CommandError;
 use crate::human;
 use crate::signing_failure::SigningError;
-use crate::trust_failure::TrustError;
 
 /// Most settings that one entry replaces; more wait for the next entry.
 const REPLACED_MAX: usize = 64;
@@ -49,8 +48,7 @@ pub(super) fn set(
     let home = trust::home(session)?;
     let mut opened = Opened::of(&home, session)?;
     let unlocked = trust::unlock_machine(&home, args, session)?;
-    let evidence = home.evidence().map_err(TrustError::from)?;
-    let standing = pointers(&opened.known, &evidence).remove(name).map(|pointer| pointer.standing);
+    let standing = pointers(&opened.known).remove(name).map(|pointer| pointer.standing);
     // Whatever stands is replaced knowingly: what other machines said, and this one in earlier lives.
     let standing = standing.unwrap_or_default().into_iter();
     let mut replaces: Vec<Vcid> = standing.map(|setting| setting.id).collect();

@@ -14,7 +14,6 @@ use vigil_trust::KeyBytes;
 use vigil_trust::attestations::{
     AttestationEntry, Attested, Standing, fold_attestations, ssh_keys,
 };
-use vigil_trust::feed::{Equivocation, FeedId};
 use vigil_trust::formats::{RevocationList, person_domain};
 use vigil_trust::home::Known;
 use vigil_trust::names::Said;
@@ -74,17 +73,12 @@ pub struct FeedWords {
 
 /// Returns all entries of a puddle's feeds, of both sides where one is forked.
 fn said(known: &Known) -> impl Iterator<Item = Said<'_>> {
-    known.batches().flat_map(|batch| {
-        let feed = batch.header().feed;
-        batch.entries().map(move |(position, entry)| Said { feed, position, entry })
-    })
+    known.batches().flat_map(Said::all)
 }
 
-/// Folds what a puddle's machines attest. `evidence` is of all forks that are known.
-fn attested(known: &Known, evidence: &[Equivocation]) -> Vec<Attested> {
-    let forks: BTreeMap<FeedId, u64> =
-        evidence.iter().map(|evidence| (evidence.feed(), evidence.position())).collect();
-    fold_attestations(Some(&known.view), &forks, said(known))
+/// Folds what a puddle's machines attest.
+fn attested(known: &Known) -> Vec<Attested> {
+    fold_attestations(Some((&known.view, &known.kept())), said(known))
 }
 
 /// Lists the machines of a puddle that were revoked, for OpenSSH, with the SSH keys that they said are theirs.
@@ -118,17 +112,14 @@ impl FeedWords {
         let is_missed =
             |persons: &[KeyBytes]| domains_of(persons).iter().any(|domain| is_wanted(domain));
         let mut puddles = Vec::new();
-        for (known, evidence) in names.puddles_or(is_missed)? {
-            let attested = attested(&known, &evidence);
+        for known in names.puddles_or(is_missed)? {
+            let attested = attested(&known);
             let domains = domains_of(&known.view.persons);
             puddles.push(Puddle { domains, view: known.view, words: Words::new(attested) });
         }
         let mut strays = Vec::new();
         for file in names.stray_feeds()? {
-            let feed = file.feed.id();
-            let entries = file.batches.iter().flat_map(|batch| batch.entries());
-            let said = entries.map(|(position, entry)| Said { feed, position, entry });
-            strays.extend(fold_attestations(None, &BTreeMap::new(), said));
+            strays.extend(fold_attestations(None, file.batches.iter().flat_map(Said::all)));
         }
         Ok(Self { puddles, strays: Words::new(strays) })
     }

@@ -5,10 +5,12 @@ use vigil_base::{Name, Vcid};
 use vigil_node::attest::{Attestation, Checked, FeedWords, Refusal, check, revoked};
 use vigil_node::shared_names::SharedNames;
 use vigil_trust::attestations::{AttestationEntry, SshKeyEntry, Standing};
+use vigil_trust::feed::{Batch, Equivocation, Incarnation};
 use vigil_trust::formats::{
     AllowedSigners, Certificate, InTotoStatement, Json, MachineCertificate, Subject,
 };
-use vigil_trust::puddle::{Event, FeedMark, JoinRequest, PuddleEvent, Target};
+use vigil_trust::home::Bundle;
+use vigil_trust::puddle::{Event, JoinRequest, PuddleEvent, Target};
 use vigil_trust::{Purpose, SecretKey};
 
 use crate::shared_names::{Machine, copy, key, know, person_of, the_person, two};
@@ -68,15 +70,8 @@ fn judged(machine: &Machine, all: &[&Checked], want: &[Result<Option<u64>, &str>
 fn revoke(at: &Machine, id: Vcid, target: &SecretKey) {
     let known = at.home().open_puddle(id).expect("readable");
     let machine = target.public().bytes();
-    let feeds = known.feeds.iter().map(|file| &file.feed);
-    let kept = feeds
-        .filter(|feed| feed.id().machine == machine)
-        .map(|feed| FeedMark { incarnation: feed.id().incarnation, next: feed.next() });
-    let event = Event::Revoke {
-        target: Target::Machine(machine),
-        kept: kept.collect(),
-        reason: "stolen".into(),
-    };
+    let kept = known.marks(&machine);
+    let event = Event::Revoke { target: Target::Machine(machine), kept, reason: "stolen".into() };
     let after = known.view.next_after();
     let event = PuddleEvent { puddle: Some(id), after, event }.sign(&person_of(1), Moment(4));
     at.say(&[event.encode()]);
@@ -110,6 +105,72 @@ fn what_a_stolen_key_signs_after_its_revocation_is_refused_and_what_it_said_befo
     assert!(matches!(against, Some(Refusal::Revoked)), "{against:?}");
     let list = revoked(&one.home().open_puddle(id).expect("readable"));
     assert_eq!((list.machines_len(), list.keys_len()), (1, 1));
+}
+
+/// What whoever has a machine's key signs in one of its lives, as that life's first batch.
+fn forged(machine: &SecretKey, life: Incarnation, entry: &[u8]) -> Batch {
+    Batch::sign(machine, life, None, Moment(3), &[entry])
+}
+
+#[test]
+fn what_a_thief_signs_below_the_mark_is_refused_and_takes_nothing_from_what_was_said() {
+    let place = Place::new();
+    let (one, two, id) = two(&place);
+    let (said, entry) = attest(1, &two.key, "said in the feed");
+    let (stolen, stolen_entry) = attest(1, &two.key, "by the thief");
+    two.say(&[SshKeyEntry::sign(&two.key).encode()]);
+    two.say(&[entry]);
+    one.hear(&two, id);
+    revoke(&one, id, &two.key);
+    let honest = one.bundle(id);
+    let is_twos = |batch: &Batch| batch.header().feed.machine == two.key.public().bytes();
+    let first = honest.batches.iter().find(|batch| is_twos(batch)).expect("it was said").clone();
+    let rival = forged(&two.key, first.header().feed.incarnation, &stolen_entry);
+    let mut backdated = honest.clone();
+    backdated.batches.retain(|batch| !is_twos(batch));
+    backdated.batches.push(rival.clone());
+    // Whoever has nothing but what the thief hands out.
+    let three = Machine::new(place.path().join("three"), 3);
+    know(&three, vec![the_person(1)]);
+    let names = SharedNames::new(&three.folder);
+    names.follow("ada.example", &backdated).expect("known");
+    judged(&three, &[&said, &stolen], &[Err(REVOKED), Err(REVOKED)]);
+    names.follow("ada.example", &honest).expect("known");
+    judged(&three, &[&said, &stolen], &[Ok(Some(1)), Err(REVOKED)]);
+    // Whoever hears of both: the evidence is of the feed's first position.
+    let evidence = Equivocation::between(first.signed_header(), rival.signed_header());
+    let voiding = Bundle { evidence: evidence.into_iter().collect(), ..backdated };
+    one.home().take_bundle(&voiding).expect("taken");
+    names.follow("ada.example", &voiding).expect("known");
+    assert_eq!(one.home().evidence().expect("readable").len(), 1);
+    for machine in [&one, &three] {
+        judged(machine, &[&said, &stolen], &[Ok(Some(1)), Err(REVOKED)]);
+    }
+}
+
+#[test]
+fn a_frozen_machine_is_not_believed_in_a_new_life() {
+    let place = Place::new();
+    let (one, two, id) = two(&place);
+    let (said, entry) = attest(1, &two.key, "said in the feed");
+    let (stolen, stolen_entry) = attest(1, &two.key, "by the thief");
+    two.say(&[entry]);
+    one.hear(&two, id);
+    let mut sent = one.bundle(id);
+    let is_twos = |batch: &&Batch| batch.header().feed.machine == two.key.public().bytes();
+    let life = sent.batches.iter().find(is_twos).expect("it was said").header().feed.incarnation;
+    sent.batches.retain(|batch| !is_twos(&batch));
+    sent.batches.push(forged(&two.key, life, b"a fork"));
+    sent.batches.push(forged(&two.key, Incarnation([9; 16]), &stolen_entry));
+    one.home().take_bundle(&sent).expect("taken");
+    judged(&one, &[&said, &stolen], &[Err(FROZEN), Err(FROZEN)]);
+    // The Person forgives the fork: the key is the machine's again, in all of its other lives.
+    let request = JoinRequest::sign(&two.key, Moment(1), &Name::new("bench").expect("a name"));
+    let after = one.home().open_puddle(id).expect("readable").view.next_after();
+    let event = Event::Add { request, pardons: vec![life] };
+    let event = PuddleEvent { puddle: Some(id), after, event }.sign(&person_of(1), Moment(4));
+    one.say(&[event.encode()]);
+    judged(&one, &[&said, &stolen], &[Ok(None), Ok(Some(0))]);
 }
 
 #[test]

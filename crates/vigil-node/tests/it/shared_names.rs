@@ -11,12 +11,10 @@ use vigil_kernel::{How, render_provenance};
 use vigil_node::shared_names::{SharedNames, SharedNamesError};
 use vigil_store::FolderDisk;
 use vigil_trust::SecretKey;
-use vigil_trust::feed::{FeedLog, Waiting};
+use vigil_trust::feed::{Batch, FeedLog, Incarnation, Waiting};
 use vigil_trust::home::{Bundle, Home, HomeError, Person, PuddleHere};
 use vigil_trust::names::{AttName, NameEntry, NameTarget};
-use vigil_trust::puddle::{
-    Clocks, Event, FeedMark, JoinRequest, Lease, PuddleEvent, Target, TimeHere,
-};
+use vigil_trust::puddle::{Clocks, Event, JoinRequest, Lease, PuddleEvent, Target, TimeHere};
 
 use crate::support::Place;
 use crate::{Sevens, request};
@@ -251,14 +249,19 @@ fn a_machine_that_says_two_things_freezes_what_it_said_and_nothing_else() {
         assert!(refusal.contains(&format!("ca://{side} by ")), "{refusal}");
     }
     assert_eq!(place.bytes(other), b"kept", "another machine's word");
+    // In another life the same key is not believed either.
+    let third = "att://ada.example/third@1";
+    let says = [entry(third, Some((EntryKind::File, kept)), vec![])];
+    let batch = Batch::sign(&two.key, Incarnation([9; 16]), None, Moment(3), &says);
+    let mut sent = one.bundle(id);
+    sent.batches.push(batch);
+    one.home().take_bundle(&sent).expect("taken");
+    let refusal = place.refusal(third);
+    assert!(refusal.starts_with("Absent: att://ada.example/third@1 is frozen"), "{refusal}");
 
     // The Person decides, having seen all of one side: what came before the fork stays.
     let known = one.home().open_puddle(id).expect("readable");
-    let feeds = known.feeds.iter().map(|file| &file.feed);
-    let forked = feeds.filter(|feed| feed.id().machine == two.key.public().bytes());
-    let kept: Vec<FeedMark> = forked
-        .map(|feed| FeedMark { incarnation: feed.id().incarnation, next: feed.next() })
-        .collect();
+    let kept = known.marks(&two.key.public().bytes());
     let target = Target::Machine(two.key.public().bytes());
     let event = Event::Revoke { target, kept, reason: "stolen".into() };
     let after = known.view.next_after();

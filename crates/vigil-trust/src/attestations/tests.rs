@@ -9,7 +9,7 @@ use vigil_base::world::Moment;
 
 use super::*;
 use crate::Statement;
-use crate::feed::Incarnation;
+use crate::feed::{Batch, Incarnation};
 use crate::puddle::{Event, FeedMark, JoinRequest, Lease, PuddleEvent, Target, fold};
 use crate::testing::Repeating;
 
@@ -73,6 +73,22 @@ fn what_no_entry_holds_is_refused_when_it_is_made_and_when_it_is_read() {
     assert_eq!(written("a:b", &[rising[1], rising[1]]), Fault::KeyOrder);
 }
 
+/// What machine 2 says in its life 1, one entry a batch; and what its thief says there.
+fn chain(text: &str) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for _ in 0..8 {
+        let previous = batches.last().map(Batch::signed_header);
+        batches.push(Batch::sign(&key(2), Incarnation([1; 16]), previous, Moment(0), &[text]));
+    }
+    batches
+}
+
+/// The batches of [`chain`] that count.
+fn kept(view: &View) -> KeptBatches {
+    let all = [chain("forged"), chain("said")].concat();
+    KeptBatches::of(view, all.iter().map(Batch::signed_header))
+}
+
 fn feed(machine: u8, incarnation: u8) -> FeedId {
     let machine = key(machine).public().bytes();
     FeedId { machine, incarnation: Incarnation([incarnation; 16]) }
@@ -85,7 +101,7 @@ fn an_ssh_key_is_a_machines_only_if_both_say_so() {
     let ssh = laptop.subkey(Purpose::Ssh).public();
     assert_eq!(own.key_of(&laptop.public().bytes()), Some(ssh));
     // The thief of one machine says that another machine's key is its own, with what proof there is.
-    let said = |feed, entry| Said { feed, position: 0, entry };
+    let said = |feed, entry| Said { feed, batch: Vcid::of(b"a batch"), position: 0, entry };
     let stolen = SshKeyEntry { key: ssh.bytes(), proof: SshKeyEntry::sign(&thief).proof };
     let (own, replayed, stolen) = (own.encode(), own.encode(), stolen.encode());
     let theirs = SshKeyEntry::sign(&thief).encode();
@@ -125,9 +141,11 @@ fn a_machine_that_claims_keys_without_end_is_not_listened_to_without_end() {
     let claims: Vec<Vec<u8>> = (0..SSH_KEYS_MAX).map(claim).collect();
     let found = |position: u64| {
         let claims = claims.iter().zip(1..);
-        let claims = claims.map(|(entry, at)| Said { feed: feed(1, 1), position: at, entry });
+        let batch = Vcid::of(b"a batch");
+        let claims =
+            claims.map(|(entry, position)| Said { feed: feed(1, 1), batch, position, entry });
         let own = own.encode();
-        let said = claims.chain([Said { feed: feed(1, 2), position, entry: &own }]);
+        let said = claims.chain([Said { feed: feed(1, 2), batch, position, entry: &own }]);
         ssh_keys(said).remove(&machine).unwrap_or_default()
     };
     // What is said early is heard, in whatever order it comes.
@@ -155,7 +173,8 @@ fn puddle(frozen: &BTreeSet<FeedId>) -> View {
         let pardons = if seed == 4 { vec![Incarnation([9; 16])] } else { vec![] };
         write(Event::Add { request, pardons });
     }
-    let kept = vec![FeedMark { incarnation: Incarnation([1; 16]), next: 5 }];
+    let kept =
+        vec![FeedMark { incarnation: Incarnation([1; 16]), next: 5, last: chain("said")[4].id() }];
     let target = Target::Machine(key(2).public().bytes());
     write(Event::Revoke { target, kept, reason: "stolen".into() });
     fold(id, &events, frozen).expect("a puddle")
@@ -164,82 +183,88 @@ fn puddle(frozen: &BTreeSet<FeedId>) -> View {
 #[test]
 fn each_standing_has_its_rule() {
     let forked = feed(3, 1);
-    let forks = BTreeMap::from([(forked, 4), (feed(4, 9), 2)]);
-    let view = puddle(&forks.keys().copied().collect());
-    let check = |feed, position, want| {
-        assert_eq!(Standing::of(&view, &forks, &feed, position), want, "{feed} {position}");
+    let view = puddle(&BTreeSet::from([forked, feed(4, 9)]));
+    let kept = kept(&view);
+    let (said, forged) = (chain("said"), chain("forged"));
+    let check = |feed, batch: Vcid, want| {
+        assert_eq!(Standing::of(&view, &kept, &feed, &batch), want, "{feed}");
     };
-    check(feed(1, 1), 0, Standing::Counts);
-    check(feed(1, 7), 1_000, Standing::Counts);
-    // Revoked: what the Person had seen stays.
-    check(feed(2, 1), 4, Standing::Counts);
-    check(feed(2, 1), 5, Standing::Revoked);
-    check(feed(2, 2), 0, Standing::Revoked);
-    // Frozen: nothing of that feed, and all of the machine's others.
-    check(forked, 0, Standing::Frozen);
-    check(feed(3, 2), 0, Standing::Counts);
-    check(feed(4, 9), 0, Standing::Forgiven);
-    check(feed(4, 8), 0, Standing::Counts);
-    check(feed(5, 1), 0, Standing::Stranger);
-    // Revoked and forked: what came before both.
-    let forks = BTreeMap::from([(feed(2, 1), 3)]);
-    let view = puddle(&forks.keys().copied().collect());
-    assert_eq!(Standing::of(&view, &forks, &feed(2, 1), 2), Standing::Counts);
-    assert_eq!(Standing::of(&view, &forks, &feed(2, 1), 3), Standing::Revoked);
+    let any = Vcid::of(b"a batch");
+    check(feed(1, 1), any, Standing::Counts);
+    check(feed(1, 7), any, Standing::Counts);
+    // Revoked: what the Person had seen stays, and what the thief signs in its place does not count.
+    check(feed(2, 1), said[0].id(), Standing::Counts);
+    check(feed(2, 1), said[4].id(), Standing::Counts);
+    check(feed(2, 1), said[5].id(), Standing::Revoked);
+    check(feed(2, 1), forged[0].id(), Standing::Revoked);
+    check(feed(2, 1), forged[4].id(), Standing::Revoked);
+    check(feed(2, 2), any, Standing::Revoked);
+    // Frozen: nothing of that machine, in none of its lives.
+    check(forked, any, Standing::Frozen);
+    check(feed(3, 2), any, Standing::Frozen);
+    check(feed(4, 9), any, Standing::Forgiven);
+    check(feed(4, 8), any, Standing::Counts);
+    check(feed(5, 1), any, Standing::Stranger);
+    // A fork below the mark, also at the first position, takes nothing from what the Person had seen.
+    let view = puddle(&BTreeSet::from([feed(2, 1)]));
+    assert_eq!(Standing::of(&view, &kept, &feed(2, 1), &said[0].id()), Standing::Counts);
+    assert_eq!(Standing::of(&view, &kept, &feed(2, 1), &forged[0].id()), Standing::Revoked);
 }
 
 #[test]
 fn ten_thousand_random_feeds_agree_with_asking_for_each_entry() {
     let random = Repeating::new(21);
+    let (said, forged) = (chain("said"), chain("forged"));
     for _ in 0..10_000 / 50 {
         let pick_feed = || feed(1 + random.below(5) as u8, 1 + random.below(2) as u8);
-        let forks: BTreeMap<FeedId, u64> =
-            (0..random.below(3)).map(|_| (pick_feed(), random.below(8) as u64)).collect();
-        let view = puddle(&forks.keys().copied().collect());
+        let forks: BTreeSet<FeedId> = (0..random.below(3)).map(|_| pick_feed()).collect();
+        let view = puddle(&forks);
+        let kept = kept(&view);
         for _ in 0..50 {
-            let entries: Vec<(FeedId, u64, Vec<u8>)> = (0..random.below(8))
+            let entries: Vec<(FeedId, u64, bool, Vec<u8>)> = (0..random.below(8))
                 .map(|_| {
                     let bytes = match random.below(4) {
                         0 => SshKeyEntry::sign(&key(1)).encode(),
                         1 => b"something else".to_vec(),
                         _ => entry(&random.below(3).to_string()).encode(),
                     };
-                    (pick_feed(), random.below(8) as u64, bytes)
+                    (pick_feed(), random.below(8) as u64, random.below(2) == 0, bytes)
                 })
                 .collect();
-            let said = |(feed, position, entry): &(FeedId, u64, Vec<u8>)| {
-                (*feed, *position, entry.clone())
-            };
-            let mut want: BTreeSet<(FeedId, u64, Vec<u8>)> = entries.iter().map(said).collect();
-            let tag = b"vigil.attestation/1";
-            want.retain(|(.., entry)| entry.windows(tag.len()).any(|part| part == tag));
-            let handed = entries.iter().map(|(feed, position, entry)| Said {
-                feed: *feed,
-                position: *position,
-                entry,
+            let handed = entries.iter().map(|(feed, position, is_forged, entry)| {
+                let chain = if *is_forged { &forged } else { &said };
+                let is_chain = *feed == self::feed(2, 1);
+                let other = Vcid::of(b"a batch of another feed");
+                let batch = if is_chain { chain[*position as usize].id() } else { other };
+                Said { feed: *feed, batch, position: *position, entry }
             });
-            let backwards = fold_attestations(Some(&view), &forks, handed.clone().rev());
-            let found = fold_attestations(Some(&view), &forks, handed);
+            let backwards = fold_attestations(Some((&view, &kept)), handed.clone().rev());
+            let found = fold_attestations(Some((&view, &kept)), handed);
             assert_eq!(found, backwards, "the order has changed the fold");
-            let told: BTreeSet<(FeedId, u64, Vec<u8>)> =
-                found.iter().map(|one| (one.feed, one.position, one.entry.encode())).collect();
+            let told: BTreeSet<(FeedId, u64, Vec<u8>, bool)> = found
+                .iter()
+                .map(|one| {
+                    let counts = one.standing == Standing::Counts;
+                    (one.feed, one.position, one.entry.encode(), counts)
+                })
+                .collect();
+            // Said another way: revoked machines keep what was seen of them, whatever else is forked.
+            let tag = b"vigil.attestation/1";
+            let is_tagged = |entry: &[u8]| entry.windows(tag.len()).any(|part| part == tag);
+            let want: BTreeSet<(FeedId, u64, Vec<u8>, bool)> = entries
+                .iter()
+                .filter(|(.., entry)| is_tagged(entry))
+                .map(|(feed, position, is_forged, entry)| {
+                    let is = |seed: u8| feed.machine == key(seed).public().bytes();
+                    let counts = match () {
+                        () if is(5) => false,
+                        () if is(2) => feed.incarnation.0[0] == 1 && *position < 5 && !is_forged,
+                        () => !forks.iter().any(|fork| fork.machine == feed.machine),
+                    };
+                    (*feed, *position, entry.clone(), counts)
+                })
+                .collect();
             assert_eq!(told, want);
-            for one in &found {
-                // Said another way: revoked machines keep what was seen of them before any fork.
-                let machine = one.feed.machine;
-                let is = |seed: u8| machine == key(seed).public().bytes();
-                let fork = forks.get(&one.feed);
-                let counts = match () {
-                    () if is(5) => false,
-                    () if is(2) => {
-                        one.feed.incarnation.0[0] == 1
-                            && one.position < 5
-                            && fork.is_none_or(|fork| one.position < *fork)
-                    }
-                    () => fork.is_none(),
-                };
-                assert_eq!(one.standing == Standing::Counts, counts, "{one:?}");
-            }
         }
     }
 }

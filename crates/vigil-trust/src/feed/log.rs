@@ -252,6 +252,25 @@ pub(crate) fn keep_under(
     Ok(kept)
 }
 
+/// Puts batches, a whole feed from its first one on, in the place of what is here of another machine's feed, which
+/// is put aside; returns how many. The own feed stays as it is: what it has signed, it has signed.
+pub(crate) fn settle_under(
+    _: &FeedsLock,
+    disk: &dyn Disk,
+    id: FeedId,
+    batches: &[Batch],
+) -> Result<usize, DiskError> {
+    if Own::read(disk)?.is_some_and(|own| own.id == id) {
+        return Ok(0);
+    }
+    let path = path_of(id);
+    set_aside(disk, id, &*disk.open(&path, OpenMode::Read)?, 0)?;
+    let mut bytes = MAGIC.to_vec();
+    batches.iter().for_each(|batch| bytes.extend(frame(batch)));
+    replace_file(disk, &path, &bytes)?;
+    Ok(batches.len())
+}
+
 /// Puts what follows the last whole batch into a file of its own before it is cut: most often it is what a
 /// crash tore, but behind one damaged byte there may be batches that nobody else has.
 fn set_aside(disk: &dyn Disk, id: FeedId, file: &dyn DiskFile, from: u64) -> Result<(), DiskError> {

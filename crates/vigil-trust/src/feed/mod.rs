@@ -22,7 +22,7 @@ pub use log::{
     read_feeds,
 };
 
-pub(crate) use log::{FeedsLock, feed_id_of, keep_under, lock_feeds, sync_feed};
+pub(crate) use log::{FeedsLock, feed_id_of, keep_under, lock_feeds, settle_under, sync_feed};
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -17,10 +17,10 @@ use super::known::{EvidenceFile, Known, collect};
 use super::{Home, HomeError};
 use crate::feed::{
     Batch, BatchError, Equivocation, EquivocationError, FeedError, FeedFile, FeedId, FeedsLock,
-    keep_under, lock_feeds, read_feeds, sync_feed,
+    keep_under, lock_feeds, read_feeds, settle_under, sync_feed,
 };
 use crate::keys::{CheckedKeys, KeyBytes};
-use crate::puddle::{Event, FoldError, MachineState, PuddleEvent, View, fold};
+use crate::puddle::{Event, FoldError, KeptBatches, MachineState, PuddleEvent, View, fold};
 use crate::statement::{Statement, StatementError};
 
 const TAG: &str = "vigil.puddle-bundle/1";
@@ -173,18 +173,60 @@ impl Bundle {
     }
 }
 
-/// How far a feed is of use: batches that begin at this position or behind it are not.
-fn limit(view: &View, forks: &BTreeMap<FeedId, u64>, feed: &FeedId) -> u64 {
-    let Some(machine) = view.machines.get(&feed.machine) else { return 0 };
-    if machine.pardons.contains(&feed.incarnation) {
-        return 0;
+/// Tells which batches are of use.
+struct Use<'a> {
+    view: &'a View,
+    forks: &'a BTreeMap<FeedId, u64>,
+    kept: KeptBatches,
+}
+
+impl Use<'_> {
+    fn is_revoked(&self, machine: &KeyBytes) -> bool {
+        let machine = self.view.machines.get(machine);
+        machine.is_some_and(|machine| matches!(machine.state, MachineState::Revoked { .. }))
     }
-    if matches!(machine.state, MachineState::Revoked { .. }) {
-        let mark = machine.kept.iter().find(|mark| mark.incarnation == feed.incarnation);
-        return mark.map_or(0, |mark| mark.next);
+
+    fn has(&self, batch: &Batch) -> bool {
+        let header = batch.header();
+        let Some(machine) = self.view.machines.get(&header.feed.machine) else { return false };
+        if machine.pardons.contains(&header.feed.incarnation) {
+            return false;
+        }
+        if self.is_revoked(&header.feed.machine) {
+            return self.kept.contains(&batch.id());
+        }
+        // Both sides of a fork are shown, and nothing that follows either.
+        self.forks.get(&header.feed).is_none_or(|position| header.first <= *position)
     }
-    // Both sides of a fork are shown, and nothing that follows either.
-    forks.get(feed).map_or(u64::MAX, |position| position.saturating_add(1))
+
+    /// Finds the feeds that the Person has decided while a file here has something else in their place: all
+    /// batches of each, in order.
+    fn displaced(&self, here: &[FeedFile], sent: &[Batch]) -> BTreeMap<FeedId, Vec<Batch>> {
+        let mut displaced = BTreeMap::new();
+        for file in here {
+            let feed = file.feed.id();
+            // A machine's own word on itself, which may be its thief's, displaces nothing.
+            let is_decided = self.view.machines.get(&feed.machine).is_some_and(|machine| {
+                matches!(machine.state, MachineState::Revoked { by, .. } if self.view.signed.contains_key(&by))
+            });
+            if !is_decided || file.batches.iter().all(|batch| self.has(batch)) {
+                continue;
+            }
+            let of_feed = sent.iter().filter(|batch| batch.header().feed == feed);
+            let chain: BTreeMap<u64, &Batch> = file
+                .batches
+                .iter()
+                .chain(of_feed)
+                .filter(|batch| self.has(batch))
+                .map(|batch| (batch.header().first, batch))
+                .collect();
+            let here = file.batches.iter().filter(|batch| self.has(batch)).count();
+            if here < chain.len() {
+                displaced.insert(feed, chain.into_values().cloned().collect());
+            }
+        }
+        displaced
+    }
 }
 
 /// Orders events by how much would be missed without them: what the Person signed and whatever that names
@@ -314,10 +356,8 @@ impl Home {
         }
         let view = &known.view;
         let evidence = self.evidence()?;
-        let forks: BTreeMap<FeedId, u64> =
-            evidence.iter().map(|evidence| (evidence.feed(), evidence.position())).collect();
-        let is_wanted =
-            |batch: &Batch| batch.header().first < limit(view, &forks, &batch.header().feed);
+        let of_use = Use { view, forks: &known.forks, kept: known.kept() };
+        let is_wanted = |batch: &Batch| of_use.has(batch);
         let mut over = BTreeSet::new();
         let batches = shares(wanted(known.batches(), is_wanted), &mut over);
         let evidence = evidence_that_counts(view, evidence.iter());
@@ -351,10 +391,14 @@ impl Home {
         forks.extend(evidence.iter().map(|evidence| (evidence.feed(), evidence.position())));
         let view = fold(bundle.puddle, statements.values(), &forks.keys().copied().collect())?;
         let mut taken = Taken::default();
+        let headers = here.iter().flat_map(|file| file.feed.headers());
+        let headers = headers.chain(bundle.batches.iter().map(Batch::signed_header));
+        let of_use = Use { view: &view, forks: &forks, kept: KeptBatches::of(&view, headers) };
+        let displaced = of_use.displaced(&here, &bundle.batches);
         let is_wanted =
-            |batch: &Batch| batch.header().first < limit(&view, &forks, &batch.header().feed);
+            |batch: &Batch| of_use.has(batch) && !displaced.contains_key(&batch.header().feed);
         for (machine, wanted) in wanted(bundle.batches.iter(), is_wanted) {
-            let batches = within_quota(&here, machine, wanted, &mut taken);
+            let batches = within_quota(&here, &of_use, machine, wanted, &mut taken);
             for part in batches.chunk_by(|one, two| one.header().feed == two.header().feed) {
                 self.take_feed(&lock, part, &mut taken)?;
             }
@@ -362,7 +406,11 @@ impl Home {
         self.take_evidence(&lock, &evidence, &mut taken)?;
         let events = events_that_count(&view, &statements);
         taken.events = events.iter().filter(|event| !before.contains(&event.id())).count();
-        self.keep_apart(&lock, events)?;
+        self.keep_apart(&lock, events, &displaced)?;
+        // Last: what counts of the events in what is put aside has been kept apart by now.
+        for (feed, batches) in displaced {
+            taken.batches += settle_under(&lock, &*self.disk, feed, &batches)?;
+        }
         Ok(taken)
     }
 
@@ -394,9 +442,15 @@ impl Home {
         Ok(())
     }
 
-    /// Keeps those of some events that no feed here carries.
-    fn keep_apart(&self, lock: &FeedsLock, events: Vec<&Statement>) -> Result<(), HomeError> {
-        let feeds = read_feeds(&*self.disk)?;
+    /// Keeps those of some events that no feed here carries which stays as it is.
+    fn keep_apart(
+        &self,
+        lock: &FeedsLock,
+        events: Vec<&Statement>,
+        displaced: &BTreeMap<FeedId, Vec<Batch>>,
+    ) -> Result<(), HomeError> {
+        let mut feeds = read_feeds(&*self.disk)?;
+        feeds.retain(|file| !displaced.contains_key(&file.feed.id()));
         let mut carried = BTreeMap::new();
         collect(feeds.iter().flat_map(|file| &file.batches), &mut carried);
         let apart: BTreeMap<Vcid, &Statement> = events
@@ -432,15 +486,23 @@ impl Home {
     }
 }
 
-/// Returns a machine's batches up to what is taken of one machine, with what is here of it.
+/// Returns a machine's batches up to what is taken of one machine, with what is here of it. Of one that was
+/// revoked only what counts is reckoned, so that what its thief has said before keeps nothing away.
 fn within_quota(
     here: &[FeedFile],
+    of_use: &Use<'_>,
     machine: KeyBytes,
     wanted: Wanted<'_>,
     taken: &mut Taken,
 ) -> Vec<Batch> {
     let own = here.iter().filter(|file| file.feed.id().machine == machine);
-    let mut bytes: usize = own.map(|file| (file.end as usize).max(FILE_BYTES_MIN)).sum();
+    let is_revoked = of_use.is_revoked(&machine);
+    let len = |file: &FeedFile| {
+        let kept = file.batches.iter().filter(|batch| of_use.has(batch));
+        let kept = kept.map(|batch| batch.encode().len()).sum();
+        if is_revoked { kept } else { (file.end as usize).max(FILE_BYTES_MIN) }
+    };
+    let mut bytes: usize = own.map(len).sum();
     let known: BTreeSet<Vcid> =
         here.iter().flat_map(|file| file.feed.headers()).map(|header| header.id()).collect();
     let mut batches = Vec::new();

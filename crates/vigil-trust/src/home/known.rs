@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use vigil_base::Vcid;
 use vigil_base::cbor::{DecodeError, Decoder, Encoder, Fault};
@@ -14,10 +15,11 @@ use vigil_base::world::{OpenMode, replace_file};
 use super::bundle::EVENTS_BYTES_MAX;
 use super::{Home, HomeError};
 use crate::feed::{
-    Batch, Equivocation, EquivocationError, FeedFile, FeedId, FeedsLock, feed_id_of, read_feeds,
+    Batch, Equivocation, EquivocationError, Feed, FeedFile, FeedId, FeedsLock, feed_id_of,
+    read_feeds,
 };
 use crate::keys::{CheckedKeys, KeyBytes};
-use crate::puddle::{PuddleEvent, View, fold};
+use crate::puddle::{FeedMark, KeptBatches, MARKS_MAX, PuddleEvent, View, fold};
 use crate::statement::{Statement, StatementError};
 
 const EVENTS: &str = "feeds/events";
@@ -40,6 +42,8 @@ pub struct Known {
     pub statements: BTreeMap<Vcid, Statement>,
     /// Feeds of which there is evidence of a fork.
     pub frozen: BTreeSet<FeedId>,
+    /// From which position on each of these cannot be relied upon.
+    pub forks: BTreeMap<FeedId, u64>,
 }
 
 /// A file of evidence.
@@ -56,6 +60,26 @@ impl Known {
     /// Returns all batches, of both sides where a feed is forked.
     pub fn batches(&self) -> impl Iterator<Item = &Batch> {
         self.feeds.iter().flat_map(|file| &file.batches).chain(&self.rivals)
+    }
+
+    /// Returns which batches count of machines that were revoked.
+    pub fn kept(&self) -> KeptBatches {
+        KeptBatches::of(&self.view, self.batches().map(Batch::signed_header))
+    }
+
+    /// Returns what the Person has seen here of a machine, for its revocation: each of its feeds to its end, or
+    /// to the last batch before a fork, since nobody can tell whose side is the machine's. Of more feeds than an
+    /// event can name those are left out that say least: a thief who begins many stops no revocation.
+    pub fn marks(&self, machine: &KeyBytes) -> Vec<FeedMark> {
+        let feeds = self.feeds.iter().map(|file| &file.feed);
+        let own = feeds.filter(|feed| feed.id().machine == *machine);
+        let below = |feed: &Feed| self.forks.get(&feed.id()).copied().unwrap_or(u64::MAX);
+        let marks = own.filter_map(|feed| FeedMark::below(feed, below(feed)));
+        let mut marks: Vec<FeedMark> = marks.collect();
+        marks.sort_unstable_by_key(|mark| (Reverse(mark.next), mark.incarnation));
+        marks.truncate(MARKS_MAX);
+        marks.sort_unstable();
+        marks
     }
 
     /// Returns those of some events that no feed of `machine` carries. Whoever signs an event that names
@@ -95,13 +119,15 @@ impl Home {
     pub fn open_puddle(&self, id: Vcid) -> Result<Known, HomeError> {
         let feeds = read_feeds(&*self.disk)?;
         let evidence = self.evidence()?;
-        let frozen: BTreeSet<FeedId> = evidence.iter().map(Equivocation::feed).collect();
+        let forks: BTreeMap<FeedId, u64> =
+            evidence.iter().map(|evidence| (evidence.feed(), evidence.position())).collect();
+        let frozen: BTreeSet<FeedId> = forks.keys().copied().collect();
         let rivals = self.rivals()?;
         let mut statements = self.events()?;
         let batches = feeds.iter().flat_map(|file| &file.batches);
         collect(batches.chain(&rivals), &mut statements);
         let view = fold(id, statements.values(), &frozen)?;
-        Ok(Known { view, feeds, rivals, statements, frozen })
+        Ok(Known { view, feeds, rivals, statements, frozen, forks })
     }
 
     /// Returns the keys of the Person whose puddle it is, the first one first, also where evidence of forks is

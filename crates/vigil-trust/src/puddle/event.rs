@@ -9,7 +9,7 @@ use vigil_base::{Blame, Blamed, Name, Vcid};
 
 use super::freshness::Lease;
 use super::scope::Scope;
-use crate::feed::{FeedId, Incarnation};
+use crate::feed::{Feed, Incarnation, SignedHeader};
 use crate::keys::{KeyBytes, Kind, SecretKey, Signature};
 use crate::list::decode_rising;
 use crate::statement::{Statement, StatementError};
@@ -29,7 +29,8 @@ const CONSENT: Kind = Kind::new("vigil.puddle-consent/1");
 pub const AFTER_MAX: usize = 64;
 /// Longest reason, in bytes.
 pub const REASON_BYTES_MAX: usize = 256;
-const MARKS_MAX: usize = 1024;
+/// Most lives of a machine that an event names.
+pub(crate) const MARKS_MAX: usize = 1024;
 
 /// What is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,13 +41,16 @@ pub enum Target {
     Grant(Vcid),
 }
 
-/// How far a feed counts: entries below `next`.
+/// How far a feed counts: up to a batch, by whose id all batches before it are fixed as well. A position
+/// alone would let whoever has the machine's key sign other batches below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FeedMark {
     /// Which life of the machine.
     pub incarnation: Incarnation,
-    /// The first position that does not count.
+    /// The first position that does not count; at least 1, since a life of which nothing counts has no mark.
     pub next: u64,
+    /// The id of the last batch that counts.
+    pub last: Vcid,
 }
 
 /// What happened.
@@ -72,7 +76,7 @@ pub enum Event {
     Revoke {
         /// Which.
         target: Target,
-        /// How far the machine's feeds count; those that are not named count for nothing.
+        /// How far each life of the machine counts; one that is not named counts for nothing.
         kept: Vec<FeedMark>,
         /// Why, for people.
         reason: String,
@@ -182,6 +186,16 @@ fn consent_bytes(puddle: &Vcid, before: &KeyBytes, after: &[Vcid]) -> Vec<u8> {
     encoder.finish()
 }
 
+impl FeedMark {
+    /// Marks the last batch of a feed of which all entries lie below a position; none if there is none.
+    pub fn below(feed: &Feed, position: u64) -> Option<Self> {
+        let is_below = |header: &&SignedHeader| header.header().end() <= position;
+        let last = feed.headers().iter().take_while(is_below).last()?;
+        let (incarnation, next) = (feed.id().incarnation, last.header().end());
+        Some(Self { incarnation, next, last: last.id() })
+    }
+}
+
 impl Event {
     /// Makes the event by which a Person's key gives way to another, which consents to this rotation
     /// alone: `after` is the rising list of events that it has seen.
@@ -283,9 +297,10 @@ impl PuddleEvent {
                 }
                 encoder.array(kept.len());
                 for mark in kept {
-                    encoder.array(2);
+                    encoder.array(3);
                     encoder.bytes(&mark.incarnation.0);
                     encoder.unsigned(mark.next);
+                    encoder.bytes(mark.last.as_bytes());
                 }
                 encoder.text(reason);
             }
@@ -378,8 +393,14 @@ fn decode_revoke(decoder: &mut Decoder<'_>) -> Result<Event, DecodeError> {
         _ => return decoder.fault(at, Fault::Range),
     };
     let kept = decode_rising(decoder, MARKS_MAX, |d| {
-        d.array_of(2)?;
-        Ok(FeedMark { incarnation: Incarnation(d.byte_array()?), next: d.unsigned()? })
+        d.array_of(3)?;
+        let incarnation = Incarnation(d.byte_array()?);
+        let at = d.offset();
+        let next = d.unsigned()?;
+        if next == 0 {
+            return d.fault(at, Fault::Range);
+        }
+        Ok(FeedMark { incarnation, next, last: Vcid::from_bytes(d.byte_array()?) })
     })?;
     let at = decoder.offset();
     let reason = decoder.text()?;
@@ -388,11 +409,4 @@ fn decode_revoke(decoder: &mut Decoder<'_>) -> Result<Event, DecodeError> {
         return decoder.fault(at, Fault::Range);
     }
     Ok(Event::Revoke { target, kept, reason: reason.into() })
-}
-
-impl FeedMark {
-    /// Says whether a position of a feed counts, by marks of its machine.
-    pub(super) fn counts(marks: &[Self], feed: &FeedId, position: u64) -> bool {
-        marks.iter().any(|mark| mark.incarnation == feed.incarnation && position < mark.next)
-    }
 }

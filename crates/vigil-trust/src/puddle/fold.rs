@@ -421,35 +421,35 @@ impl<'a> Folding<'a> {
     }
 
     /// The Person's word on how far a machine's feeds count goes before that of a key that was rotated
-    /// away, and this before the machine's own; several are narrowed to what all of them keep.
+    /// away, and this before the machine's own. Of several the mark that keeps least counts, and of those that
+    /// end at one position in different batches none.
     fn mark_revoked(&self, view: &mut MachineView, events: &[Vcid], words: [&BTreeSet<Vcid>; 2]) {
         let among = |word: &BTreeSet<Vcid>| -> Vec<Vcid> {
             events.iter().filter(|id| word.contains(*id)).copied().collect()
         };
         let first = words.into_iter().map(among).find(|found| !found.is_empty());
         let events = first.as_deref().unwrap_or(events);
-        let mut kept: Option<BTreeMap<Incarnation, u64>> = None;
-        for id in events {
-            let Event::Revoke { kept: marks, reason, .. } = &self.nodes[id].event.event else {
-                continue;
-            };
-            let marks: BTreeMap<Incarnation, u64> =
-                marks.iter().map(|mark| (mark.incarnation, mark.next)).collect();
-            kept = Some(match kept {
-                None => {
-                    view.state = MachineState::Revoked { by: *id, reason: reason.clone() };
-                    marks
-                }
-                Some(kept) => {
-                    let both = |(incarnation, next): (Incarnation, u64)| {
-                        marks.get(&incarnation).map(|other| (incarnation, next.min(*other)))
-                    };
-                    kept.into_iter().filter_map(both).collect()
-                }
-            });
+        let mut marks: BTreeMap<Incarnation, Vec<BTreeSet<(u64, Vcid)>>> = BTreeMap::new();
+        for id in events.iter().rev() {
+            let Event::Revoke { kept, reason, .. } = &self.nodes[id].event.event else { continue };
+            view.state = MachineState::Revoked { by: *id, reason: reason.clone() };
+            let mut of_event: BTreeMap<Incarnation, BTreeSet<(u64, Vcid)>> = BTreeMap::new();
+            for mark in kept {
+                of_event.entry(mark.incarnation).or_default().insert((mark.next, mark.last));
+            }
+            for (incarnation, kept) in of_event {
+                marks.entry(incarnation).or_default().push(kept);
+            }
         }
-        let kept = kept.unwrap_or_default().into_iter();
-        view.kept = kept.map(|(incarnation, next)| FeedMark { incarnation, next }).collect();
+        let kept_by_all = marks.into_iter().filter(|(_, kept)| kept.len() == events.len());
+        view.kept = kept_by_all
+            .filter_map(|(incarnation, kept)| {
+                let kept: BTreeSet<(u64, Vcid)> = kept.into_iter().flatten().collect();
+                let (next, last) = *kept.first()?;
+                let is_contested = kept.iter().nth(1).is_some_and(|(other, _)| *other == next);
+                (!is_contested).then_some(FeedMark { incarnation, next, last })
+            })
+            .collect();
     }
 
     /// Refuses renewals by anybody but the Person.

@@ -11,16 +11,19 @@ mod chain;
 mod event;
 mod fold;
 mod freshness;
+mod kept;
 mod scope;
 mod view;
 
 pub(crate) use chain::check_statements;
 pub use chain::{ChainError, Link, check_chain};
+pub(crate) use event::MARKS_MAX;
 pub use event::{
     AFTER_MAX, Event, EventError, FeedMark, JoinRequest, PuddleEvent, REASON_BYTES_MAX, Target,
 };
 pub use fold::{FoldError, fold};
 pub use freshness::{Believed, Clocks, Freshness, Lease, Steady, TimeHere};
+pub use kept::KeptBatches;
 pub use scope::{Ask, DEPTH_MAX, Misfit, Scope, ScopeError, VERBS_MAX};
 pub use view::{
     Authority, Denial, GrantView, Idle, MachineState, MachineView, Refusal, View, When,

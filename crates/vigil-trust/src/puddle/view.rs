@@ -11,6 +11,7 @@ use vigil_base::{Name, Vcid};
 
 use super::event::{AFTER_MAX, EventError, FeedMark};
 use super::freshness::{Freshness, Lease};
+use super::kept::KeptBatches;
 use super::scope::{Ask, DEPTH_MAX, Misfit, Scope};
 use crate::feed::{FeedId, Incarnation};
 use crate::keys::KeyBytes;
@@ -96,7 +97,7 @@ pub struct MachineView {
     pub state: MachineState,
     /// The event that added it.
     pub added: Vcid,
-    /// How far its feeds count, if it was revoked.
+    /// How far its feeds count, if it was revoked: at most one mark for each of its lives.
     pub kept: Vec<FeedMark>,
     /// Forked incarnations that were forgiven, and count for nothing.
     pub pardons: BTreeSet<Incarnation>,
@@ -269,16 +270,18 @@ impl View {
         }
     }
 
-    /// Says whether an entry of a feed counts: its machine is active, or was when it signed this far.
-    pub fn counts(&self, feed: &FeedId, position: u64) -> bool {
+    /// Says whether a batch of a feed counts: its machine is active, or the Person had seen the batch when
+    /// the machine was revoked. Of a frozen machine nothing counts, in none of its lives, since whoever
+    /// forked one may begin another. `kept` is what [`KeptBatches::of`] finds among the headers that are known.
+    pub fn counts(&self, kept: &KeptBatches, feed: &FeedId, batch: &Vcid) -> bool {
         let Some(machine) = self.machines.get(&feed.machine) else { return false };
         if machine.pardons.contains(&feed.incarnation) {
             return false;
         }
         match &machine.state {
             MachineState::Active => true,
-            MachineState::Revoked { .. } => FeedMark::counts(&machine.kept, feed, position),
-            MachineState::Frozen { feeds } => !feeds.contains(feed),
+            MachineState::Revoked { .. } => kept.contains(batch),
+            MachineState::Frozen { .. } => false,
         }
     }
 

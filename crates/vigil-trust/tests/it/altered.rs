@@ -156,11 +156,17 @@ fn each_event_of_a_puddle() {
         "pardon",
     ]);
     check("an addition", &sign(add), decode, &fields);
-    let kept = vec![FeedMark { incarnation: Incarnation([5; 16]), next: 9 }];
+    let last = Vcid::of(b"last");
+    let kept = vec![FeedMark { incarnation: Incarnation([5; 16]), next: 9, last }];
     let machine = Target::Machine(key(2).public().bytes());
     let revoke = |target| Event::Revoke { target, kept: kept.clone(), reason: "lost".into() };
     let fields =
-        signed(&["tag", "puddle", "seen", "kind", "target", "incarnation", "next", "reason"]);
+        ["tag", "puddle", "seen", "kind", "target", "incarnation", "next", "last", "reason"];
+    let fields = signed(&fields);
+    let none = FeedMark { next: 0, ..kept[0] };
+    let none = Event::Revoke { target: machine, kept: vec![none], reason: "lost".into() };
+    let none = Statement::decode(&sign(none)).expect("it is signed");
+    assert!(PuddleEvent::decode(&none).is_err(), "a mark that keeps nothing");
     check("a revocation of a machine", &sign(revoke(machine)), decode, &fields);
     let grant = Target::Grant(Vcid::of(b"grant"));
     check("a revocation of a grant", &sign(revoke(grant)), decode, &fields);

@@ -7,7 +7,7 @@ use vigil_trust::feed::{Batch, Equivocation, FeedId, Incarnation};
 use vigil_trust::formats::RevocationList;
 use vigil_trust::home::Bundle;
 use vigil_trust::names::{AttName, Domains, Meaning, NameEntry, NameState, NameTarget};
-use vigil_trust::puddle::{Event, JoinRequest, PuddleEvent, Scope};
+use vigil_trust::puddle::{Event, FeedMark, JoinRequest, PuddleEvent, Scope, Target};
 use vigil_trust::{Purpose, SecretKey, Statement, SubkeyCertificate};
 
 fn key(seed: u8) -> SecretKey {
@@ -70,6 +70,12 @@ fn what_is_signed_is_as_the_golden_files_have_it() {
     let [first, second] = batches();
     let join = JoinRequest::sign(&key(2), Moment(7), &Name::new("van").expect("a name"));
     let subkey = key(1).certify_subkey(Purpose::Ssh);
+    let last = FeedMark { incarnation: Incarnation([6; 16]), next: 4, last: second.id() };
+    let target = Target::Machine(key(2).public().bytes());
+    let event = Event::Revoke { target, kept: vec![last], reason: "lost".into() };
+    let (puddle, after) = (Some(Vcid::of(b"puddle")), vec![Vcid::of(b"seen")]);
+    let event = PuddleEvent { puddle, after, event };
+    let revocation = event.sign(&key(1), Moment(600));
     let bundle = Bundle {
         puddle: Vcid::of(b"puddle"),
         events: vec![grant()],
@@ -81,8 +87,10 @@ fn what_is_signed_is_as_the_golden_files_have_it() {
     check("evidence", &evidence().encode());
     check("subkey", &subkey.encode());
     check("join", &join.encode());
+    check("revocation", &revocation.encode());
     check("bundle", &bundle.encode());
     assert_eq!(Statement::decode(&grant().encode()), Ok(grant()));
+    assert_eq!(PuddleEvent::decode(&revocation), Ok(event));
     assert_eq!(Batch::decode(&second.encode()).as_ref(), Ok(&second));
     assert_eq!(Equivocation::decode(&evidence().encode()), Ok(evidence()));
     assert_eq!(SubkeyCertificate::decode(&subkey.encode()).as_ref(), Ok(&subkey));

@@ -1,6 +1,6 @@
 //! What a machine keeps: files that are replaced whole, and bundles that are taken twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use vigil_base::world::{Disk as _, Lock, Moment, OpenMode};
@@ -206,14 +206,8 @@ fn what_a_feed_says_besides_changes_nothing_of_the_puddle_and_travels_with_it() 
     other.take_bundle(&packed(&home, id)).expect("the disk is well");
     let known = other.open_puddle(id).expect("it is there");
     assert_eq!(known.view, view);
-    let said: Vec<Said<'_>> = known
-        .batches()
-        .flat_map(|batch| {
-            let feed = batch.header().feed;
-            batch.entries().map(move |(position, entry)| Said { feed, position, entry })
-        })
-        .collect();
-    let found = fold_attestations(Some(&view), &BTreeMap::new(), said.iter().copied());
+    let said: Vec<Said<'_>> = known.batches().flat_map(Said::all).collect();
+    let found = fold_attestations(Some((&view, &known.kept())), said.iter().copied());
     let positions: Vec<u64> = found.iter().map(|one| one.position).collect();
     assert_eq!((positions, &found[0].entry), (vec![3, 6], &entry));
     assert!(found.iter().all(|one| one.standing == Standing::Counts));

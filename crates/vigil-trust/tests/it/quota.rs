@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use vigil_base::world::Moment;
+use vigil_base::world::{Disk as _, Moment};
 use vigil_base::{Name, Vcid};
-use vigil_trust::feed::{Batch, FeedLog, Waiting};
+use vigil_trust::feed::{Batch, Equivocation, FeedLog, Incarnation, Waiting};
 use vigil_trust::home::{Bundle, Home, MACHINE_BYTES_MAX};
 use vigil_trust::puddle::{
     Event, FeedMark, JoinRequest, Lease, MachineState, PuddleEvent, Scope, Target,
@@ -108,8 +108,10 @@ fn what_a_machine_says_after_its_revocation_goes_nowhere() {
     let (one, two, id) = pair();
     let first = two.say(&[entry("before")]);
     one.take(&two.packed(id));
+    let marks = one.home().open_puddle(id).expect("it is there").marks(&public(2));
     let incarnation = first[0].header().feed.incarnation;
-    one.sign(PERSON, Some(id), revoke(2, vec![FeedMark { incarnation, next: 1 }]));
+    assert_eq!(marks, [FeedMark { incarnation, next: 1, last: first[0].id() }]);
+    one.sign(PERSON, Some(id), revoke(2, marks));
     two.say(&[entry("after")]);
     two.say(&[entry("long after")]);
     let theirs = two.packed(id);
@@ -230,4 +232,180 @@ fn power_may_be_lost_at_every_step_of_taking_a_bundle() {
         }
     }
     assert!(done > 0, "it was never let through");
+}
+
+/// What the thief of machine 2 signs in the life that some batches are of, behind the last of these.
+fn forged(life: Incarnation, behind: &[Batch], entries: &[Vec<u8>]) -> Vec<Batch> {
+    let mut batches = behind.to_vec();
+    for entry in entries {
+        let previous = batches.last().map(Batch::signed_header);
+        batches.push(Batch::sign(&key(2), life, previous, Moment(3), std::slice::from_ref(entry)));
+    }
+    batches.split_off(behind.len())
+}
+
+/// A machine with three honest batches, which the Person has seen and then revoked it: the Person's machine, the
+/// puddle, the batches, and what the Person's machine packs before and after.
+fn stolen() -> (Machine, Vcid, Vec<Batch>, [Bundle; 2]) {
+    let (one, two, id) = pair();
+    let honest = ["a", "b", "c"].map(|text| two.say(&[entry(text)])).concat();
+    one.take(&two.packed(id));
+    let before = one.packed(id);
+    let marks = one.home().open_puddle(id).expect("it is there").marks(&public(2));
+    one.sign(PERSON, Some(id), revoke(2, marks));
+    let after = one.packed(id);
+    (one, id, honest, [before, after])
+}
+
+/// The bundle with other batches of machine 2.
+fn with(bundle: &Bundle, batches: &[Batch]) -> Bundle {
+    let mut bundle = bundle.clone();
+    bundle.batches.retain(|batch| batch.header().feed.machine != public(2));
+    bundle.batches.extend_from_slice(batches);
+    bundle
+}
+
+/// The batches of machine 2 that count at another machine, in order.
+fn counted(machine: &Machine, id: Vcid) -> Vec<Batch> {
+    let known = machine.home().open_puddle(id).expect("it is there");
+    let kept = known.kept();
+    let of = known.batches().filter(|batch| batch.header().feed.machine == public(2));
+    of.filter(|batch| known.view.counts(&kept, &batch.header().feed, &batch.id()))
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn a_thief_puts_nothing_below_the_mark_of_a_revocation() {
+    let (_, id, honest, [before, after]) = stolen();
+    let life = honest[0].header().feed.incarnation;
+    for have in 0..3 {
+        // Whoever has nothing of the honest feed, or its beginning, when the forged bundle comes.
+        let three = Machine::new(3);
+        three.take(&with(&before, &honest[..have]));
+        let rest: Vec<Vec<u8>> = (have..3).map(|at| entry(&format!("forged {at}"))).collect();
+        let thiefs = [&honest[..have], &forged(life, &honest[..have], &rest)].concat();
+        three.take(&with(&after, &thiefs));
+        assert_eq!(counted(&three, id), [], "{have}");
+        assert_eq!(said(&three, id, 2).len(), have);
+        // What the Person had seen comes, and counts.
+        three.take(&after);
+        assert_eq!(counted(&three, id), honest, "{have}");
+    }
+}
+
+#[test]
+fn a_rival_of_what_was_kept_takes_nothing_from_it() {
+    let (one, id, honest, [_, after]) = stolen();
+    let life = honest[0].header().feed.incarnation;
+    let rival = forged(life, &[], &[entry("rival")]);
+    let headers = [&rival[0], &honest[0]].map(Batch::signed_header);
+    let evidence = Equivocation::between(headers[0], headers[1]).expect("they contradict");
+    assert_eq!(evidence.position(), 0);
+    let three = Machine::new(3);
+    three.take(&after);
+    for machine in [&one, &three] {
+        let taken = machine.take(&with(&after, &rival));
+        assert_eq!((taken.batches, taken.missing, taken.forks.len()), (0, 0, 0));
+        machine.take(&Bundle { evidence: vec![evidence.clone()], ..after.clone() });
+        assert_eq!(machine.home().evidence().expect("readable").len(), 1);
+        assert_eq!(counted(machine, id), honest);
+    }
+    // Nor does the evidence keep others from what counts.
+    let four = Machine::new(4);
+    four.take(&three.packed(id));
+    assert_eq!(counted(&four, id), honest);
+    // A feed that was forked before is kept up to the fork.
+    let (one, two, id) = pair();
+    let honest = ["a", "b", "c"].map(|text| two.say(&[entry(text)])).concat();
+    one.take(&two.packed(id));
+    let life = honest[0].header().feed.incarnation;
+    let rival = forged(life, &honest[..2], &[entry("rival")]);
+    let sent = with(&one.packed(id), &[&honest[..2], &rival].concat());
+    one.take(&sent);
+    let marks = one.home().open_puddle(id).expect("it is there").marks(&public(2));
+    assert_eq!(marks, [FeedMark { incarnation: life, next: 2, last: honest[1].id() }]);
+}
+
+#[test]
+fn what_a_thief_has_put_in_the_place_of_the_honest_feed_gives_way_to_it() {
+    let (_, id, honest, [before, after]) = stolen();
+    let life = honest[0].header().feed.incarnation;
+    let renew = PuddleEvent { puddle: Some(id), after: vec![id], event: Event::Renew };
+    let renew = renew.sign(&key(PERSON), Moment(9));
+    let entries = [entry("forged"), renew.encode()];
+    let thiefs = [&honest[..1], &forged(life, &honest[..1], &entries)].concat();
+    let fresh = || {
+        let three = Machine::new(3);
+        three.take(&with(&before, &thiefs));
+        three
+    };
+    let three = fresh();
+    assert_eq!(counted(&three, id), thiefs, "nobody knows yet");
+    // A machine's own word on itself moves nothing: it may be its thief's.
+    let own = fresh();
+    let last = honest[2].id();
+    let event = revoke(2, vec![FeedMark { incarnation: life, next: 3, last }]);
+    let event = PuddleEvent { puddle: Some(id), after: vec![id], event }.sign(&key(2), Moment(4));
+    let mut by_machine = with(&before, &honest);
+    by_machine.events.push(event);
+    own.take(&by_machine);
+    assert!(said(&own, id, 2).contains(&entry("forged")) && counted(&own, id).is_empty());
+    // The Person's does, and what is put aside is not lost, nor are the Person's events in it.
+    assert_eq!(three.take(&after).batches, 4, "three of the feed, and the Person's");
+    assert_eq!(counted(&three, id), honest);
+    assert!(!said(&three, id, 2).contains(&entry("forged")));
+    let names = three.disk.list("feeds").expect("readable");
+    assert!(names.iter().any(|name| name.ends_with(".aside")), "{names:?}");
+    let want = three.home().open_puddle(id).expect("it is there");
+    assert!(want.statements.contains_key(&renew.id()));
+    // Wherever power is lost, it is as before or as after, and comes to the same.
+    let (mut done, three) = (0, fresh());
+    for steps in 0..80 {
+        let machine = Machine { seed: 3, disk: three.disk.copied(), random: Counting::default() };
+        machine.disk.die_after(steps);
+        done += u32::from(machine.home().take_bundle(&after).is_ok());
+        let disk = machine.disk.after_power_loss(0);
+        let machine = Machine { disk, ..machine };
+        let known = machine.home().open_puddle(id).expect("it opens");
+        assert!(known.statements.contains_key(&renew.id()), "{steps}");
+        machine.take(&after);
+        assert_eq!(counted(&machine, id), honest, "{steps}");
+        assert_eq!(machine.home().open_puddle(id).expect("it opens").view, want.view);
+    }
+    assert!(done > 0, "it was never let through");
+}
+
+#[test]
+fn a_thief_who_begins_many_lives_stops_no_revocation() {
+    let (one, two, id) = pair();
+    let honest = ["a", "b", "c"].map(|text| two.say(&[entry(text)])).concat();
+    one.take(&two.packed(id));
+    let life = |number: u16| {
+        let mut life = [0; 16];
+        life[..2].copy_from_slice(&number.to_be_bytes());
+        Incarnation(life)
+    };
+    let lives = (0..1025).flat_map(|number| forged(life(number), &[], &[entry("life")]));
+    let mut sent = one.packed(id);
+    sent.batches.extend(lives);
+    assert!(one.take(&sent).over.is_empty());
+    let marks = one.home().open_puddle(id).expect("it is there").marks(&public(2));
+    assert_eq!(marks.len(), 1024);
+    one.sign(PERSON, Some(id), revoke(2, marks));
+    assert!(matches!(one.state(id, 2), MachineState::Revoked { .. }));
+    let counted = counted(&one, id);
+    assert!(honest.iter().all(|batch| counted.contains(batch)), "the longest stays");
+}
+
+#[test]
+fn what_a_thief_has_filled_up_leaves_room_for_what_was_kept() {
+    let (_, id, honest, [before, after]) = stolen();
+    let three = Machine::new(3);
+    // To the last kilobytes.
+    let entries = [vec![vec![7; 15 << 20]; 4], vec![vec![7; 3000]; 1500]].concat();
+    let full = forged(Incarnation([9; 16]), &[], &entries);
+    assert_eq!(three.take(&with(&before, &full)).over, BTreeSet::from([public(2)]));
+    assert!(three.take(&after).over.is_empty());
+    assert_eq!(counted(&three, id), honest);
 }

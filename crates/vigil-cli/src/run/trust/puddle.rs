@@ -9,8 +9,8 @@ use vigil_base::{Name, Vcid};
 use vigil_node::attest::revoked;
 use vigil_trust::home::{Home, Known, PuddleHere};
 use vigil_trust::puddle::{
-    Authority, Clocks, Event, FeedMark, Freshness, Idle, JoinRequest, Lease, PuddleEvent, Scope,
-    Target, TimeHere, When,
+    Authority, Clocks, Event, Freshness, Idle, JoinRequest, Lease, PuddleEvent, Scope, Target,
+    TimeHere, When,
 };
 use vigil_trust::{KeyBytes, SecretKey, Statement};
 
@@ -396,17 +396,12 @@ fn revoke(
     let (machine, person) = opened.signers(&home, person, unlocking, session)?;
     // What its feeds say up to here has been seen, and stays: also what came while a passphrase was asked for.
     opened = Opened::of(&home, session)?;
-    let kept: BTreeSet<FeedMark> = match target {
-        Target::Machine(key) => {
-            let feeds = opened.known.feeds.iter().map(|file| &file.feed);
-            let own = feeds.filter(|feed| feed.id().machine == key);
-            own.map(|feed| FeedMark { incarnation: feed.id().incarnation, next: feed.next() })
-                .collect()
-        }
-        Target::Grant(_) => BTreeSet::new(),
+    let kept = match target {
+        Target::Machine(key) => opened.known.marks(&key),
+        Target::Grant(_) => Vec::new(),
     };
     let reason = reason.chars().filter(|letter| !letter.is_control()).take(64).collect();
-    let event = Event::Revoke { target, kept: kept.into_iter().collect(), reason };
+    let event = Event::Revoke { target, kept, reason };
     opened.write(|_| event, &person, &home, &machine.key, session)?;
     session.say(format_args!("{text} is revoked; `vigil puddle export` carries it to the others"))
 }

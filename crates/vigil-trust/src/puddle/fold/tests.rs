@@ -3,17 +3,19 @@
 use vigil_base::world::Moment;
 
 use super::*;
-use crate::feed::Incarnation;
+use crate::feed::{Batch, Incarnation};
 use crate::keys::{SecretKey, Signature};
 use crate::puddle::{
-    AFTER_MAX, Ask, ChainError, Denial, Freshness, Idle, JoinRequest, Link, Misfit, Scope, When,
-    check_chain,
+    AFTER_MAX, Ask, ChainError, Denial, Freshness, Idle, JoinRequest, KeptBatches, Link, Misfit,
+    Scope, When, check_chain,
 };
 use crate::testing::Repeating;
 use alloc::format;
 use alloc::string::ToString as _;
+use marks::{counts, counts_at};
 
 mod asking;
+mod marks;
 mod naive;
 mod random;
 
@@ -107,17 +109,43 @@ impl History {
     }
 }
 
-fn revoke(machine: u8, kept: &[(u8, u64)]) -> Event {
-    let target = Target::Machine(key(machine).public().bytes());
-    revoke_target(target, kept)
+/// Batches of a feed, each of one entry, behind `before`.
+pub(super) fn batches(
+    key: &SecretKey,
+    incarnation: u8,
+    before: Option<&Batch>,
+    entries: &[&str],
+) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for entry in entries {
+        let previous = batches.last().or(before).map(Batch::signed_header);
+        let incarnation = Incarnation([incarnation; 16]);
+        batches.push(Batch::sign(key, incarnation, previous, Moment(0), &[entry]));
+    }
+    batches
 }
 
-fn revoke_target(target: Target, kept: &[(u8, u64)]) -> Event {
-    let mark = |&(incarnation, next): &(u8, u64)| FeedMark {
-        incarnation: Incarnation([incarnation; 16]),
-        next,
+const SAID: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn mark(batch: &Batch) -> FeedMark {
+    let header = batch.header();
+    FeedMark { incarnation: header.feed.incarnation, next: header.end(), last: batch.id() }
+}
+
+fn revoke(machine: u8, kept: &[(u8, usize)]) -> Event {
+    let last = |(incarnation, next): &(u8, usize)| {
+        mark(&batches(&key(machine), *incarnation, None, &SAID)[next - 1])
     };
-    Event::Revoke { target, kept: kept.iter().map(mark).collect(), reason: "lost".into() }
+    revoke_at(machine, kept.iter().map(last).collect())
+}
+
+fn revoke_at(machine: u8, kept: Vec<FeedMark>) -> Event {
+    let target = Target::Machine(key(machine).public().bytes());
+    Event::Revoke { target, kept, reason: "lost".into() }
+}
+
+fn revoke_grant(grant: Vcid) -> Event {
+    Event::Revoke { target: Target::Grant(grant), kept: Vec::new(), reason: "lost".into() }
 }
 
 fn feed_id(machine: u8, incarnation: u8) -> FeedId {
@@ -176,8 +204,8 @@ fn a_revocation_wins_over_whatever_is_concurrent() {
     let view = history.view();
     assert_eq!(view.refused[&grant], Refusal::Inactive);
     // Its feed counts as far as the revocation says, and no further; other lives of it do not.
-    assert!(view.counts(&feed_id(1, 7), 2) && !view.counts(&feed_id(1, 7), 3));
-    assert!(!view.counts(&feed_id(1, 8), 0) && !view.counts(&feed_id(2, 7), 0));
+    assert!(counts_at(&view, 1, 7, 2) && !counts_at(&view, 1, 7, 3));
+    assert!(!counts_at(&view, 1, 8, 0) && !counts_at(&view, 2, 7, 0));
 }
 
 #[test]
@@ -209,9 +237,9 @@ fn a_machine_may_revoke_itself_and_givers_their_grants() {
     let second = history.grant(1, 2, Some(root), scope(&["read"], "", None));
     let third = history.grant(2, 3, Some(second), scope(&["read"], "", None));
     assert_eq!(history.view().grants.len(), 3);
-    let not_theirs = history.push(3, revoke_target(Target::Grant(second), &[]));
+    let not_theirs = history.push(3, revoke_grant(second));
     assert_eq!(history.view().refused[&not_theirs], Refusal::NotAuthor);
-    history.push(1, revoke_target(Target::Grant(third), &[]));
+    history.push(1, revoke_grant(third));
     let view = history.view();
     assert_eq!(view.refused[&third], Refusal::Revoked);
     assert!(view.grants.contains_key(&second));
@@ -229,13 +257,15 @@ fn a_fork_freezes_its_device_only_until_the_person_signs() {
     assert_eq!(history.state(1), MachineState::Frozen { feeds: Vec::from([feed_id(1, 7)]) });
     assert_eq!(history.state(2), MachineState::Active);
     assert_eq!(history.view().refused[&grant], Refusal::Inactive);
-    assert!(!history.view().counts(&feed_id(1, 7), 0));
+    // Neither does what its other lives say: whoever forked one may begin another with the same key.
+    let view = history.view();
+    assert!(!counts_at(&view, 1, 7, 0) && !counts_at(&view, 1, 8, 0));
     let pardons = Vec::from([Incarnation([7; 16])]);
     history.push(PERSON, Event::Add { request: request(1), pardons });
     assert_eq!(history.state(1), MachineState::Active);
     let view = history.view();
     assert!(view.grants.contains_key(&grant));
-    assert!(!view.counts(&feed_id(1, 7), 0) && view.counts(&feed_id(1, 8), 0));
+    assert!(!counts_at(&view, 1, 7, 0) && counts_at(&view, 1, 8, 0));
     // A second fork freezes it again.
     history.frozen.insert(feed_id(1, 8));
     assert!(matches!(history.state(1), MachineState::Frozen { .. }));
@@ -342,7 +372,7 @@ fn an_old_key_takes_away_only_what_its_rotation_had_seen() {
     let grant = history.grant(PERSON + 1, 2, None, scope(&["read"], "", None));
     let signed_at = history.view().signed_at();
     let of_new = history.push_after(PERSON, &before, revoke(2, &[]));
-    let of_grant = revoke_target(Target::Grant(grant), &[]);
+    let of_grant = revoke_grant(grant);
     let of_grant = history.push_after(PERSON, &before, of_grant);
     let view = history.view();
     assert_eq!(view.refused[&of_new], Refusal::RotatedKey);
@@ -352,9 +382,9 @@ fn an_old_key_takes_away_only_what_its_rotation_had_seen() {
     history.push_after(PERSON, &before, revoke(1, &[]));
     assert!(matches!(history.state(1), MachineState::Revoked { .. }));
     assert_eq!(history.view().signed_at(), signed_at);
-    assert!(!history.view().counts(&feed_id(1, 7), 0));
+    assert!(!counts_at(&history.view(), 1, 7, 0));
     history.push(PERSON + 1, revoke(1, &[(7, 3)]));
-    assert!(history.view().counts(&feed_id(1, 7), 2));
+    assert!(counts_at(&history.view(), 1, 7, 2));
 }
 
 #[test]
@@ -480,7 +510,7 @@ fn a_revocation_by_the_person_waits_for_nothing() {
     let missing = Vcid::of(b"not here");
     let first = history.push_after(PERSON, &[missing], revoke(1, &[]));
     assert!(matches!(history.state(1), MachineState::Revoked { .. }));
-    history.push_after(PERSON, &[first], revoke_target(Target::Grant(grant), &[]));
+    history.push_after(PERSON, &[first], revoke_grant(grant));
     let view = history.view();
     assert_eq!(view.refused[&grant], Refusal::Revoked);
     assert_eq!(history.state(2), MachineState::Active);
@@ -493,7 +523,9 @@ fn every_bit_of_every_event_counts() {
     let mut history = History::new();
     history.add(1);
     let root = history.grant(PERSON, 1, None, scope(&["read"], "logs", Some(5)));
-    history.push(PERSON, revoke_target(Target::Grant(root), &[(1, 1)]));
+    let target = Target::Grant(root);
+    let mark = mark(&batches(&key(1), 1, None, &SAID)[0]);
+    history.push(PERSON, Event::Revoke { target, kept: Vec::from([mark]), reason: "lost".into() });
     history.push(PERSON, Event::Renew);
     history.rotate(PERSON, PERSON + 1);
     for statement in &history.statements {

@@ -7,6 +7,8 @@ pub(super) struct Naive<'a> {
     pub puddle: Vcid,
     pub events: Vec<(Vcid, KeyBytes, PuddleEvent)>,
     pub frozen: &'a BTreeSet<FeedId>,
+    /// The batches that have come.
+    pub known: &'a [&'a Batch],
 }
 
 /// What is compared.
@@ -16,6 +18,7 @@ pub(super) struct Summary {
     pub machines: BTreeMap<KeyBytes, &'static str>,
     pub grants: BTreeMap<Vcid, usize>,
     pub signed: BTreeSet<Vcid>,
+    pub said: BTreeSet<Vcid>,
 }
 
 impl Naive<'_> {
@@ -29,7 +32,9 @@ impl Naive<'_> {
         let grants = self.events.iter().filter_map(|(id, ..)| Some((*id, self.depth(id, 0)?)));
         let person = keys.last().copied().filter(|_| !is_contested);
         let signed = self.events.iter().map(|(id, ..)| *id).filter(|id| self.is_person(id));
-        Summary { person, machines, grants: grants.collect(), signed: signed.collect() }
+        let said = self.known.iter().filter(|batch| self.counts(batch)).map(|batch| batch.id());
+        let said = said.collect();
+        Summary { person, machines, grants: grants.collect(), signed: signed.collect(), said }
     }
 
     fn find(&self, id: &Vcid) -> Option<&(Vcid, KeyBytes, PuddleEvent)> {
@@ -129,17 +134,23 @@ impl Naive<'_> {
     }
 
     fn is_revoked(&self, wanted: Target) -> bool {
-        self.events.iter().any(|(id, author, event)| {
-            let Event::Revoke { target, .. } = &event.event else { return false };
-            let is_own = match target {
-                Target::Machine(key) => key == author,
-                Target::Grant(grant) => self.gave(author, grant, 0),
-            };
-            let is_person_once = self.keys().0.contains(author);
-            let is_by_machine = self.is_whole(id) && is_own && !is_person_once;
-            let counts = self.is_person(id) || self.is_late_revocation(id) || is_by_machine;
-            *target == wanted && counts
+        self.events.iter().any(|(id, _, event)| {
+            matches!(&event.event, Event::Revoke { target, .. } if *target == wanted)
+                && self.is_effective(id)
         })
+    }
+
+    /// Whether an event is a revocation that has an effect.
+    fn is_effective(&self, id: &Vcid) -> bool {
+        let Some((_, author, event)) = self.find(id) else { return false };
+        let Event::Revoke { target, .. } = &event.event else { return false };
+        let is_own = match target {
+            Target::Machine(key) => key == author,
+            Target::Grant(grant) => self.gave(author, grant, 0),
+        };
+        let is_person_once = self.keys().0.contains(author);
+        let is_by_machine = self.is_whole(id) && is_own && !is_person_once;
+        self.is_person(id) || self.is_late_revocation(id) || is_by_machine
     }
 
     /// Whether somebody gave a grant, or one of those above it.
@@ -154,26 +165,89 @@ impl Naive<'_> {
         if self.is_revoked(Target::Machine(*machine)) {
             return "revoked";
         }
-        let is_pardoned = |feed: &FeedId| {
-            self.events.iter().any(|(id, _, event)| match &event.event {
-                Event::Add { request, pardons } => {
-                    request.machine() == *machine
-                        && pardons.contains(&feed.incarnation)
-                        && self.is_person(id)
-                }
-                _ => false,
-            })
-        };
-        let is_frozen = |feed: &FeedId| feed.machine == *machine && !is_pardoned(feed);
+        let is_frozen = |feed: &FeedId| feed.machine == *machine && !self.is_pardoned(feed);
         if self.frozen.iter().any(is_frozen) { "frozen" } else { "active" }
     }
 
-    fn is_active(&self, machine: &KeyBytes) -> bool {
-        let is_added = self.events.iter().any(|(id, _, event)| match &event.event {
+    fn is_pardoned(&self, feed: &FeedId) -> bool {
+        self.events.iter().any(|(id, _, event)| match &event.event {
+            Event::Add { request, pardons } => {
+                request.machine() == feed.machine
+                    && pardons.contains(&feed.incarnation)
+                    && self.is_person(id)
+            }
+            _ => false,
+        })
+    }
+
+    fn is_added(&self, machine: &KeyBytes) -> bool {
+        self.events.iter().any(|(id, _, event)| match &event.event {
             Event::Add { request, .. } => request.machine() == *machine && self.is_person(id),
             _ => false,
+        })
+    }
+
+    fn is_active(&self, machine: &KeyBytes) -> bool {
+        self.is_added(machine) && self.state(machine) == "active"
+    }
+
+    /// Whether what a batch says counts.
+    fn counts(&self, batch: &Batch) -> bool {
+        let feed = batch.header().feed;
+        if !self.is_added(&feed.machine) || self.is_pardoned(&feed) {
+            return false;
+        }
+        match self.state(&feed.machine) {
+            "active" => true,
+            "revoked" => self.mark(&feed).is_some_and(|mark| {
+                let is_end =
+                    |end: &Batch| end.header().feed == feed && end.header().end() == mark.next;
+                self.batch(&mark.last).is_some_and(is_end)
+                    && self.is_from_the_start(&mark.last)
+                    && self.leads_to(batch, &mark.last)
+            }),
+            _ => false,
+        }
+    }
+
+    /// The mark that counts of a feed whose machine was revoked.
+    fn mark(&self, feed: &FeedId) -> Option<FeedMark> {
+        let revocations = self.events.iter().filter_map(|(id, _, event)| match &event.event {
+            Event::Revoke { target, kept, .. } if *target == Target::Machine(feed.machine) => {
+                let kept = kept.iter().filter(|mark| mark.incarnation == feed.incarnation);
+                Some((id, kept.copied().collect::<Vec<FeedMark>>()))
+            }
+            _ => None,
         });
-        is_added && self.state(machine) == "active"
+        let revocations: Vec<_> = revocations.filter(|(id, _)| self.is_effective(id)).collect();
+        let rank = |id: &Vcid| match () {
+            () if self.is_person(id) => 0,
+            () if self.is_late_revocation(id) => 1,
+            () => 2,
+        };
+        let first = revocations.iter().map(|(id, _)| rank(id)).min()?;
+        let words: Vec<_> = revocations.iter().filter(|(id, _)| rank(id) == first).collect();
+        if words.iter().any(|(_, kept)| kept.is_empty()) {
+            return None;
+        }
+        let marks: Vec<FeedMark> = words.iter().flat_map(|(_, kept)| kept.clone()).collect();
+        let least = marks.iter().min_by_key(|mark| mark.next)?;
+        let is_alone = marks.iter().all(|mark| mark.next > least.next || mark.last == least.last);
+        is_alone.then_some(*least)
+    }
+
+    fn batch(&self, id: &Vcid) -> Option<&Batch> {
+        self.known.iter().copied().find(|batch| batch.id() == *id)
+    }
+
+    fn is_from_the_start(&self, id: &Vcid) -> bool {
+        let previous = self.batch(id).map(|batch| batch.header().previous);
+        previous.is_some_and(|before| before.is_none_or(|before| self.is_from_the_start(&before)))
+    }
+
+    fn leads_to(&self, batch: &Batch, end: &Vcid) -> bool {
+        let before = self.batch(end).and_then(|end| end.header().previous);
+        batch.id() == *end || before.is_some_and(|before| self.leads_to(batch, &before))
     }
 
     /// How deep a grant is, if it holds.
