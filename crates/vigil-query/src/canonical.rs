@@ -9,20 +9,18 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayData, ArrayDataBuilder, ArrayRef, ArrowPrimitiveType, AsArray as _, BooleanArray,
-    PrimitiveArray, make_array,
+    Array, ArrayData, ArrayDataBuilder, ArrayRef, AsArray as _, BooleanArray, make_array,
 };
 use datafusion::arrow::buffer::{BooleanBuffer, Buffer, MutableBuffer, NullBuffer};
 use datafusion::arrow::compute::{cast, concat};
 use datafusion::arrow::datatypes::{
-    ArrowNativeType, DataType, Field, FieldRef, Fields, Float16Type, Float32Type, Float64Type,
-    Schema, SchemaRef,
+    ArrowNativeType, DataType, Field, FieldRef, Fields, Schema, SchemaRef,
 };
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use crate::plan::Half;
+use crate::plan::column_with_one_nan;
 use crate::weight::own_bytes;
 
 /// Rows of each batch of a result but the last. A multiple of eight, so that bitmaps are cut at bytes.
@@ -196,28 +194,13 @@ fn plain(array: &ArrayRef, above: Option<&NullBuffer>) -> Result<ArrayData> {
 
 /// Gives back values of one length, with zeros below nulls.
 fn fixed(array: &ArrayRef, kind: &DataType, is_null: impl Fn(usize) -> bool) -> Result<Buffer> {
-    let one_nan: ArrayRef = match kind {
-        DataType::Float16 if has_nan(array.as_primitive::<Float16Type>()) => {
-            let plain = |value: Half| if value.is_nan() { Half::NAN } else { value };
-            Arc::new(array.as_primitive::<Float16Type>().unary::<_, Float16Type>(plain))
-        }
-        DataType::Float32 if has_nan(array.as_primitive::<Float32Type>()) => {
-            let plain = |value: f32| if value.is_nan() { f32::NAN } else { value };
-            Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(plain))
-        }
-        DataType::Float64 if has_nan(array.as_primitive::<Float64Type>()) => {
-            let plain = |value: f64| if value.is_nan() { f64::NAN } else { value };
-            Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(plain))
-        }
-        _ => array.clone(),
-    };
     let width = match kind {
         DataType::FixedSizeBinary(width) => *width as usize,
         kind => kind.primitive_width().ok_or_else(|| {
             ArrowError::NotYetImplemented(format!("a result has no columns of type {kind}"))
         })?,
     };
-    let data = one_nan.to_data();
+    let data = column_with_one_nan(array.clone()).to_data();
     let values = data.buffers()[0].slice_with_length(data.offset() * width, data.len() * width);
     let mut nulls = (0..data.len()).filter(|row| is_null(*row)).peekable();
     if nulls.peek().is_none() && is_all(&values) {
@@ -235,12 +218,6 @@ fn fixed(array: &ArrayRef, kind: &DataType, is_null: impl Fn(usize) -> bool) -> 
 /// Says whether a buffer is all of what it keeps alive, but for what allocators round up to.
 fn is_all(buffer: &Buffer) -> bool {
     buffer.capacity() <= buffer.len() + 64
-}
-
-/// Says whether there is what is no number. It looks at all values without stopping, which is quicker.
-fn has_nan<T: ArrowPrimitiveType<Native: PartialEq>>(array: &PrimitiveArray<T>) -> bool {
-    #[expect(clippy::eq_op, reason = "what is no number is not equal to itself")]
-    array.values().iter().fold(false, |found, value| found | (value != value))
 }
 
 /// Gives back texts or bytes, with nothing below nulls.

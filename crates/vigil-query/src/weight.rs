@@ -1,6 +1,6 @@
 //! What rows weigh that are a part of something longer.
 
-use datafusion::arrow::array::{Array, AsArray as _};
+use datafusion::arrow::array::{Array, AsArray as _, GenericListArray, OffsetSizeTrait};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::error::ArrowError;
 
@@ -15,18 +15,8 @@ pub fn own_bytes(array: &dyn Array) -> Result<usize, ArrowError> {
         DataType::BinaryView => {
             array.len() * VIEW_BYTES + nulls + array.as_binary_view().total_buffer_bytes_used()
         }
-        DataType::List(_) => {
-            let list = array.as_list::<i32>();
-            let (first, last) = (list.value_offsets()[0], list.value_offsets()[list.len()]);
-            let values = list.values().slice(first as usize, (last - first) as usize);
-            size_of_val(list.value_offsets()) + nulls + own_bytes(&values)?
-        }
-        DataType::LargeList(_) => {
-            let list = array.as_list::<i64>();
-            let (first, last) = (list.value_offsets()[0], list.value_offsets()[list.len()]);
-            let values = list.values().slice(first as usize, (last - first) as usize);
-            size_of_val(list.value_offsets()) + nulls + own_bytes(&values)?
-        }
+        DataType::List(_) => nulls + list_bytes(array.as_list::<i32>())?,
+        DataType::LargeList(_) => nulls + list_bytes(array.as_list::<i64>())?,
         DataType::FixedSizeList(..) => nulls + own_bytes(array.as_fixed_size_list().values())?,
         DataType::Struct(_) => {
             let columns = array.as_struct().columns().iter();
@@ -36,5 +26,11 @@ pub fn own_bytes(array: &dyn Array) -> Result<usize, ArrowError> {
     })
 }
 
+fn list_bytes<O: OffsetSizeTrait>(list: &GenericListArray<O>) -> Result<usize, ArrowError> {
+    let offsets = list.value_offsets();
+    let (first, last) = (offsets[0].as_usize(), offsets[list.len()].as_usize());
+    Ok(size_of_val(offsets) + own_bytes(&list.values().slice(first, last - first))?)
+}
+
 /// A view: a length and a short text, or the place of a long one.
-pub const VIEW_BYTES: usize = 16;
+const VIEW_BYTES: usize = 16;

@@ -209,6 +209,16 @@ impl Groups {
         self.groups.resize(count.max(self.groups.len()), Group::default());
     }
 
+    /// Takes something into a group, which never holds less for it.
+    #[inline]
+    fn change<T>(&mut self, index: usize, change: impl FnOnce(&mut Group) -> T) -> T {
+        let group = &mut self.groups[index];
+        let before = group.total.heap_bytes();
+        let result = change(group);
+        self.heap_bytes += group.total.heap_bytes() - before;
+        result
+    }
+
     fn take(&mut self, emit: EmitTo) -> Vec<Group> {
         let taken = emit.take_needed(&mut self.groups);
         self.measure();
@@ -230,13 +240,7 @@ impl GroupsAccumulator for Groups {
     ) -> Result<()> {
         self.grow(group_count);
         let values = values[0].as_primitive::<Float64Type>();
-        let mut heap = 0;
-        let mut take = |index: usize, value: f64| {
-            let group = &mut self.groups[index];
-            let before = group.total.heap_bytes();
-            group.add(value);
-            heap += group.total.heap_bytes() - before;
-        };
+        let mut take = |index: usize, value: f64| self.change(index, |group| group.add(value));
         if filter.is_none() && values.null_count() == 0 {
             indices.iter().zip(values.values()).for_each(|(index, value)| take(*index, *value));
         } else {
@@ -248,7 +252,6 @@ impl GroupsAccumulator for Groups {
                 }
             }
         }
-        self.heap_bytes += heap;
         Ok(())
     }
 
@@ -271,10 +274,7 @@ impl GroupsAccumulator for Groups {
         self.grow(group_count);
         let states = States::of(values)?;
         for (row, index) in indices.iter().enumerate() {
-            let group = &mut self.groups[*index];
-            let before = group.total.heap_bytes();
-            states.merge(row, group)?;
-            self.heap_bytes += group.total.heap_bytes() - before;
+            self.change(*index, |group| states.merge(row, group))?;
         }
         Ok(())
     }

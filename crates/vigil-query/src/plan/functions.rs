@@ -1,6 +1,7 @@
 //! Functions whose last bit would depend on the machine: the C library's sine is not everybody's.
 //!
-//! They are computed by `libm`, which is Rust alone, always in double precision.
+//! They are computed by `libm`, which is Rust alone, always in double precision. Beside them stand functions of
+//! the bits of numbers, which plans are given so that neither their order nor what is no number shows.
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
@@ -16,7 +17,7 @@ use datafusion::logical_expr::{
 };
 
 /// A number of 16 bits.
-pub type Half = <Float16Type as ArrowPrimitiveType>::Native;
+type Half = <Float16Type as ArrowPrimitiveType>::Native;
 
 type Unary = fn(f64) -> f64;
 type Binary = fn(f64, f64) -> f64;
@@ -61,15 +62,34 @@ fn log(base: f64, value: f64) -> f64 {
 enum Code {
     Unary(Unary),
     Binary(Binary),
+    /// Looks at the bits of a column's values.
+    Bitwise(fn(ArrayRef) -> ArrayRef),
 }
 
-/// A function that takes and gives doubles. It is told apart by its name: each has one code.
+/// A function that is computed here. It is told apart by its name: each has one code.
 #[derive(Debug)]
 struct Function {
     name: &'static str,
     aliases: Vec<String>,
     signature: Signature,
+    /// The type that it gives; that of its column if there is none.
+    gives: Option<DataType>,
     code: Code,
+}
+
+impl Function {
+    /// A function of the bits of one column.
+    fn bitwise(
+        name: &'static str,
+        takes: &[DataType],
+        gives: Option<DataType>,
+        code: fn(ArrayRef) -> ArrayRef,
+    ) -> Arc<ScalarUDF> {
+        let signature = Signature::uniform(1, takes.to_vec(), Volatility::Immutable);
+        let function =
+            Self { name, aliases: Vec::new(), signature, gives, code: Code::Bitwise(code) };
+        Arc::new(ScalarUDF::from(function))
+    }
 }
 
 impl PartialEq for Function {
@@ -93,6 +113,7 @@ pub fn functions() -> Vec<ScalarUDF> {
         name,
         aliases: Vec::new(),
         signature: Signature::new(doubles(1), Volatility::Immutable),
+        gives: Some(DataType::Float64),
         code: Code::Unary(*code),
     });
     let binary = BINARY.iter().map(|(name, aliases, code)| {
@@ -102,6 +123,7 @@ pub fn functions() -> Vec<ScalarUDF> {
             name,
             aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
             signature: Signature::one_of(counts, Volatility::Immutable),
+            gives: Some(DataType::Float64),
             code: Code::Binary(*code),
         }
     });
@@ -122,22 +144,23 @@ impl ScalarUDFImpl for Function {
         &self.signature
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Float64)
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        Ok(self.gives.as_ref().unwrap_or(&types[0]).clone())
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let columns = ColumnarValue::values_to_arrays(&args.args)?;
         let doubles = |index: usize| columns[index].as_primitive::<Float64Type>();
-        let result: Float64Array = match (self.code, columns.len()) {
-            (Code::Unary(code), 1) => doubles(0).unary(|value| with_one_nan(code(value))),
-            (Code::Binary(code), 1) => doubles(0).unary(|value| with_one_nan(code(10.0, value))),
-            (Code::Binary(code), 2) => {
+        let result: Float64Array = match (self.code, columns.as_slice()) {
+            (Code::Unary(code), [_]) => doubles(0).unary(|value| with_one_nan(code(value))),
+            (Code::Binary(code), [_]) => doubles(0).unary(|value| with_one_nan(code(10.0, value))),
+            (Code::Binary(code), [_, _]) => {
                 let pairs = doubles(0).iter().zip(doubles(1));
                 pairs.map(|(a, b)| Some(with_one_nan(code(a?, b?)))).collect()
             }
-            (_, count) => return exec_err!("`{}` does not take {count} numbers", self.name),
+            (Code::Bitwise(code), [column]) => return finish(code(column.clone()), is_scalar),
+            _ => return exec_err!("`{}` does not take {} numbers", self.name, columns.len()),
         };
         finish(Arc::new(result), is_scalar)
     }
@@ -145,6 +168,30 @@ impl ScalarUDFImpl for Function {
 
 fn with_one_nan(value: f64) -> f64 {
     if value.is_nan() { f64::NAN } else { value }
+}
+
+/// Makes one pattern of bits of all that are no numbers, and keeps both zeros; gives back what has none.
+pub fn column_with_one_nan(column: ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float16 => replaced::<Float16Type>(column, Half::NAN),
+        DataType::Float32 => replaced::<Float32Type>(column, f32::NAN),
+        DataType::Float64 => replaced::<Float64Type>(column, f64::NAN),
+        _ => column,
+    }
+}
+
+fn replaced<T: ArrowPrimitiveType<Native: PartialEq>>(
+    column: ArrayRef,
+    nan: T::Native,
+) -> ArrayRef {
+    #[expect(clippy::eq_op, reason = "what is no number is not equal to itself")]
+    let is_nan = |value: T::Native| value != value;
+    let values = column.as_primitive::<T>();
+    // To look at all of them without stopping is quicker.
+    if !values.values().iter().fold(false, |found, value| found | is_nan(*value)) {
+        return column;
+    }
+    Arc::new(values.unary::<_, T>(|value| if is_nan(value) { nan } else { value }))
 }
 
 fn finish(result: ArrayRef, is_scalar: bool) -> Result<ColumnarValue> {
@@ -162,7 +209,7 @@ pub fn place_of_double() -> Arc<ScalarUDF> {
         let place = |column: ArrayRef| -> ArrayRef {
             Arc::new(column.as_primitive::<Float64Type>().unary::<_, Int64Type>(place))
         };
-        Bitwise::udf(PLACE_OF_DOUBLE, &[DataType::Float64], Some(DataType::Int64), place)
+        Function::bitwise(PLACE_OF_DOUBLE, &[DataType::Float64], Some(DataType::Int64), place)
     });
     PLACE.clone()
 }
@@ -174,7 +221,7 @@ pub fn double_at() -> Arc<ScalarUDF> {
         let at = |column: ArrayRef| -> ArrayRef {
             Arc::new(column.as_primitive::<Int64Type>().unary::<_, Float64Type>(at_place))
         };
-        Bitwise::udf(DOUBLE_AT, &[DataType::Int64], Some(DataType::Float64), at)
+        Function::bitwise(DOUBLE_AT, &[DataType::Int64], Some(DataType::Float64), at)
     });
     AT.clone()
 }
@@ -183,17 +230,7 @@ pub fn double_at() -> Arc<ScalarUDF> {
 pub fn one_nan() -> Arc<ScalarUDF> {
     static ONE: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
         let kinds = [DataType::Float64, DataType::Float32, DataType::Float16];
-        Bitwise::udf(ONE_NAN, &kinds, None, |column| {
-            if let Some(doubles) = column.as_primitive_opt::<Float64Type>() {
-                return Arc::new(doubles.unary::<_, Float64Type>(with_one_nan));
-            }
-            if let Some(halves) = column.as_primitive_opt::<Float16Type>() {
-                let plain = |value: Half| if value.is_nan() { Half::NAN } else { value };
-                return Arc::new(halves.unary::<_, Float16Type>(plain));
-            }
-            let plain = |value: f32| if value.is_nan() { f32::NAN } else { value };
-            Arc::new(column.as_primitive::<Float32Type>().unary::<_, Float32Type>(plain))
-        })
+        Function::bitwise(ONE_NAN, &kinds, None, column_with_one_nan)
     });
     ONE.clone()
 }
@@ -217,60 +254,4 @@ fn place(value: f64) -> i64 {
 /// The place is its own inverse on the bits.
 fn at_place(place: i64) -> f64 {
     f64::from_bits((place ^ (place >> 63 & i64::MAX)) as u64) + 0.0
-}
-
-/// A function of one column that looks at the bits of its values. It is told apart by its name.
-#[derive(Debug)]
-struct Bitwise {
-    name: &'static str,
-    signature: Signature,
-    /// The type that it gives; that of its column if there is none.
-    gives: Option<DataType>,
-    code: fn(ArrayRef) -> ArrayRef,
-}
-
-impl Bitwise {
-    fn udf(
-        name: &'static str,
-        takes: &[DataType],
-        gives: Option<DataType>,
-        code: fn(ArrayRef) -> ArrayRef,
-    ) -> Arc<ScalarUDF> {
-        let signature = Signature::uniform(1, takes.to_vec(), Volatility::Immutable);
-        Arc::new(ScalarUDF::from(Self { name, signature, gives, code }))
-    }
-}
-
-impl PartialEq for Bitwise {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Bitwise {}
-
-impl Hash for Bitwise {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name.hash(state);
-    }
-}
-
-impl ScalarUDFImpl for Bitwise {
-    fn name(&self) -> &str {
-        self.name
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
-        Ok(self.gives.as_ref().unwrap_or(&types[0]).clone())
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let is_scalar = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        let column = ColumnarValue::values_to_arrays(&args.args)?.swap_remove(0);
-        finish((self.code)(column), is_scalar)
-    }
 }

@@ -18,7 +18,7 @@ use datafusion::logical_expr::LogicalPlan;
 
 pub use bounded::bounded;
 pub use compact::Compact;
-pub use functions::{Half, functions};
+pub use functions::{column_with_one_nan, functions};
 pub use guards::Guards;
 pub use known::{is_known, restrict};
 pub use refuse::{Allowed, check, check_names, check_size};

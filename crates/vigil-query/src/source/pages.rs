@@ -83,10 +83,7 @@ impl Pages {
     /// schema would exhaust the stack. What is no Parquet file is refused by the reader, which says so.
     pub fn of(objects: &Objects, object: &Object) -> Result<Option<Self>, QueryError> {
         let size = object.place.size();
-        let read = |range: Range<u64>| {
-            let bytes = objects.read(&object.place, range);
-            bytes.map_err(|error| QueryError::of(&error.into(), "", None))
-        };
+        let read = |range: Range<u64>| read(objects, object, range);
         let Some(trailer_at) = size.checked_sub(8) else { return Ok(None) };
         let trailer = read(trailer_at..size)?;
         let Some(len) = trailer.first_chunk().map(|len| u32::from_le_bytes(*len)) else {
@@ -198,16 +195,19 @@ impl Pages {
         if found.len() > 1
             && let Some(index) = &chunk.offset_index
         {
-            let bytes: Bytes = objects
-                .read(&object.place, index.clone())
-                .map_err(|error| QueryError::of(&error.into(), "", None))?;
-            let locations = footer::page_locations(&bytes).unwrap_or_default();
+            let locations = footer::page_locations(&read(objects, object, index.clone())?);
+            let locations = locations.unwrap_or_default();
             if !locations.iter().all(|page| found.contains(&page.start)) {
                 return damaged(0, "its pages are not where their index says");
             }
         }
         Ok(())
     }
+}
+
+fn read(objects: &Objects, object: &Object, range: Range<u64>) -> Result<Bytes, QueryError> {
+    let bytes = objects.read(&object.place, range);
+    bytes.map_err(|error| QueryError::of(&error.into(), "", None))
 }
 
 /// Unpacks what would not stop by itself, and says whether it stays within what its header says. What cannot
