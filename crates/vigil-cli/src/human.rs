@@ -27,6 +27,11 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
+/// Returns bytes as lower-case hexadecimal digits, without a prefix.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Returns a size that may be negative.
 pub(crate) fn signed_size(bytes: i64) -> String {
     let sign = if bytes < 0 { "-" } else { "" };

@@ -301,7 +301,7 @@ fn request(args: &PassphraseArgs, session: &mut Session<'_>) -> Result<(), Comma
     let unlocked = trust::unlock_machine(&home, args, session)?;
     let (_, header) = sealed(&home)?;
     let certificate = unlocked.key.certify_subkey(Purpose::Ssh).encode();
-    let hex: String = certificate.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = human::hex(&certificate);
     session.out.line(format_args!("{REQUEST}{}:{hex}", header.name.as_str()))
 }
 

@@ -72,13 +72,9 @@ fn words_of(
 fn place(feed: &FeedId, position: u64) -> Value {
     json!({
         "machine": feed.machine.to_string(),
-        "incarnation": hex(&feed.incarnation.0),
+        "incarnation": feed.incarnation.to_string(),
         "position": position,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn own_certificate(session: &Session<'_>) -> Result<Certificate, CommandError> {
@@ -335,7 +331,7 @@ fn list_feeds(is_json: bool, session: &mut Session<'_>) -> Result<(), CommandErr
                 "predicate": entry.predicate(),
                 "subjects": subjects,
                 "machine": machine,
-                "incarnation": hex(&feed.incarnation.0),
+                "incarnation": feed.incarnation.to_string(),
                 "position": position,
                 "standing": standing.word(),
             }))?;

@@ -17,6 +17,7 @@ use super::kernel::{Resolving, request_of};
 use super::{Session, agent};
 use crate::args::{KeyFormat, SignArgs, SignFormat, SocketArgs};
 use crate::failure::CommandError;
+use crate::human;
 use crate::signing_failure::SigningError;
 
 /// How many bytes are read at a time.
@@ -135,8 +136,7 @@ pub(super) fn key(
         KeyFormat::Dsse => public_key_pem(&key),
     };
     if is_json {
-        let bytes = certificate.encode();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = human::hex(&certificate.encode());
         return session.out.json(&json!({
             "format": purpose.as_str(),
             "machine": certificate.owner().to_string(),

@@ -26,7 +26,7 @@ impl Scratch {
     fn new(session: &Session<'_>) -> Result<Self, CommandError> {
         let mut random = [0; 6];
         session.environment.randomness.fill(&mut random)?;
-        let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits = human::hex(&random);
         let folder = session.environment.temporary.join(format!("vigil-tour-{digits}"));
         match std::fs::create_dir(&folder) {
             Ok(()) => Ok(Self(folder)),

@@ -15,6 +15,7 @@ use vigil_dhall::{
 use super::{Text, Workshop, import_failed, limits, place, read, with_imports, write_text, wrong};
 use crate::args::{DhallBounds, DhallFreezeArgs, DhallRewriteArgs};
 use crate::failure::CommandError;
+use crate::human;
 use crate::resolve::is_standard;
 use crate::run::Session;
 
@@ -102,7 +103,7 @@ fn rewrite(
         return Err(CommandError::Untidy { what, command, paths: untidy });
     }
     if args.inplace {
-        let files = crate::human::count(written, "file", "files");
+        let files = human::count(written, "file", "files");
         session.say(format_args!("{files} changed"))?;
     }
     Ok(())
@@ -189,7 +190,7 @@ fn replace(path: &Path, bytes: &[u8], randomness: &dyn Randomness) -> io::Result
     let path = fs::canonicalize(path)?;
     let mut random = [0; 8];
     randomness.fill(&mut random).map_err(io::Error::other)?;
-    let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = human::hex(&random);
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{digits}"));

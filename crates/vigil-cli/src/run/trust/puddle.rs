@@ -296,8 +296,7 @@ fn print_code(unlocking: &PassphraseArgs, session: &mut Session<'_>) -> Result<(
     let name = machine_name(&home)?;
     let machine = unlock_machine(&home, unlocking, session)?;
     let request = JoinRequest::sign(&machine.key, session.environment.clock.now(), &name);
-    let bytes = request.encode();
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = human::hex(&request.encode());
     session.out.line(format_args!("{CODE}{hex}"))?;
     session.say(format_args!("fingerprint: {}", vigil_trust::fingerprint(&machine.key.public())))
 }
